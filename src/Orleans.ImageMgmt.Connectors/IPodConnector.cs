@@ -1,0 +1,154 @@
+using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Connectors;
+
+/// <summary>
+/// The contract between the service and one pod. The numbered rules are in this project's README; one conformance test stands for each.
+/// No call throws for what the world does (rule 1); every call may come twice and may be cut anywhere (rules 2 and 3).
+/// </summary>
+public interface IPodConnector : IAsyncDisposable
+{
+    PodName Pod { get; }
+
+    ConnectorCapabilities Capabilities { get; }
+
+    /// <summary>Is the pod there, can it be used, and how much room has each datastore?</summary>
+    Task<ConnectorResult<PodProbe>> ProbeAsync(CancellationToken cancellationToken);
+
+    /// <summary>What could be imported from this pod, in pages.</summary>
+    Task<ConnectorResult<SourcePage>> ListSourcesAsync(string? cursor, int limit, CancellationToken cancellationToken);
+
+    /// <summary>Takes a source into the pod's own library as a private, sealed, read-only copy, and describes its content.</summary>
+    Task<ConnectorResult<PreparedCopy>> PrepareAsync(CopyOrder order, SourceRef source, ITransferObserver observer, CancellationToken cancellationToken);
+
+    /// <summary>Opens a final copy for ranged reads (only where <see cref="ConnectorCapabilities.RangedRead"/>).</summary>
+    Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, CancellationToken cancellationToken);
+
+    /// <summary>Brings the content of an offer into the pod's staging area. Never visible as a copy. Resumes what an earlier call staged.</summary>
+    Task<ConnectorResult<StagedCopy>> ReceiveAsync(CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken);
+
+    /// <summary>Makes a staged copy durable, reads it back, proves its digest and lets it appear at once and whole.</summary>
+    Task<ConnectorResult<Receipt>> FinaliseAsync(CopyOrder order, ContentDescription content, ITransferObserver observer, CancellationToken cancellationToken);
+
+    /// <summary>Reads a final copy back and proves it again.</summary>
+    Task<ConnectorResult<Receipt>> VerifyAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken);
+
+    /// <summary>Removes staged bytes of the version and, when <paramref name="scope"/> says so, its final copy. Nothing there is success.</summary>
+    Task<ConnectorResult<Removed>> DeleteAsync(CopyOrder order, DeleteScope scope, CancellationToken cancellationToken);
+
+    /// <summary>What is really there, final and staged, in pages.</summary>
+    Task<ConnectorResult<InventoryPage>> InventoryAsync(string? cursor, int limit, CancellationToken cancellationToken);
+}
+
+/// <summary>Makes connectors of one family.</summary>
+public interface IConnectorFactory
+{
+    /// <summary>The family that this factory serves, such as <c>filesystem</c>.</summary>
+    string Family { get; }
+
+    /// <summary>Checks the settings, all faults in one sentence, and makes a connector. Does no I/O beyond looking at paths.</summary>
+    ConnectorResult<IPodConnector> Create(PodSpec spec);
+}
+
+/// <summary>What a connector declares of itself; the service and the conformance suite adapt to it.</summary>
+/// <param name="Name">Name and version of the connector, written into receipts.</param>
+/// <param name="Transfer">How content gets in.</param>
+/// <param name="RangedRead">Copies can be opened for ranged reads, so the pod can be a source for others.</param>
+/// <param name="Resumable">Staged bytes survive a cut and are not asked for again.</param>
+/// <param name="NativeChecksum">The platform computes the digest itself; the read-back may be the platform's.</param>
+/// <param name="ReusesBlocks">The pod can take unchanged ranges from copies it already holds.</param>
+/// <param name="CanPrepare">Sources can be imported from this pod.</param>
+/// <param name="ReportsRoom">Free room is known before the first byte.</param>
+/// <param name="Formats">Source formats that it can take.</param>
+public sealed record ConnectorCapabilities(
+    string Name,
+    TransferMode Transfer,
+    bool RangedRead,
+    bool Resumable,
+    bool NativeChecksum,
+    bool ReusesBlocks,
+    bool CanPrepare,
+    bool ReportsRoom,
+    IReadOnlySet<SourceFormat> Formats);
+
+/// <summary>How content gets into a pod.</summary>
+public enum TransferMode
+{
+    /// <summary>The engine writes chunks where they belong and asks only for missing ones.</summary>
+    Chunks,
+
+    /// <summary>The platform takes one whole artefact from first byte to last.</summary>
+    WholeArtefact,
+
+    /// <summary>The platform fetches a whole artefact from an address it is given.</summary>
+    PullFromUrl,
+}
+
+/// <summary>What every command to a connector carries.</summary>
+/// <param name="Version">Which version.</param>
+/// <param name="Generation">The intent's generation; an older one than seen is refused as <see cref="FaultCause.Stale"/>.</param>
+/// <param name="Attempt">Counts from 1 within a generation; for logs and receipts only.</param>
+public sealed record CopyOrder(VersionId Version, Generation Generation, int Attempt);
+
+/// <summary>The content as the sending side offers it; a connector takes it in the one way its platform can.</summary>
+public interface IContentOffer
+{
+    ContentDescription Content { get; }
+
+    ContentManifest Manifest { get; }
+
+    /// <summary>Guest-visible bytes by range: for <see cref="TransferMode.Chunks"/>.</summary>
+    IContentReader Reader { get; }
+
+    /// <summary>The raw artefact from first byte to last, hashed as it is read: for <see cref="TransferMode.WholeArtefact"/>.</summary>
+    Stream OpenArtefact();
+
+    /// <summary>A short-lived address from which the artefact can be fetched, or null where none can be given: for <see cref="TransferMode.PullFromUrl"/>.</summary>
+    Task<Uri?> GetArtefactAddressAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>The answer to a probe.</summary>
+public sealed record PodProbe(IReadOnlyList<DatastoreRoom> Datastores);
+
+/// <summary>Room on one datastore, in bytes; null where the platform does not say.</summary>
+public sealed record DatastoreRoom(string Name, long? FreeBytes, long? TotalBytes);
+
+/// <summary>Something that could be imported.</summary>
+/// <param name="Path">What to write into <see cref="SourceRef.Path"/>.</param>
+/// <param name="Length">Length of the file in bytes.</param>
+/// <param name="ModifiedAt">Last change.</param>
+public sealed record SourceEntry(string Path, long Length, DateTimeOffset ModifiedAt);
+
+public sealed record SourcePage(IReadOnlyList<SourceEntry> Entries, string? NextCursor);
+
+/// <summary>The result of preparing a source: its content, and the receipt of the sealed copy.</summary>
+public sealed record PreparedCopy(ContentDescription Content, Receipt Receipt);
+
+/// <summary>The result of receiving: everything is staged.</summary>
+/// <param name="Datastore">Where.</param>
+/// <param name="BytesSent">Bytes that this call asked from the sending side.</param>
+/// <param name="BytesStagedBefore">Bytes that an earlier call had staged and this one re-hashed.</param>
+public sealed record StagedCopy(string Datastore, long BytesSent, long BytesStagedBefore);
+
+public enum DeleteScope
+{
+    /// <summary>Only what is staged: a cancelled transfer.</summary>
+    Staged,
+
+    /// <summary>Staged bytes and the final copy.</summary>
+    Copy,
+}
+
+/// <summary>What a delete removed.</summary>
+public sealed record Removed(bool CopyRemoved, bool StagedRemoved);
+
+/// <summary>One thing that is really on the pod.</summary>
+/// <param name="Version">Which version.</param>
+/// <param name="Generation">Of the order that made it.</param>
+/// <param name="Final">A final copy, or staged bytes.</param>
+/// <param name="Datastore">Where.</param>
+/// <param name="Bytes">Bytes it takes up.</param>
+public sealed record InventoryEntry(VersionId Version, Generation Generation, bool Final, string Datastore, long Bytes);
+
+public sealed record InventoryPage(IReadOnlyList<InventoryEntry> Entries, string? NextCursor);

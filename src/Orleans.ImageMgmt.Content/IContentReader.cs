@@ -1,0 +1,55 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>Ranged reads of one sealed, finished copy. Safe for concurrent reads. Throws <see cref="IOException"/> when the far side fails.</summary>
+public interface IContentReader : IAsyncDisposable
+{
+    ContentManifest Manifest { get; }
+
+    /// <summary>Reads exactly <paramref name="buffer"/>.Length bytes at <paramref name="offset"/> of the guest-visible bytes.</summary>
+    /// <exception cref="EndOfStreamException">The copy is shorter than its manifest says: it was cut under the reader.</exception>
+    /// <exception cref="IOException">The far side failed.</exception>
+    ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken);
+
+    /// <summary>The open raw file itself where the copy lies on this machine, else null. Lets local transfers skip a buffer.</summary>
+    SafeFileHandle? LocalFile { get; }
+}
+
+/// <summary>Hears how a transfer moves. Called from transfer threads; must not block.</summary>
+public interface ITransferObserver
+{
+    /// <summary>Before the first byte: how much this attempt has to move, and how much was found staged and re-hashed.</summary>
+    void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded);
+
+    /// <summary>A chunk was asked from the sending side.</summary>
+    void ChunkRequested(int chunk);
+
+    /// <summary>A chunk is in the staging file and needs never be asked for again.</summary>
+    void ChunkStaged(int chunk, int length);
+
+    /// <summary>Bytes were read back and hashed (finalising and verifying) or sealed (preparing), of a total.</summary>
+    void Advanced(long bytes, long total);
+}
+
+/// <summary>Nobody listens.</summary>
+public sealed class SilentObserver : ITransferObserver
+{
+    public static SilentObserver Instance { get; } = new();
+
+    public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded)
+    {
+    }
+
+    public void ChunkRequested(int chunk)
+    {
+    }
+
+    public void ChunkStaged(int chunk, int length)
+    {
+    }
+
+    public void Advanced(long bytes, long total)
+    {
+    }
+}

@@ -1,0 +1,19 @@
+namespace Orleans.ImageMgmt.Domain;
+
+/// <summary>Every Orleans alias of the product, in one place. Fixed for ever once released; a test checks that they are unique.</summary>
+public static class Aliases
+{
+    public const string ImageName = "im.ImageName";
+    public const string VersionName = "im.VersionName";
+    public const string PodName = "im.PodName";
+    public const string OperationId = "im.OperationId";
+    public const string VersionId = "im.VersionId";
+    public const string Generation = "im.Generation";
+    public const string Digest = "im.Digest";
+    public const string ConnectorFault = "im.ConnectorFault";
+    public const string Refusal = "im.Refusal";
+    public const string ContentDescription = "im.ContentDescription";
+    public const string Receipt = "im.Receipt";
+    public const string SourceRef = "im.SourceRef";
+    public const string PodSpec = "im.PodSpec";
+}
