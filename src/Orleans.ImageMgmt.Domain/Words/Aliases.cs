@@ -15,5 +15,16 @@ public static class Aliases
     public const string ContentDescription = "im.ContentDescription";
     public const string Receipt = "im.Receipt";
     public const string SourceRef = "im.SourceRef";
+    public const string Copy = "im.Copy";
+    public const string Pod = "im.Pod";
+    public const string RequestedBy = "im.RequestedBy";
+    public const string Version = "im.Version";
+    public const string VersionEntry = "im.VersionEntry";
+    public const string Image = "im.Image";
+    public const string TargetTotals = "im.TargetTotals";
+    public const string Publish = "im.Publish";
+    public const string PublishOrder = "im.PublishOrder";
+    public const string ShardTarget = "im.ShardTarget";
+    public const string Shard = "im.Shard";
     public const string PodSpec = "im.PodSpec";
 }
