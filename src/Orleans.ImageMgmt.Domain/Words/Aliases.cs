@@ -26,5 +26,25 @@ public static class Aliases
     public const string PublishOrder = "im.PublishOrder";
     public const string ShardTarget = "im.ShardTarget";
     public const string Shard = "im.Shard";
+    public const string ImportRequest = "im.ImportRequest";
+    public const string PublishRequest = "im.PublishRequest";
+    public const string CopyStanding = "im.CopyStanding";
+    public const string CopyProgress = "im.CopyProgress";
+    public const string CopyView = "im.CopyView";
+    public const string PrepareOrder = "im.PrepareOrder";
+    public const string EnsureOrder = "im.EnsureOrder";
+    public const string TargetView = "im.TargetView";
+    public const string TargetPage = "im.TargetPage";
+    public const string PublishView = "im.PublishView";
+    public const string WorkerResult = "im.WorkerResult";
+    public const string Reply = "im.Reply";
+    public const string ImageGrain = "im.ImageGrain";
+    public const string VersionGrain = "im.VersionGrain";
+    public const string PodGrain = "im.PodGrain";
+    public const string PublishGrain = "im.PublishGrain";
+    public const string ShardGrain = "im.ShardGrain";
+    public const string PodView = "im.PodView";
+    public const string SourceList = "im.SourceList";
+    public const string SourceItem = "im.SourceItem";
     public const string PodSpec = "im.PodSpec";
 }
