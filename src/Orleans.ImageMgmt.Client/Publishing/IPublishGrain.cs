@@ -57,7 +57,7 @@ public interface IPublishGrain : IGrainWithStringKey
 public interface IShardGrain : IGrainWithStringKey
 {
     [Alias("Drive")]
-    Task DriveAsync(PublishOrder order, int round, bool isPaused);
+    Task DriveAsync(PublishOrder order, int round);
 
     [Alias("Cancel")]
     Task CancelAsync(PublishOrder order);

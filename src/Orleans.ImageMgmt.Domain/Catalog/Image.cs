@@ -141,8 +141,8 @@ public static class ImageMachine
             ? Of(new ImageEvent.VersionUpdated(entry with { IsBegun = true })) : Nothing,
         ImageCommand.VersionRefused c => Find(image, c.Version) is { IsBegun: false } entry && entry.Import == c.Operation
             ? Of(new ImageEvent.VersionRemoved(c.Version)) : Nothing,
-        ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && (entry.Status != c.Status || entry.IsUsable != c.IsUsable)
-            ? Of(new ImageEvent.VersionUpdated(entry with { Status = c.Status, IsUsable = c.IsUsable })) : Nothing,
+        ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && (entry.Status != c.Status || entry.IsUsable != c.IsUsable || !entry.IsBegun)
+            ? Of(new ImageEvent.VersionUpdated(entry with { Status = c.Status, IsUsable = c.IsUsable, IsBegun = true })) : Nothing,
         ImageCommand.Disable => Missing(image) ?? (image.IsDisabled ? Nothing : Of(new ImageEvent.WasDisabled())),
         ImageCommand.Enable => Missing(image) ?? (image.IsDisabled ? Of(new ImageEvent.WasEnabled()) : Nothing),
         _ => throw new NotSupportedException(command.ToString()),

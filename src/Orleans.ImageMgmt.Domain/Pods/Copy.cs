@@ -92,6 +92,9 @@ public sealed record Copy
     /// <summary>A delete that keeps the record's history removes the final copy too, a cancel only what is staged.</summary>
     [Id(16)] public bool DeletesFinal { get; init; }
 
+    /// <summary>Counts every change, so that of two stored records of this copy the newer one is known.</summary>
+    [Id(17)] public long Revision { get; init; }
+
     /// <summary>In the queue or at work: the hot part of a pod's state.</summary>
     [JsonIgnore]
     public bool IsMoving => State is CopyState.Pending or CopyState.Preparing or CopyState.Replicating or CopyState.Finalising

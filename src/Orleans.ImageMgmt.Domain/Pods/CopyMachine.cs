@@ -31,7 +31,10 @@ public static class CopyMachine
         _ => throw new NotSupportedException(command.ToString()),
     };
 
-    public static Copy Evolve(Copy copy, CopyEvent happened, DateTimeOffset now) => happened switch
+    public static Copy Evolve(Copy copy, CopyEvent happened, DateTimeOffset now) =>
+        Apply(copy, happened, now) with { Revision = copy.Revision + 1 };
+
+    private static Copy Apply(Copy copy, CopyEvent happened, DateTimeOffset now) => happened switch
     {
         CopyEvent.Wanted e => Fresh(copy, e.Generation, e.Operation, now) with
         {

@@ -135,7 +135,7 @@ public static class PodMachine
                 PodState.Connected when pod.FailedProbes + 1 >= policy.FailuresUntilUnreachable => PodState.Unreachable,
                 _ => pod.State,
             },
-            FailedProbes = pod.FailedProbes + 1, ProbedAt = now, Fault = e.Fault, ChangedAt = now,
+            FailedProbes = Math.Min(pod.FailedProbes + 1, policy.FailuresUntilUnreachable), ProbedAt = now, Fault = e.Fault, ChangedAt = now,
         },
         PodEvent.DrainBegan => pod with { State = PodState.Draining, ChangedAt = now },
         PodEvent.WasDisconnected => pod with { State = PodState.Disconnected, ChangedAt = now },

@@ -1,0 +1,78 @@
+using Orleans.Runtime;
+using Orleans.Storage;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>
+/// One stored record of a grain. <see cref="Current"/> is what is durable: a new value is written first and swapped in only when the write
+/// succeeded, so that a failed write leaves no facts in memory. Writes of one cell are made one after another, so a reentrant grain may
+/// call it from several turns.
+/// </summary>
+internal sealed class StateCell<TState>(IGrainStorage storage, string name, GrainId grain) : IDisposable
+    where TState : class, new()
+{
+    private readonly SemaphoreSlim writing = new(1, 1);
+    private string? etag;
+
+    public TState Current { get; private set; } = new();
+
+    public bool Exists { get; private set; }
+
+    public async Task ReadAsync()
+    {
+        var stored = new GrainState<TState>(new TState());
+        await storage.ReadStateAsync(name, grain, stored);
+        Current = stored.State ?? new TState();
+        etag = stored.ETag;
+        Exists = stored.RecordExists;
+    }
+
+    /// <summary>Makes a new value from the newest durable one and stores it. Returns false, storing nothing, when <paramref name="change"/> returns null.</summary>
+    public async Task<bool> ChangeAsync(Func<TState, TState?> change)
+    {
+        await writing.WaitAsync();
+        try
+        {
+            var next = change(Current);
+            if (next is null)
+            {
+                return false;
+            }
+
+            var stored = new GrainState<TState>(next, etag) { RecordExists = Exists };
+            try
+            {
+                await storage.WriteStateAsync(name, grain, stored);
+            }
+            catch
+            {
+                // The commit may have happened although its answer was lost: what is durable now is read back, never guessed.
+                await TryRereadAsync();
+                throw;
+            }
+
+            Current = next;
+            etag = stored.ETag;
+            Exists = true;
+            return true;
+        }
+        finally
+        {
+            writing.Release();
+        }
+    }
+
+    public void Dispose() => writing.Dispose();
+
+    private async Task TryRereadAsync()
+    {
+        try
+        {
+            await ReadAsync();
+        }
+        catch (Exception)
+        {
+            // The first failure is the one to report; the etag check of the next write keeps this cell honest.
+        }
+    }
+}
