@@ -12,7 +12,7 @@ public abstract record ConnectorResult<T>
     /// <summary>Finished.</summary>
     public sealed record Done(T Value) : ConnectorResult<T>;
 
-    /// <summary>The platform is still at it; make the same call again after the delay.</summary>
+    /// <summary>The platform (or an earlier call for the same version) is still at it; make the same call again after the delay.</summary>
     /// <param name="AskAgainAfter">How long to wait.</param>
     /// <param name="Hint">What it is doing, for people.</param>
     public sealed record InProgress(TimeSpan AskAgainAfter, string Hint) : ConnectorResult<T>;
@@ -23,4 +23,13 @@ public abstract record ConnectorResult<T>
     public static implicit operator ConnectorResult<T>(T value) => new Done(value);
 
     public static implicit operator ConnectorResult<T>(ConnectorFault fault) => new Failed(fault);
+
+    /// <summary>The same ending for a call whose value is of another type. Only for endings without a value.</summary>
+    /// <exception cref="InvalidOperationException">The call is <see cref="Done"/>.</exception>
+    public ConnectorResult<TOther> As<TOther>() => this switch
+    {
+        Failed failed => new ConnectorResult<TOther>.Failed(failed.Fault),
+        InProgress waits => new ConnectorResult<TOther>.InProgress(waits.AskAgainAfter, waits.Hint),
+        _ => throw new InvalidOperationException("A finished call carries a value of its own type."),
+    };
 }

@@ -111,8 +111,12 @@ public interface IContentOffer
 /// <summary>The answer to a probe.</summary>
 public sealed record PodProbe(IReadOnlyList<DatastoreRoom> Datastores);
 
-/// <summary>Room on one datastore, in bytes; null where the platform does not say.</summary>
-public sealed record DatastoreRoom(string Name, long? FreeBytes, long? TotalBytes);
+/// <summary>Room on one datastore.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="FreeBytes">Bytes that a copy may still take; null where the platform does not say.</param>
+/// <param name="TotalBytes">Bytes in all; null where the platform does not say.</param>
+/// <param name="Trouble">Why it cannot be used now, or null. A probe fails only when no datastore can be used.</param>
+public sealed record DatastoreRoom(string Name, long? FreeBytes, long? TotalBytes, ConnectorFault? Trouble = null);
 
 /// <summary>Something that could be imported.</summary>
 /// <param name="Path">What to write into <see cref="SourceRef.Path"/>.</param>

@@ -1,0 +1,166 @@
+using System.Collections.Concurrent;
+using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Connectors;
+
+/// <summary>One folder of a pod and where things lie in it. The layout is drawn in this project's README.</summary>
+internal sealed class Datastore(string name, string folder, PodName pod, bool mountExpected, ConcurrentDictionary<string, Guid> seen, TimeProvider time)
+{
+    private const string MarkerName = ".imgmt-datastore";
+
+    public string Name => name;
+
+    public string Folder => folder;
+
+    public string Library { get; } = Path.Combine(folder, "content-library");
+
+    public string StagingRoot => Path.Combine(Library, ".staging");
+
+    public string LedgerRoot => Path.Combine(Library, ".ledger");
+
+    public string TrashRoot => Path.Combine(Library, ".trash");
+
+    private string MarkerPath => Path.Combine(folder, MarkerName);
+
+    public string ImageFolder(ImageName image) => Path.Combine(Library, image.Value);
+
+    public LibraryFolder Final(VersionId version) => new(Path.Combine(ImageFolder(version.Image), version.Version.Value));
+
+    public LibraryFolder Staged(VersionId version) => new(Path.Combine(StagingRoot, FlatName(version)));
+
+    /// <summary>'@' is in no name, so the flat name can be taken apart again.</summary>
+    public static string FlatName(VersionId version) => $"{version.Image.Value}@{version.Version.Value}";
+
+    public static bool TryParseFlat(string flat, out VersionId version)
+    {
+        var at = flat.IndexOf('@', StringComparison.Ordinal);
+        version = default;
+        return at > 0 && VersionId.TryCreate($"{flat[..at]}/{flat[(at + 1)..]}", out version);
+    }
+
+    /// <summary>Free bytes for this user, asked of the file system.</summary>
+    public (long Free, long Total) Room()
+    {
+        var drive = new DriveInfo(folder);
+        return (drive.AvailableFreeSpace, drive.TotalSize);
+    }
+
+    /// <summary>Is this the file system that it was, and is it ours? Claims it when it has never been anybody's. Null when all is well.</summary>
+    /// <remarks>
+    /// A share that is not mounted leaves an empty folder behind, and copies written there would fill the disk of the machine itself.
+    /// Within one process a marker once seen must stay what it was. Across restarts an empty folder is indistinguishable from a new
+    /// datastore, unless 'expect-mount' says that the folder has to be a mount.
+    /// </remarks>
+    public ConnectorFault? Check(FaultStage stage)
+    {
+        if (!Directory.Exists(folder))
+        {
+            return Fault(stage, FaultCause.Unreachable, "its folder is not there", "Mount the share or create the folder.");
+        }
+
+        if (mountExpected && !IsMount())
+        {
+            return Fault(stage, FaultCause.Unreachable, "nothing is mounted there, though 'expect-mount' names it", "Mount the share.");
+        }
+
+        var known = seen.TryGetValue(folder, out var id);
+        var marker = FilesystemRecords.TryRead<DatastoreMarker>(MarkerPath);
+        if (marker is null)
+        {
+            if (known)
+            {
+                return Fault(stage, FaultCause.Unreachable, $"its marker {MarkerName} was there and is gone: the share is not mounted, or was emptied", "Mount the share again.");
+            }
+
+            if (Directory.Exists(Library))
+            {
+                return Fault(stage, FaultCause.Misconfigured, $"it holds a content library and no readable marker {MarkerName}", "Put the marker back from a backup, or move the library away.");
+            }
+
+            marker = new DatastoreMarker(Guid.NewGuid(), pod, time.GetUtcNow());
+            FilesystemRecords.Write(MarkerPath, marker);
+            SparseFile.FlushFolder(folder);
+        }
+
+        if (marker.Pod != pod)
+        {
+            return Fault(stage, FaultCause.Misconfigured, $"it belongs to pod {marker.Pod}", "Give every pod a folder of its own.");
+        }
+
+        if (known && marker.Id != id)
+        {
+            return Fault(stage, FaultCause.Unreachable, "another file system than before is mounted there", "Mount the share that was there, or restart the service to take this one.");
+        }
+
+        seen[folder] = marker.Id;
+        MakeFolders();
+        return null;
+    }
+
+    /// <summary>Writes, flushes and removes a tiny file: the only honest answer to "can it be written?".</summary>
+    public void TryWrite()
+    {
+        var path = Path.Combine(TrashRoot, $"probe-{Guid.NewGuid():N}");
+        FilesystemRecords.WriteBytes(path, "probe"u8);
+        File.Delete(path);
+    }
+
+    /// <summary>Takes a folder out of sight at once, then removes it. What a cut leaves in the trash is removed by the next call that looks.</summary>
+    public bool Discard(LibraryFolder doomed)
+    {
+        if (!Directory.Exists(doomed.Path))
+        {
+            return false;
+        }
+
+        var parent = Path.GetDirectoryName(doomed.Path)!;
+        Directory.Move(doomed.Path, Path.Combine(TrashRoot, Guid.NewGuid().ToString("N")));
+        SparseFile.FlushFolder(parent);
+        EmptyTrash();
+        return true;
+    }
+
+    public void EmptyTrash()
+    {
+        foreach (var folderOrFile in Directory.EnumerateFileSystemEntries(TrashRoot))
+        {
+            if (Directory.Exists(folderOrFile))
+            {
+                Directory.Delete(folderOrFile, recursive: true);
+            }
+            else if (time.GetUtcNow() - File.GetLastWriteTimeUtc(folderOrFile) > ProbeFileAge)
+            {
+                File.Delete(folderOrFile);
+            }
+        }
+    }
+
+    public ConnectorFault Fault(FaultStage stage, FaultCause cause, string what, string next) =>
+        new(stage, cause, $"Datastore '{name}' of pod {pod} ({folder}) cannot be used: {what}.", next);
+
+    private bool IsMount()
+    {
+        using var own = FileFacts.Open(folder);
+        using var parent = FileFacts.Open(Path.GetDirectoryName(own.RealPath) ?? "/");
+        return !own.IsOnMountOf(parent);
+    }
+
+    private void MakeFolders()
+    {
+        if (Directory.Exists(TrashRoot))
+        {
+            return;
+        }
+
+        // The trash is made last: where it is, all are.
+        Directory.CreateDirectory(StagingRoot);
+        Directory.CreateDirectory(LedgerRoot);
+        Directory.CreateDirectory(TrashRoot);
+        SparseFile.FlushFolder(Library);
+        SparseFile.FlushFolder(folder);
+    }
+
+    /// <summary>A probe file this old belongs to a probe that was cut.</summary>
+    private static readonly TimeSpan ProbeFileAge = TimeSpan.FromHours(1);
+}

@@ -1,0 +1,143 @@
+using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Connectors;
+
+internal sealed partial class FilesystemConnector
+{
+    private const UnixFileMode ReadOnlyMode = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
+    private async Task<ConnectorResult<Receipt>> FinaliseAsync(
+        Ledger ledger, CopyOrder order, ContentDescription content, ITransferObserver observer, CancellationToken cancellationToken)
+    {
+        if (FindFinal(ledger, order.Version) is { } final)
+        {
+            return final.Record.Content.ContentDigest == content.ContentDigest
+                ? final.Record.Receipt
+                : ConnectorFaults.OtherContent(FaultStage.Finalise, order.Version, final.Record.Content.ContentDigest, content.ContentDigest);
+        }
+
+        var datastore = ledger.Datastores.FirstOrDefault(datastore => datastore.Staged(order.Version).Exists);
+        if (datastore is null)
+        {
+            return ConnectorFaults.NothingStaged(order.Version, Pod);
+        }
+
+        var staged = datastore.Staged(order.Version);
+        var manifest = FilesystemRecords.TryReadManifest(staged.ManifestPath, content.ManifestDigest);
+        if (manifest is null || !File.Exists(staged.ArtefactPath(content)))
+        {
+            return ConnectorFaults.NothingStaged(order.Version, Pod);
+        }
+
+        var sent = FilesystemRecords.TryRead<StagingOrder>(staged.OrderPath)?.BytesSent ?? 0;
+        return await ProveAsync(datastore, order, content, manifest, sent, observer, cancellationToken);
+    }
+
+    /// <summary>Flush, read back, compare, and only then let it appear.</summary>
+    /// <remarks>Chunks that read back wrong stay as they are: the next receive finds them so, asks for them alone, and hashes what comes.</remarks>
+    private async Task<ConnectorResult<Receipt>> ProveAsync(
+        Datastore datastore, CopyOrder order, ContentDescription content, ContentManifest manifest, long bytesSent, ITransferObserver observer, CancellationToken cancellationToken)
+    {
+        var staged = datastore.Staged(order.Version);
+        VerifyResult result;
+        using (var file = File.OpenHandle(staged.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite))
+        {
+            result = await CopyVerifier.VerifyAsync(file, manifest, new VerifyOptions(), observer, cancellationToken);
+        }
+
+        if (!result.IsRight)
+        {
+            return Corrupt(FaultStage.Finalise, order.Version, result);
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        var receipt = new Receipt(
+            order.Version,
+            Pod,
+            datastore.Name,
+            Path.Combine("content-library", order.Version.Image.Value, order.Version.Version.Value, LibraryFolder.ArtefactName(content)),
+            content.ContentDigest,
+            content.ContentDigest,
+            content.Length,
+            bytesSent,
+            result.BytesRead,
+            time.GetUtcNow(),
+            Name,
+            order.Generation);
+        Publish(datastore, order.Version, new FinalRecord(receipt, content));
+        return receipt;
+    }
+
+    /// <summary>Everything durable inside the staging folder, then one rename, then the rename durable.</summary>
+    private static void Publish(Datastore datastore, VersionId version, FinalRecord record)
+    {
+        var staged = datastore.Staged(version);
+        FilesystemRecords.Write(staged.ReceiptPath, record);
+        foreach (var path in (string[])[staged.ArtefactPath(record.Content), staged.ManifestPath, staged.ReceiptPath])
+        {
+            File.SetUnixFileMode(path, ReadOnlyMode);
+        }
+
+        File.Delete(staged.OrderPath);
+        SparseFile.FlushFolder(staged.Path);
+        Directory.CreateDirectory(datastore.ImageFolder(version.Image));
+        SparseFile.FlushFolder(datastore.Library);
+        var final = datastore.Final(version);
+
+        // Only a folder that is no copy can still lie here: one with a receipt was answered with it above, a damaged one was taken back.
+        datastore.Discard(final);
+        Directory.Move(staged.Path, final.Path);
+        SparseFile.FlushFolder(datastore.ImageFolder(version.Image));
+        SparseFile.FlushFolder(datastore.StagingRoot);
+    }
+
+    private async Task<ConnectorResult<Receipt>> VerifyFinalAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken)
+    {
+        var found = FindFinal(version, FaultStage.Verify, out var trouble);
+        if (found is not { } final)
+        {
+            return trouble ?? ConnectorFaults.NoCopy(FaultStage.Verify, version, Pod);
+        }
+
+        var content = final.Record.Content;
+        var folder = final.Datastore.Final(version);
+        if (FilesystemRecords.TryReadManifest(folder.ManifestPath, content.ManifestDigest) is not { } manifest)
+        {
+            MarkDamaged(folder);
+            return new ConnectorFault(FaultStage.Verify, FaultCause.TargetCorrupt, $"The manifest of {version} on datastore '{final.Datastore.Name}' is damaged.", "Publish the version to this pod again to repair the copy.");
+        }
+
+        VerifyResult result;
+        using (var file = File.OpenHandle(folder.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
+        {
+            result = await CopyVerifier.VerifyAsync(file, manifest, new VerifyOptions(), observer, cancellationToken);
+        }
+
+        if (result.IsRight)
+        {
+            return final.Record.Receipt with { VerifiedAt = time.GetUtcNow(), BytesReadBack = result.BytesRead };
+        }
+
+        MarkDamaged(folder);
+        return Corrupt(FaultStage.Verify, version, result);
+    }
+
+    /// <summary>So that nobody opens it, and no receipt is given for it again, until it is repaired. Where even that cannot be written, the
+    /// answer of the verification has to do.</summary>
+    private static void MarkDamaged(LibraryFolder folder)
+    {
+        try
+        {
+            FilesystemRecords.WriteBytes(folder.DamagedPath, []);
+            SparseFile.FlushFolder(folder.Path);
+        }
+        catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
+        {
+        }
+    }
+
+    private static ConnectorFault Corrupt(FaultStage stage, VersionId version, VerifyResult result) => result.LengthRight
+        ? ConnectorFaults.TargetCorrupt(stage, version, result.BadChunks)
+        : new ConnectorFault(stage, FaultCause.TargetCorrupt, $"{version}: the file has {result.Length} bytes on the datastore, not what the manifest says; {result.BadCount} chunk(s) differ.", "Only what is missing is sent again.");
+}

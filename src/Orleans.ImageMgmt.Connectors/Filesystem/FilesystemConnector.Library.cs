@@ -1,0 +1,170 @@
+using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Connectors;
+
+internal sealed partial class FilesystemConnector
+{
+    private readonly record struct Found(Datastore Datastore, FinalRecord Record);
+
+    private ConnectorResult<PodProbe> Probe()
+    {
+        var rooms = new List<DatastoreRoom>();
+        foreach (var datastore in datastores)
+        {
+            try
+            {
+                if (datastore.Check(FaultStage.Probe) is { } fault)
+                {
+                    rooms.Add(new DatastoreRoom(datastore.Name, null, null, fault));
+                    continue;
+                }
+
+                datastore.TryWrite();
+                datastore.EmptyTrash();
+                var (free, total) = datastore.Room();
+                rooms.Add(new DatastoreRoom(datastore.Name, Math.Max(0, free - settings.Reserve), total));
+            }
+            catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
+            {
+                rooms.Add(new DatastoreRoom(datastore.Name, null, null, FilesystemFaults.From(FaultStage.Probe, Pod, trouble)));
+            }
+        }
+
+        return rooms.All(room => room.Trouble is not null) ? rooms[0].Trouble! : new PodProbe(rooms);
+    }
+
+    private ConnectorResult<IContentReader> Open(VersionId version)
+    {
+        if (FindFinal(version, FaultStage.Open, out var trouble) is not { } final)
+        {
+            return trouble ?? ConnectorFaults.NoCopy(FaultStage.Open, version, Pod);
+        }
+
+        var folder = final.Datastore.Final(version);
+        return FilesystemRecords.TryReadManifest(folder.ManifestPath, final.Record.Content.ManifestDigest) is { } manifest
+            ? new ConnectorResult<IContentReader>.Done(new LocalContentReader(
+                File.OpenHandle(folder.ArtefactPath(final.Record.Content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest))
+            : new ConnectorFault(FaultStage.Open, FaultCause.SourceCorrupt, $"The manifest of {version} on datastore '{final.Datastore.Name}' is damaged.", "Verify the copy; another pod's copy can serve instead.");
+    }
+
+    private static ConnectorResult<Removed> Delete(Ledger ledger, VersionId version, DeleteScope scope)
+    {
+        var removed = new Removed(false, false);
+        foreach (var datastore in ledger.Datastores)
+        {
+            removed = removed with { StagedRemoved = datastore.Discard(datastore.Staged(version)) || removed.StagedRemoved };
+            if (scope == DeleteScope.Copy)
+            {
+                removed = removed with { CopyRemoved = datastore.Discard(datastore.Final(version)) || removed.CopyRemoved };
+                RemoveIfEmpty(datastore, version.Image);
+            }
+
+            datastore.EmptyTrash();
+        }
+
+        return removed;
+    }
+
+    private static void RemoveIfEmpty(Datastore datastore, ImageName image)
+    {
+        var folder = datastore.ImageFolder(image);
+        if (Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any())
+        {
+            try
+            {
+                Directory.Delete(folder);
+            }
+            catch (IOException)
+            {
+                // Another version of the image has just appeared in it.
+            }
+        }
+    }
+
+    /// <summary>Every folder that is there, sorted by its key; records are read for one page only. An unusable datastore is a fault, for
+    /// "nothing there" would be a lie.</summary>
+    private ConnectorResult<InventoryPage> Inventory(string? cursor, int limit, CancellationToken cancellationToken)
+    {
+        var entries = new List<InventoryEntry>();
+        foreach (var datastore in datastores)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (datastore.Check(FaultStage.Inventory) is { } fault)
+            {
+                return fault;
+            }
+
+            datastore.EmptyTrash();
+            foreach (var image in Directory.EnumerateDirectories(datastore.Library).Select(Path.GetFileName))
+            {
+                if (ImageName.TryCreate(image, out var name))
+                {
+                    entries.AddRange(Directory.EnumerateDirectories(datastore.ImageFolder(name)).Select(Path.GetFileName)
+                        .Where(version => VersionName.TryCreate(version, out _))
+                        .Select(version => new InventoryEntry(new VersionId(name, new VersionName(version!)), Generation.None, true, datastore.Name, 0)));
+                }
+            }
+
+            foreach (var flat in Directory.EnumerateDirectories(datastore.StagingRoot).Select(Path.GetFileName))
+            {
+                if (Datastore.TryParseFlat(flat!, out var version))
+                {
+                    entries.Add(new InventoryEntry(version, Generation.None, false, datastore.Name, 0));
+                }
+            }
+        }
+
+        var page = Paging.Inventory(entries, cursor, limit);
+        return page with { Entries = [.. page.Entries.Select(Look)] };
+    }
+
+    private InventoryEntry Look(InventoryEntry entry)
+    {
+        var datastore = datastores.First(candidate => candidate.Name == entry.Datastore);
+        if (!entry.Final)
+        {
+            var staged = datastore.Staged(entry.Version);
+            return entry with { Generation = FilesystemRecords.TryRead<StagingOrder>(staged.OrderPath)?.Generation ?? Generation.None, Bytes = staged.AllocatedBytes() };
+        }
+
+        var folder = datastore.Final(entry.Version);
+        var record = folder.TryLoadFinal();
+        return entry with { Final = record is not null, Generation = record?.Receipt.Generation ?? Generation.None, Bytes = folder.AllocatedBytes() };
+    }
+
+    private static Found? FindFinal(Ledger ledger, VersionId version) => FindFinal(ledger.Datastores, version);
+
+    private Found? FindFinal(VersionId version, FaultStage stage, out ConnectorFault? trouble)
+    {
+        trouble = null;
+        var usable = new List<Datastore>();
+        foreach (var datastore in datastores)
+        {
+            if (datastore.Check(stage) is { } fault)
+            {
+                trouble ??= fault;
+            }
+            else
+            {
+                usable.Add(datastore);
+            }
+        }
+
+        return FindFinal(usable, version);
+    }
+
+    /// <summary>A receipt that names another version lies in a folder whose name was folded (a share that ignores case): not ours.</summary>
+    private static Found? FindFinal(IReadOnlyList<Datastore> candidates, VersionId version)
+    {
+        foreach (var datastore in candidates)
+        {
+            if (datastore.Final(version).TryLoadFinal() is { } record && record.Receipt.Version == version)
+            {
+                return new Found(datastore, record);
+            }
+        }
+
+        return null;
+    }
+}

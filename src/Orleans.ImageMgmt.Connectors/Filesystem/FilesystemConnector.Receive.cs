@@ -1,0 +1,91 @@
+using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Connectors;
+
+internal sealed partial class FilesystemConnector
+{
+    private async Task<ConnectorResult<StagedCopy>> ReceiveAsync(
+        Ledger ledger, CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken)
+    {
+        if (FindFinal(ledger, order.Version) is { } final)
+        {
+            return final.Record.Content.ContentDigest == offer.Content.ContentDigest
+                ? new StagedCopy(final.Datastore.Name, 0, offer.Content.DataLength)
+                : ConnectorFaults.OtherContent(FaultStage.Receive, order.Version, final.Record.Content.ContentDigest, offer.Content.ContentDigest);
+        }
+
+        TakeBackDamaged(ledger, order.Version);
+        var chosen = ChooseForReceive(ledger, order.Version, offer.Manifest);
+        if (chosen is not ConnectorResult<Datastore>.Done { Value: var datastore })
+        {
+            return chosen.As<StagedCopy>();
+        }
+
+        var staged = datastore.Staged(order.Version);
+        Directory.CreateDirectory(staged.Path);
+        if (FilesystemRecords.TryReadManifest(staged.ManifestPath, offer.Content.ManifestDigest) is null)
+        {
+            FilesystemRecords.WriteBytes(staged.ManifestPath, offer.Manifest.Encode());
+        }
+
+        FilesystemRecords.Write(staged.OrderPath, new StagingOrder(order.Version, order.Generation, order.Attempt, 0));
+        ReceiveResult result;
+        using (var file = FilesystemRecords.OpenForWriting(staged.ArtefactPath(offer.Content), FileMode.OpenOrCreate))
+        {
+            result = await CopyReceiver.ReceiveAsync(offer.Reader, file, new ReceiveOptions { TimeProvider = time }, observer, cancellationToken);
+        }
+
+        FilesystemRecords.Write(staged.OrderPath, new StagingOrder(order.Version, order.Generation, order.Attempt, result.BytesRequested));
+        return new StagedCopy(datastore.Name, result.BytesRequested, result.BytesStagedBefore);
+    }
+
+    /// <summary>Where it is staged already, else where most room is; with room for what is still missing.</summary>
+    private ConnectorResult<Datastore> ChooseForReceive(Ledger ledger, VersionId version, ContentManifest manifest)
+    {
+        var begun = ledger.Datastores.FirstOrDefault(datastore => datastore.Staged(version).Exists);
+        if (begun is null)
+        {
+            return ChooseForNew(FaultStage.Receive, ledger, manifest.DataLength);
+        }
+
+        // What is allocated already, right or wrong, will be written over and takes no new room.
+        var needed = Math.Max(0, manifest.DataLength - begun.Staged(version).AllocatedBytes());
+        var free = begun.Room().Free;
+        return needed == 0 || free >= needed + settings.Reserve
+            ? begun
+            : ConnectorFaults.NoRoom(FaultStage.Receive, begun.Name, needed, settings.Reserve, free);
+    }
+
+    private ConnectorResult<Datastore> ChooseForNew(FaultStage stage, Ledger ledger, long needed)
+    {
+        var best = ledger.Datastores.Select(datastore => (Datastore: datastore, datastore.Room().Free)).MaxBy(pair => pair.Free);
+        return best.Free >= needed + settings.Reserve ? best.Datastore : ConnectorFaults.NoRoom(stage, best.Datastore.Name, needed, settings.Reserve, best.Free);
+    }
+
+    /// <summary>A damaged copy goes back to staging, so that only what is wrong in it travels again.</summary>
+    private static void TakeBackDamaged(Ledger ledger, VersionId version)
+    {
+        foreach (var datastore in ledger.Datastores)
+        {
+            var final = datastore.Final(version);
+            if (!final.Exists)
+            {
+                continue;
+            }
+
+            if (datastore.Staged(version).Exists || !File.Exists(final.ReceiptPath))
+            {
+                datastore.Discard(final);
+                continue;
+            }
+
+            File.Delete(final.ReceiptPath);
+            File.Delete(final.DamagedPath);
+            SparseFile.FlushFolder(final.Path);
+            Directory.Move(final.Path, datastore.Staged(version).Path);
+            SparseFile.FlushFolder(datastore.ImageFolder(version.Image));
+            SparseFile.FlushFolder(datastore.StagingRoot);
+        }
+    }
+}

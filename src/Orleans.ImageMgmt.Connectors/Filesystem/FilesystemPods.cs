@@ -1,0 +1,21 @@
+using System.Collections.Concurrent;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Connectors;
+
+/// <summary>The family <c>filesystem</c>: pods whose datastores are folders, on a local disk or on an NFS or SMB mount.</summary>
+public sealed class FilesystemPods(TimeProvider time) : IConnectorFactory
+{
+    /// <summary>Markers seen since the process began, by datastore folder: a share that goes away under us is noticed.</summary>
+    private readonly ConcurrentDictionary<string, Guid> seen = new(StringComparer.Ordinal);
+
+    public string Family => "filesystem";
+
+    public ConnectorResult<IPodConnector> Create(PodSpec spec)
+    {
+        var read = FilesystemSettings.Read(spec);
+        return read is ConnectorResult<FilesystemSettings>.Done { Value: var settings }
+            ? new ConnectorResult<IPodConnector>.Done(new FilesystemConnector(spec.Name, settings, seen, time))
+            : read.As<IPodConnector>();
+    }
+}

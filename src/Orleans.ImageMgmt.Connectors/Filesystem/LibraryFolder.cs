@@ -1,0 +1,61 @@
+using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Connectors;
+
+/// <summary>The folder of one copy, staged or final, and the files in it.</summary>
+internal sealed record LibraryFolder(string Path)
+{
+    public string OrderPath => System.IO.Path.Combine(Path, "order.json");
+
+    public string ManifestPath => System.IO.Path.Combine(Path, "manifest.bin");
+
+    public string ReceiptPath => System.IO.Path.Combine(Path, "receipt.json");
+
+    /// <summary>Lies there when a verification found the copy bad: it is no copy any more until it is repaired.</summary>
+    public string DamagedPath => System.IO.Path.Combine(Path, "damaged");
+
+    public bool Exists => Directory.Exists(Path);
+
+    /// <summary>Named for what people do with it: a disk is attached, an ISO is mounted.</summary>
+    public static string ArtefactName(ContentDescription content) => content switch
+    {
+        { Kind: ContentKind.Disk } => "disk.raw",
+        { SourceFormat: SourceFormat.Iso } => "content.iso",
+        _ => "content.bin",
+    };
+
+    public string ArtefactPath(ContentDescription content) => System.IO.Path.Combine(Path, ArtefactName(content));
+
+    /// <summary>The final copy that lies here; null when there is none, or none that is whole.</summary>
+    public FinalRecord? TryLoadFinal()
+    {
+        var record = FilesystemRecords.TryRead<FinalRecord>(ReceiptPath);
+        if (record is null || File.Exists(DamagedPath))
+        {
+            return null;
+        }
+
+        var artefact = new FileInfo(ArtefactPath(record.Content));
+        return artefact.Exists && artefact.Length == record.Content.Length ? record : null;
+    }
+
+    /// <summary>Bytes that the artefact takes up on the disk, whichever it is; 0 when there is none.</summary>
+    public long AllocatedBytes()
+    {
+        long sum = 0;
+        foreach (var name in ArtefactNames)
+        {
+            var path = System.IO.Path.Combine(Path, name);
+            if (File.Exists(path))
+            {
+                using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                sum += SparseFile.AllocatedBytes(file);
+            }
+        }
+
+        return sum;
+    }
+
+    private static readonly string[] ArtefactNames = ["disk.raw", "content.iso", "content.bin"];
+}

@@ -1,0 +1,123 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>How one receive behaves. Every wait, retry and window has its limit here.</summary>
+public sealed class ReceiveOptions
+{
+    /// <summary>Pieces of at most 1 MiB asked from a remote source and not yet written. Bounds the memory of one transfer. Default: 8.</summary>
+    public int Window { get; init; } = 8;
+
+    /// <summary>How often one chunk that arrived with the wrong digest is asked again before the source is called corrupt. Default: 2.</summary>
+    public int ChunkRetries { get; init; } = 2;
+
+    /// <summary>The longest wait for one piece of at most 1 MiB from the source. Default: 60 s.</summary>
+    public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Called before bytes are asked from the source; returns when they may travel. Null: no limit of rate.</summary>
+    public Func<int, CancellationToken, ValueTask>? Throttle { get; init; }
+
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>Bytes written before their write-back to the disk is begun. Default: 8 MiB.</summary>
+    internal long WriteBackBytes { get; init; } = 8L << 20;
+}
+
+/// <summary>How a receive ended: everything is staged, though not yet durable or proved (see <see cref="CopyVerifier"/>).</summary>
+/// <param name="ChunksRequested">Different chunks that were asked from the source.</param>
+/// <param name="BytesRequested">Bytes that were asked from the source, repeated ones too.</param>
+/// <param name="ChunksStagedBefore">Chunks found staged with the right digest and not asked for.</param>
+/// <param name="BytesStagedBefore">Bytes of those.</param>
+public sealed record ReceiveResult(int ChunksRequested, long BytesRequested, int ChunksStagedBefore, long BytesStagedBefore);
+
+/// <summary>Brings the chunks that a staging file lacks from a source into it; holes stay holes.</summary>
+/// <remarks>
+/// Resume needs no journal. The manifest names the digest of every chunk, so the staged bytes prove themselves: what hashes to its
+/// digest is there, whoever wrote it and however the process ended; everything else is missing. A journal could only claim less (it lags
+/// behind the bytes) or more (it outlives bytes that a power cut took), and would have to be checked against the bytes anyway.
+/// </remarks>
+public static class CopyReceiver
+{
+    /// <summary>Sizes <paramref name="staging"/>, keeps what is staged and right, and fetches the rest.</summary>
+    /// <param name="source">Where the bytes come from. A local one is copied without hashing: the read-back of the copy proves it.</param>
+    /// <param name="staging">Open for reading and writing; used by nobody else until the call returns.</param>
+    /// <exception cref="SourceCorruptException">Wrong bytes again and again, or the source ends too early.</exception>
+    /// <exception cref="SourceUnreadableException">The source failed to read.</exception>
+    /// <exception cref="TimeoutException">One piece took longer than <see cref="ReceiveOptions.StallTimeout"/>.</exception>
+    /// <exception cref="IOException">The staging file cannot be written; <see cref="IoTroubles.Classify"/> says why.</exception>
+    public static Task<ReceiveResult> ReceiveAsync(
+        IContentReader source,
+        SafeFileHandle staging,
+        ReceiveOptions options,
+        ITransferObserver observer,
+        CancellationToken cancellationToken) =>
+        GuardedAsync(
+            options,
+            (guard, token) =>
+            {
+                var plan = StagedChunks.Examine(staging, source.Manifest, token);
+                observer.Planned(plan.Fresh.Count + plan.Tainted.Count, plan.Kept, plan.BytesNeeded);
+                var writer = new StagingWriter(staging, options.WriteBackBytes);
+                var bytes = new HashedFetch(source, writer, options, observer, token).Run(plan.Tainted, tainted: true);
+                bytes += source.LocalFile is { } file
+                    ? new LocalCopy(file, source.Manifest, writer, options, guard, observer, token).Run(plan.Fresh)
+                    : new HashedFetch(source, writer, options, observer, token).Run(plan.Fresh, tainted: false);
+                return new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, bytes, plan.Kept, plan.BytesKept);
+            },
+            cancellationToken);
+
+    /// <summary>Fetches chunks whose read-back was wrong once more, hashed on arrival whatever the source, so that it is known whose bytes were bad.</summary>
+    /// <returns>Bytes asked from the source. The chunks have to be verified again.</returns>
+    /// <exception cref="SourceCorruptException">It was the source's.</exception>
+    public static Task<long> RepairAsync(
+        IContentReader source,
+        SafeFileHandle file,
+        IReadOnlyList<int> chunks,
+        ReceiveOptions options,
+        ITransferObserver observer,
+        CancellationToken cancellationToken) =>
+        GuardedAsync(
+            options,
+            (_, token) =>
+            {
+                var writer = new StagingWriter(file, options.WriteBackBytes);
+                var data = new List<int>(chunks.Count);
+                foreach (var chunk in chunks)
+                {
+                    if (source.Manifest.IsZero(chunk))
+                    {
+                        writer.Clear(source.Manifest.OffsetOf(chunk), source.Manifest.LengthOf(chunk));
+                    }
+                    else
+                    {
+                        data.Add(chunk);
+                    }
+                }
+
+                return new HashedFetch(source, writer, options, observer, token).Run(data, tainted: true);
+            },
+            cancellationToken);
+
+    /// <summary>Runs the work on its own thread; leaves it behind when it hangs inside a read of the source.</summary>
+    private static async Task<T> GuardedAsync<T>(ReceiveOptions options, Func<StallGuard, CancellationToken, T> work, CancellationToken cancellationToken)
+    {
+        using var guard = new StallGuard(options.StallTimeout, options.TimeProvider, cancellationToken);
+        var worker = PieceBuffers.RunAsync(() => work(guard, guard.Token), guard.Token);
+        if (await Task.WhenAny(worker, guard.Stalled) == worker)
+        {
+            try
+            {
+                return await worker;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(cancellationToken);
+            }
+        }
+
+        // The thread hangs in a call that nothing can interrupt. It touches nothing any more when the call returns: see StallGuard.
+        _ = worker.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        cancellationToken.ThrowIfCancellationRequested();
+        throw new TimeoutException($"The source gave nothing for {options.StallTimeout.TotalSeconds:0} s.");
+    }
+}

@@ -1,0 +1,114 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>The few calls of the C library that .NET has no door to. Linux numbers; <see cref="SparseFile"/> decides when they may be used.</summary>
+internal static partial class NativeFile
+{
+    public const int ENOENT = 2;
+    public const int EIO = 5;
+    public const int ENXIO = 6;
+    public const int EACCES = 13;
+    public const int EPERM = 1;
+    public const int ENODEV = 19;
+    public const int EINVAL = 22;
+    public const int ENOSPC = 28;
+    public const int EROFS = 30;
+    public const int ENOSYS = 38;
+    public const int EOPNOTSUPP = 95;
+    public const int ESTALE = 116;
+    public const int EDQUOT = 122;
+    public const int ENOTCONN = 107;
+    public const int EREMOTEIO = 121;
+
+    public const int SEEK_DATA = 3;
+    public const int SEEK_HOLE = 4;
+    public const int POSIX_FADV_WILLNEED = 3;
+    public const int POSIX_FADV_DONTNEED = 4;
+    public const uint SYNC_FILE_RANGE_WAIT_BEFORE = 1;
+    public const uint SYNC_FILE_RANGE_WRITE = 2;
+    public const uint SYNC_FILE_RANGE_WAIT_AFTER = 4;
+    public const int FALLOC_FL_KEEP_SIZE = 1;
+    public const int FALLOC_FL_PUNCH_HOLE = 2;
+    public const int O_RDONLY = 0;
+    public const int O_CLOEXEC = 0x80000;
+    public const int AT_EMPTY_PATH = 0x1000;
+
+    /// <summary>Ask the server, not the client's cache, where the file lies on a share.</summary>
+    public const int AT_STATX_FORCE_SYNC = 0x2000;
+
+    public const uint STATX_BASIC_STATS = 0x7ff;
+
+    private const string C = "libc";
+
+    [LibraryImport(C, EntryPoint = "lseek", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial long Seek(SafeFileHandle file, long offset, int whence);
+
+    [LibraryImport(C, EntryPoint = "fdatasync", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial int FlushData(SafeFileHandle file);
+
+    [LibraryImport(C, EntryPoint = "fsync", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial int Flush(SafeFileHandle file);
+
+    [LibraryImport(C, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial SafeFileHandle Open(string path, int flags);
+
+    /// <summary>Returns the error itself, not through errno.</summary>
+    [LibraryImport(C, EntryPoint = "posix_fadvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial int Advise(SafeFileHandle file, long offset, long length, int advice);
+
+    [LibraryImport(C, EntryPoint = "sync_file_range", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial int SyncRange(SafeFileHandle file, long offset, long length, uint flags);
+
+    [LibraryImport(C, EntryPoint = "fallocate", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport(C, EntryPoint = "copy_file_range", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial nint CopyRange(SafeFileHandle from, ref long fromOffset, SafeFileHandle to, ref long toOffset, nint length, uint flags);
+
+    [LibraryImport(C, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial int Stat(SafeFileHandle file, string path, int flags, uint mask, out StatBuffer buffer);
+
+    /// <summary><c>struct statx</c> of the Linux kernel (include/uapi/linux/stat.h), the fields that are used here.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    public struct StatBuffer
+    {
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(40)]
+        public ulong Size;
+
+        /// <summary>Blocks of 512 bytes, whatever the file system's own block is.</summary>
+        [FieldOffset(48)]
+        public ulong Blocks;
+
+        [FieldOffset(96)]
+        public long ChangedSeconds;
+
+        [FieldOffset(104)]
+        public uint ChangedNanoseconds;
+
+        [FieldOffset(112)]
+        public long ModifiedSeconds;
+
+        [FieldOffset(120)]
+        public uint ModifiedNanoseconds;
+
+        [FieldOffset(136)]
+        public uint DeviceMajor;
+
+        [FieldOffset(140)]
+        public uint DeviceMinor;
+    }
+}

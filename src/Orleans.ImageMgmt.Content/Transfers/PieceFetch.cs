@@ -1,0 +1,71 @@
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>Where one piece lies.</summary>
+internal readonly record struct PiecePlace(int Chunk, long Offset, int Length, bool First, bool Last);
+
+/// <summary>One piece on its way into a buffer.</summary>
+internal sealed class PieceFetch : IDisposable
+{
+    private readonly byte[] buffer = PieceBuffers.Rent();
+    private readonly ReceiveOptions options;
+    private readonly CancellationTokenSource stop;
+    private readonly Task arriving;
+    private Task reading = Task.CompletedTask;
+
+    private PieceFetch(IContentReader source, PiecePlace place, ReceiveOptions options, CancellationToken cancellationToken)
+    {
+        this.options = options;
+        Place = place;
+        stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        arriving = ReadAsync(source);
+    }
+
+    public PiecePlace Place { get; }
+
+    public static PieceFetch Begin(IContentReader source, PiecePlace place, ReceiveOptions options, CancellationToken cancellationToken) =>
+        new(source, place, options, cancellationToken);
+
+    /// <summary>Waits for the piece on the transfer's own thread; translates how the source fails.</summary>
+    public ReadOnlySpan<byte> Await()
+    {
+        try
+        {
+            arriving.WaitAsync(stop.Token).GetAwaiter().GetResult();
+            return buffer.AsSpan(0, Place.Length);
+        }
+        catch (EndOfStreamException trouble)
+        {
+            throw new SourceCorruptException(Place.Chunk, Place.Offset, $"The source ends inside chunk {Place.Chunk}: {trouble.Message}", trouble);
+        }
+        catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
+        {
+            throw new SourceUnreadableException(Place.Chunk, Place.Offset, trouble);
+        }
+    }
+
+    public void Dispose()
+    {
+        // A reader that does not listen to the token may still write into the buffer: it goes back only when the read itself is over.
+        stop.Cancel();
+        _ = FreeAsync();
+    }
+
+    private async Task ReadAsync(IContentReader source)
+    {
+        if (options.Throttle is { } throttle)
+        {
+            await throttle(Place.Length, stop.Token);
+        }
+
+        reading = source.ReadAsync(Place.Offset, buffer.AsMemory(0, Place.Length), stop.Token).AsTask();
+        await reading.WaitAsync(options.StallTimeout, options.TimeProvider, stop.Token);
+    }
+
+    private async Task FreeAsync()
+    {
+        await arriving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        PieceBuffers.Return(buffer);
+        stop.Dispose();
+    }
+}
