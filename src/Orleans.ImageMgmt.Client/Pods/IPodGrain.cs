@@ -1,3 +1,4 @@
+using Orleans.Concurrency;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Client;
@@ -101,14 +102,14 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("Disconnect")]
     Task<Reply<Pod>> DisconnectAsync(RequestedBy by);
 
-    [Alias("Get")]
+    [Alias("Get"), AlwaysInterleave]
     Task<PodView> GetAsync();
 
     /// <summary>What could be imported from here; asks the pod itself, outside the grain's turn, with a time-out.</summary>
-    [Alias("ListSources")]
+    [Alias("ListSources"), AlwaysInterleave]
     Task<Reply<SourceList>> ListSourcesAsync(string? cursor, int limit);
 
-    [Alias("GetCopy")]
+    [Alias("GetCopy"), AlwaysInterleave]
     Task<CopyView> GetCopyAsync(VersionId version);
 
     /// <summary>Have a source sealed here. Idempotent; answers how it stands.</summary>

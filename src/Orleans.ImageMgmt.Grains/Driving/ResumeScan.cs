@@ -17,7 +17,7 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
         {
             try
             {
-                DrivingLog.Resumed(log, await ResumeAsync());
+                DrivingLog.Resumed(log, await ResumeAsync(stoppingToken));
                 return;
             }
             catch (Exception problem) when (!stoppingToken.IsCancellationRequested)
@@ -28,19 +28,22 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
         }
     }
 
-    private async Task<int> ResumeAsync()
+    private async Task<int> ResumeAsync(CancellationToken stop)
     {
         var count = 0;
-        await foreach (var row in catalog.AllAsync(CatalogKind.Operation, onlyUnfinished: true))
+        await foreach (var row in catalog.UnfinishedOperationsAsync(stop))
         {
             await ResumeAsync(row.Read<OperationBody>());
             count++;
         }
 
-        await foreach (var row in catalog.AllAsync(CatalogKind.Pod, onlyUnfinished: true))
+        await foreach (var row in catalog.AllAsync(CatalogKind.Pod, stop))
         {
-            await grains.GetPod(row.Read<PodBody>().Name).DriveAsync();
-            count++;
+            if (row.Read<PodBody>() is { State: not PodState.Disconnected } pod)
+            {
+                await grains.GetPod(pod.Name).DriveAsync();
+                count++;
+            }
         }
 
         return count;

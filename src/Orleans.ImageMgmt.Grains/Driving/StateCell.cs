@@ -8,10 +8,10 @@ namespace Orleans.ImageMgmt.Grains;
 /// succeeded, so that a failed write leaves no facts in memory. Writes of one cell are made one after another, so a reentrant grain may
 /// call it from several turns.
 /// </summary>
-internal sealed class StateCell<TState>(IGrainStorage storage, string name, GrainId grain) : IDisposable
+internal sealed class StateCell<TState>(IGrainStorage storage, string name, GrainId grain)
     where TState : class, new()
 {
-    private readonly SemaphoreSlim writing = new(1, 1);
+    private Task lastWrite = Task.CompletedTask; // all calls come from the grain's own scheduler, one at a time
     private string? etag;
 
     public TState Current { get; private set; } = new();
@@ -30,7 +30,10 @@ internal sealed class StateCell<TState>(IGrainStorage storage, string name, Grai
     /// <summary>Makes a new value from the newest durable one and stores it. Returns false, storing nothing, when <paramref name="change"/> returns null.</summary>
     public async Task<bool> ChangeAsync(Func<TState, TState?> change)
     {
-        await writing.WaitAsync();
+        var before = lastWrite;
+        var done = new TaskCompletionSource();
+        lastWrite = done.Task;
+        await before;
         try
         {
             var next = change(Current);
@@ -58,11 +61,9 @@ internal sealed class StateCell<TState>(IGrainStorage storage, string name, Grai
         }
         finally
         {
-            writing.Release();
+            done.SetResult();
         }
     }
-
-    public void Dispose() => writing.Dispose();
 
     private async Task TryRereadAsync()
     {

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Orleans.Concurrency;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Domain;
@@ -54,13 +53,10 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
 
     public Task<Reply<Pod>> DisconnectAsync(RequestedBy by) => ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count), by, "pod.disconnected");
 
-    [AlwaysInterleave]
     public Task<PodView> GetAsync() => Task.FromResult(new PodView(Pod, [.. records.Moving.Select(ViewOf)]));
 
-    [AlwaysInterleave]
     public async Task<CopyView> GetCopyAsync(VersionId version) => ViewOf(await records.GetAsync(version));
 
-    [AlwaysInterleave]
     public async Task<Reply<SourceList>> ListSourcesAsync(string? cursor, int limit)
     {
         if (Pod.Spec is not { } spec || connectors.Get(spec) is not ConnectorResult<IPodConnector>.Done(var connector))

@@ -80,14 +80,14 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
 
     private async Task<Copy?> ReadEndedAsync(VersionId version)
     {
-        using var cell = CellOf(version);
+        var cell = CellOf(version);
         await cell.ReadAsync();
         return cell.Current.Copy;
     }
 
     private async Task WriteEndedAsync(Copy copy, IReadOnlyList<Projection> lines)
     {
-        using var cell = CellOf(copy.Version);
+        var cell = CellOf(copy.Version);
         await cell.ReadAsync();
         await cell.ChangeAsync(current => new StoredCopy { Copy = copy, UnknownFields = current.UnknownFields, ThisWriteOnly = lines });
     }

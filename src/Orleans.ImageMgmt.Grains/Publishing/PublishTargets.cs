@@ -50,7 +50,7 @@ internal sealed class PublishTargets(CatalogReader catalog)
     private async Task<Dictionary<PodName, PodBody>> ReadPodsAsync()
     {
         var pods = new Dictionary<PodName, PodBody>();
-        await foreach (var row in catalog.AllAsync(CatalogKind.Pod))
+        await foreach (var row in catalog.AllAsync(CatalogKind.Pod, CancellationToken.None))
         {
             var body = row.Read<PodBody>();
             pods[body.Name] = body;

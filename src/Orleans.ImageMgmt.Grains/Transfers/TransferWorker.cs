@@ -220,7 +220,12 @@ internal sealed class TransferWorker : IDisposable
 
         await using (reader)
         {
-            var offer = new ReaderOffer(reader, step.Content);
+            var bound = ReaderOffer.Create(reader, step.Content);
+            if (bound is not ConnectorResult<ReaderOffer>.Done(var offer))
+            {
+                return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)bound).Fault);
+            }
+
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
@@ -245,13 +250,6 @@ internal sealed class TransferWorker : IDisposable
         }
 
         var opened = await connector.OpenAsync(version, stop);
-        if (opened is ConnectorResult<Content.IContentReader>.Done(var reader) && reader.Manifest.ComputeDigest() != step.Content.ManifestDigest)
-        {
-            await reader.DisposeAsync();
-            return new ConnectorFault(FaultStage.Open, FaultCause.SourceCorrupt,
-                $"The manifest of {version} on pod {step.From} is not the one that was made when it was imported.", "Verify the source pod's copy.");
-        }
-
         return opened is ConnectorResult<Content.IContentReader>.InProgress
             ? new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.")
             : opened;
