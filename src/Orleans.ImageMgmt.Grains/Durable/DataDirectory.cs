@@ -86,7 +86,9 @@ internal sealed class DataDirectory : IDisposable
         catch (IOException)
         {
             // Refused even to ourselves: the file system honours locks.
-            File.WriteAllText(System.IO.Path.Combine(path, HolderName), Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            using var holder = new StreamWriter(OpenPrivate(System.IO.Path.Combine(path, HolderName), FileShare.ReadWrite));
+            holder.BaseStream.SetLength(0);
+            holder.Write(Environment.ProcessId);
             return held;
         }
 
