@@ -1,11 +1,10 @@
-using System.Collections.Concurrent;
 using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Connectors;
 
 /// <summary>One folder of a pod and where things lie in it. The layout is drawn in this project's README.</summary>
-internal sealed class Datastore(string name, string folder, PodName pod, bool mountExpected, ConcurrentDictionary<string, Guid> seen, TimeProvider time)
+internal sealed class Datastore(string name, string folder, PodName pod, bool mountExpected, FilesystemPods pods)
 {
     private const string MarkerName = ".imgmt-datastore";
 
@@ -40,11 +39,7 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
     }
 
     /// <summary>Free bytes for this user, asked of the file system.</summary>
-    public (long Free, long Total) Room()
-    {
-        var drive = new DriveInfo(folder);
-        return (drive.AvailableFreeSpace, drive.TotalSize);
-    }
+    public (long Free, long Total) Room() => pods.RoomOf(folder);
 
     /// <summary>Is this the file system that it was, and is it ours? Claims it when it has never been anybody's. Null when all is well.</summary>
     /// <remarks>
@@ -64,7 +59,7 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
             return Fault(stage, FaultCause.Unreachable, "nothing is mounted there, though 'expect-mount' names it", "Mount the share.");
         }
 
-        var known = seen.TryGetValue(folder, out var id);
+        var known = pods.Seen.TryGetValue(folder, out var id);
         var marker = FilesystemRecords.TryRead<DatastoreMarker>(MarkerPath);
         if (marker is null)
         {
@@ -78,7 +73,7 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
                 return Fault(stage, FaultCause.Misconfigured, $"it holds a content library and no readable marker {MarkerName}", "Put the marker back from a backup, or move the library away.");
             }
 
-            marker = new DatastoreMarker(Guid.NewGuid(), pod, time.GetUtcNow());
+            marker = new DatastoreMarker(Guid.NewGuid(), pod, pods.Time.GetUtcNow());
             FilesystemRecords.Write(MarkerPath, marker);
             SparseFile.FlushFolder(folder);
         }
@@ -93,7 +88,7 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
             return Fault(stage, FaultCause.Unreachable, "another file system than before is mounted there", "Mount the share that was there, or restart the service to take this one.");
         }
 
-        seen[folder] = marker.Id;
+        pods.Seen[folder] = marker.Id;
         MakeFolders();
         return null;
     }
@@ -129,7 +124,7 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
             {
                 Directory.Delete(folderOrFile, recursive: true);
             }
-            else if (time.GetUtcNow() - File.GetLastWriteTimeUtc(folderOrFile) > ProbeFileAge)
+            else if (pods.Time.GetUtcNow() - File.GetLastWriteTimeUtc(folderOrFile) > ProbeFileAge)
             {
                 File.Delete(folderOrFile);
             }

@@ -76,7 +76,7 @@ internal sealed partial class FilesystemConnector
         FilesystemRecords.Write(staged.ReceiptPath, record);
         foreach (var path in (string[])[staged.ArtefactPath(record.Content), staged.ManifestPath, staged.ReceiptPath])
         {
-            File.SetUnixFileMode(path, ReadOnlyMode);
+            FilesystemRecords.SetMode(path, ReadOnlyMode);
         }
 
         File.Delete(staged.OrderPath);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Domain;
 
@@ -21,13 +20,13 @@ internal sealed partial class FilesystemConnector : IPodConnector
     private readonly SourceGate gate;
     private readonly TimeProvider time;
 
-    public FilesystemConnector(PodName pod, FilesystemSettings settings, ConcurrentDictionary<string, Guid> seen, TimeProvider time)
+    public FilesystemConnector(PodName pod, FilesystemSettings settings, FilesystemPods pods)
     {
         Pod = pod;
         this.settings = settings;
-        this.time = time;
+        time = pods.Time;
         gate = new SourceGate(pod, settings);
-        datastores = [.. settings.Datastores.Select(pair => new Datastore(pair.Name, pair.Folder, pod, settings.ExpectMount.Contains(pair.Name), seen, time))];
+        datastores = [.. settings.Datastores.Select(pair => new Datastore(pair.Name, pair.Folder, pod, settings.ExpectMount.Contains(pair.Name), pods))];
         var canPrepare = settings.Sources is not null || settings.AllowedSources.Count > 0;
         Capabilities = new ConnectorCapabilities(
             Name, TransferMode.Chunks, RangedRead: true, Resumable: true, NativeChecksum: false, ReusesBlocks: false, canPrepare, ReportsRoom: true,

@@ -7,7 +7,16 @@ namespace Orleans.ImageMgmt.Connectors;
 public sealed class FilesystemPods(TimeProvider time) : IConnectorFactory
 {
     /// <summary>Markers seen since the process began, by datastore folder: a share that goes away under us is noticed.</summary>
-    private readonly ConcurrentDictionary<string, Guid> seen = new(StringComparer.Ordinal);
+    internal ConcurrentDictionary<string, Guid> Seen { get; } = new(StringComparer.Ordinal);
+
+    internal TimeProvider Time => time;
+
+    /// <summary>Free and total bytes of the file system that holds a folder. A seam: tests must not depend on the machine's disk.</summary>
+    internal Func<string, (long Free, long Total)> RoomOf { get; init; } = static folder =>
+    {
+        var drive = new DriveInfo(folder);
+        return (drive.AvailableFreeSpace, drive.TotalSize);
+    };
 
     public string Family => "filesystem";
 
@@ -15,7 +24,7 @@ public sealed class FilesystemPods(TimeProvider time) : IConnectorFactory
     {
         var read = FilesystemSettings.Read(spec);
         return read is ConnectorResult<FilesystemSettings>.Done { Value: var settings }
-            ? new ConnectorResult<IPodConnector>.Done(new FilesystemConnector(spec.Name, settings, seen, time))
+            ? new ConnectorResult<IPodConnector>.Done(new FilesystemConnector(spec.Name, settings, this))
             : read.As<IPodConnector>();
     }
 }

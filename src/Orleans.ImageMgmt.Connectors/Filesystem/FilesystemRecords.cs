@@ -62,10 +62,18 @@ internal static class FilesystemRecords
     {
         if (File.Exists(path))
         {
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            SetMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
 
         return File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.ReadWrite);
+    }
+
+    public static void SetMode(string path, UnixFileMode mode)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(path, mode);
+        }
     }
 
     public static ContentManifest? TryReadManifest(string path, Digest expected)
