@@ -130,7 +130,6 @@ internal sealed class TransferWorker : IDisposable
             }
 
             var result = await RunGuardedAsync(transfer);
-            running.TryRemove(new(key, transfer));
             if (result is not null && !stopping.IsCancellationRequested)
             {
                 await DeliverAsync(job, result);
