@@ -87,7 +87,7 @@ public sealed class DurableStoreTests : IAsyncLifetime
         {
             Execute(blocker, "BEGIN IMMEDIATE");
             first = folder.Rows.WriteAsync([RowWrite.Put(StoreFolder.Id("box", "first"), "s", null, new Box())], StoreFolder.Token);
-            await WaitUntilTakenAsync();
+            await WaitUntilTakenAsync(folder);
             second = folder.Rows.WriteAsync([RowWrite.Put(StoreFolder.Id("box", "second"), "s", null, new Box())], cancel.Token);
             await cancel.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
@@ -116,6 +116,45 @@ public sealed class DurableStoreTests : IAsyncLifetime
 
         await WriteAsync(impatient, "a");
         Assert.Equal(1, impatient.Store.Counters.Failures);
+    }
+
+    [Fact]
+    public async Task A_write_not_reached_in_time_leaves_nothing_and_one_whose_commit_hangs_says_that_its_outcome_is_unknown()
+    {
+        await using var impatient = new StoreFolder(new DurableOptions { WriteTimeout = TimeSpan.FromMilliseconds(300), BusyTimeout = TimeSpan.FromSeconds(60) });
+        using (var blocker = Raw(impatient))
+        {
+            Execute(blocker, "BEGIN IMMEDIATE");
+            var taken = WriteAsync(impatient, "taken");
+            await WaitUntilTakenAsync(impatient);
+            var queued = WriteAsync(impatient, "queued");
+
+            Assert.Equal("store.busy", (await Assert.ThrowsAsync<StoreUnavailableException>(() => queued)).Code);
+            Assert.Equal("store.slow", (await Assert.ThrowsAsync<StoreUnavailableException>(() => taken)).Code);
+            Execute(blocker, "COMMIT");
+        }
+
+        await impatient.ReopenAsync();
+        Assert.NotNull(await impatient.Rows.ReadAsync("box/taken", "s", StoreFolder.Token));
+        Assert.Null(await impatient.Rows.ReadAsync("box/queued", "s", StoreFolder.Token));
+    }
+
+    [Theory]
+    [InlineData(5, "store.busy")]
+    [InlineData(8, "store.read-only")]
+    [InlineData(10, "store.io")]
+    [InlineData(11, "store.corrupt")]
+    [InlineData(13, "store.full")]
+    [InlineData(14, "store.io")]
+    [InlineData(26, "store.corrupt")]
+    [InlineData(1, "store.unexpected")]
+    public void Every_result_code_of_the_database_has_a_code_and_a_sentence_that_names_the_file(int result, string code)
+    {
+        var error = new DatabaseFile("/data/store.db", new DurableOptions()).Explain(new SqliteException("evidence", result));
+
+        Assert.Equal(code, error.Code);
+        Assert.Contains("/data/store.db", error.Message, StringComparison.Ordinal);
+        Assert.Contains("evidence", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -199,9 +238,9 @@ public sealed class DurableStoreTests : IAsyncLifetime
     }
 
     /// <summary>The writer has emptied the queue when a read of its gauge shows zero; the blocked commit keeps it from taking more.</summary>
-    private async Task WaitUntilTakenAsync()
+    private static async Task WaitUntilTakenAsync(StoreFolder of)
     {
-        while (folder.Store.Counters.QueueLength() > 0)
+        while (of.Store.Counters.QueueLength() > 0)
         {
             StoreFolder.Token.ThrowIfCancellationRequested();
             await Task.Yield();
