@@ -166,7 +166,8 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
     private async Task<TargetView> ViewAsync(Shard shard, ShardTarget target)
     {
         var view = await GrainFactory.GetPod(target.Pod).GetCopyAsync(shard.Order!.Version);
-        return new TargetView(target.Pod, target.Outcome, view.Copy.State, view.Copy.Fault ?? target.Fault, view.Copy.Tries, view.Copy.RetryAt, view.Progress, view.Copy.Receipt);
+        var state = view.Copy.Revision == 0 ? CopyState.Pending : view.Copy.State; // the pod has not heard of it yet
+        return new TargetView(target.Pod, target.Outcome, state, view.Copy.Fault ?? target.Fault, view.Copy.Tries, view.Copy.RetryAt, view.Progress, view.Copy.Receipt);
     }
 
     private Task<bool> ApplyAsync(IReadOnlyList<ShardCommand> commands) => cell.ChangeAsync(current =>

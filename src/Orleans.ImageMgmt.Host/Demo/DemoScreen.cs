@@ -78,9 +78,10 @@ internal sealed class DemoScreen : IFaultLog
             return (0, 1);
         }
 
-        var before = progress.ChunksNeeded + progress.ChunksStagedBefore == 0 ? 0 : (double)progress.ChunksStagedBefore / (progress.ChunksNeeded + progress.ChunksStagedBefore);
-        var sent = progress.BytesNeeded == 0 ? 1 : (double)progress.BytesSent / progress.BytesNeeded;
-        var received = before + ((1 - before) * sent);
+        var chunks = progress.ChunksNeeded + progress.ChunksStagedBefore;
+        var before = chunks == 0 ? 0 : (double)progress.ChunksStagedBefore / chunks;
+        var sent = progress.BytesNeeded == 0 ? (chunks == 0 ? 0 : 1) : (double)progress.BytesSent / progress.BytesNeeded;
+        var received = progress.Phase == CopyState.Finalising ? 1 : before + ((1 - before) * sent);
         var read = progress is { Phase: CopyState.Finalising, BytesToVerify: > 0 } ? (double)progress.BytesVerified / progress.BytesToVerify : 0;
         return ((received / 2) + (read / 2), 1);
     }
