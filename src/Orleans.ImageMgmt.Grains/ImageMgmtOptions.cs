@@ -30,9 +30,9 @@ public sealed class ImageMgmtOptions
     /// <summary>File to which every requested and staged chunk is appended, for audits; empty = none. Default: empty.</summary>
     public string TransferTrace { get; set; } = "";
 
-    /// <summary>When copies are tried again.</summary>
-    public RetryPolicy Retry { get; set; } = RetryPolicy.Default;
+    /// <summary>When copies are tried again. A copy of the default, for settings are bound into the object that is here.</summary>
+    public RetryPolicy Retry { get; set; } = RetryPolicy.Default with { };
 
-    /// <summary>When pods are probed.</summary>
-    public ProbePolicy Probe { get; set; } = ProbePolicy.Default;
+    /// <summary>When pods are probed. A copy of the default, as above.</summary>
+    public ProbePolicy Probe { get; set; } = ProbePolicy.Default with { };
 }

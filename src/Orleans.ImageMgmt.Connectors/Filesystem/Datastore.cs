@@ -96,7 +96,8 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
     /// <summary>Writes, flushes and removes a tiny file: the only honest answer to "can it be written?".</summary>
     public void TryWrite()
     {
-        var path = Path.Combine(TrashRoot, $"probe-{Guid.NewGuid():N}");
+        // One name for all probes: what a cut leaves behind, the next probe removes.
+        var path = Path.Combine(TrashRoot, "probe");
         FilesystemRecords.WriteBytes(path, "probe"u8);
         File.Delete(path);
     }
@@ -106,6 +107,7 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
     {
         if (!Directory.Exists(doomed.Path))
         {
+            EmptyTrash();
             return false;
         }
 
@@ -118,15 +120,22 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
 
     public void EmptyTrash()
     {
-        foreach (var folderOrFile in Directory.EnumerateFileSystemEntries(TrashRoot))
+        foreach (var path in Directory.EnumerateFileSystemEntries(TrashRoot))
         {
-            if (Directory.Exists(folderOrFile))
+            try
             {
-                Directory.Delete(folderOrFile, recursive: true);
+                if (Directory.Exists(path))
+                {
+                    Directory.Delete(path, recursive: true);
+                }
+                else
+                {
+                    File.Delete(path);
+                }
             }
-            else if (pods.Time.GetUtcNow() - File.GetLastWriteTimeUtc(folderOrFile) > ProbeFileAge)
+            catch (Exception gone) when (gone is DirectoryNotFoundException or FileNotFoundException)
             {
-                File.Delete(folderOrFile);
+                // Another call empties the trash too.
             }
         }
     }
@@ -155,7 +164,4 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
         SparseFile.FlushFolder(Library);
         SparseFile.FlushFolder(folder);
     }
-
-    /// <summary>A probe file this old belongs to a probe that was cut.</summary>
-    private static readonly TimeSpan ProbeFileAge = TimeSpan.FromHours(1);
 }

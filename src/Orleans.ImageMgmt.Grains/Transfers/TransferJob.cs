@@ -30,6 +30,9 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Time
 
     public bool IsStalled { get; private set; }
 
+    /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
+    public bool IsAtWork { get; private set; }
+
     /// <summary>Ends when the connector has let go, whatever the result.</summary>
     public Task Ended { get; set; } = Task.CompletedTask;
 
@@ -62,16 +65,31 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Time
         Moved();
     }
 
+    public void Begin()
+    {
+        Moved();
+        IsAtWork = true;
+    }
+
     public void Moved() => Interlocked.Exchange(ref movedAt, time.GetTimestamp());
 
     /// <summary>Stops the job when nothing moved for too long.</summary>
     public void StopIfStalled(TimeSpan transferStall, TimeSpan finaliseStall)
     {
         var limit = Phase == CopyState.Replicating ? transferStall : finaliseStall;
-        if (time.GetElapsedTime(Interlocked.Read(ref movedAt)) > limit)
+        if (!IsAtWork || IsStalled || time.GetElapsedTime(Interlocked.Read(ref movedAt)) <= limit)
         {
-            IsStalled = true;
+            return;
+        }
+
+        IsStalled = true;
+        try
+        {
             Stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself just now.
         }
     }
 

@@ -150,23 +150,20 @@ internal sealed class TransferWorker : IDisposable
             await slots.WaitAsync(transfer.Stop.Token);
             try
             {
-                transfer.Moved();
-                return await CarryOutAsync(transfer, transfer.Stop.Token);
+                transfer.Begin();
+                var result = await CarryOutAsync(transfer, transfer.Stop.Token);
+
+                // A connector answers a stopped call with a value; it says that the call was stopped, and only the worker knows why.
+                return result.Fault is { Cause: FaultCause.Cancelled } && transfer.Stop.IsCancellationRequested ? Stopped(transfer) : result;
             }
             finally
             {
                 slots.Release();
             }
         }
-        catch (OperationCanceledException) when (transfer.IsStalled)
-        {
-            return Failed(job, new ConnectorFault(StageOf(transfer), FaultCause.TimedOut,
-                $"Nothing moved on pod {job.Spec.Name} for {(transfer.Phase == CopyState.Replicating ? options.TransferStall : options.FinaliseStall).TotalSeconds:0} s.",
-                "It is tried again; check the pod's storage and network if it repeats."));
-        }
         catch (OperationCanceledException)
         {
-            return null; // stopped by a newer job, a moving grain, or the end of the process: nobody waits for this one
+            return Stopped(transfer);
         }
         catch (Exception bug)
         {
@@ -175,6 +172,13 @@ internal sealed class TransferWorker : IDisposable
                 "This is a defect: report it with the server's log."));
         }
     }
+
+    /// <summary>Timed out when nothing moved. Else it was stopped by a newer job, a moving grain or the end of the process: nobody waits for this one.</summary>
+    private WorkerResult? Stopped(RunningTransfer transfer) => !transfer.IsStalled
+        ? null
+        : Failed(transfer.Job, new ConnectorFault(StageOf(transfer), FaultCause.TimedOut,
+            $"Nothing moved on pod {transfer.Job.Spec.Name} for {(transfer.Phase == CopyState.Replicating ? options.TransferStall : options.FinaliseStall).TotalSeconds:0} s.",
+            "It is tried again; check the pod's storage and network if it repeats."));
 
     private async Task<WorkerResult> CarryOutAsync(RunningTransfer transfer, CancellationToken stop)
     {
