@@ -46,5 +46,11 @@ public static class Aliases
     public const string PodView = "im.PodView";
     public const string SourceList = "im.SourceList";
     public const string SourceItem = "im.SourceItem";
+    public const string StoreException = "im.StoreException";
+    public const string StoreUnavailable = "im.StoreUnavailable";
+    public const string StoreCorrupt = "im.StoreCorrupt";
+    public const string DataDirectoryInUse = "im.DataDirectoryInUse";
+    public const string StoreSchema = "im.StoreSchema";
+    public const string StateSchema = "im.StateSchema";
     public const string PodSpec = "im.PodSpec";
 }

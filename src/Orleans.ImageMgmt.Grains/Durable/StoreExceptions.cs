@@ -1,7 +1,9 @@
+using Orleans.ImageMgmt.Domain;
+
 namespace Orleans.ImageMgmt.Grains.Durable;
 
 /// <summary>Something the durable store refuses or cannot do: a stable code and a sentence that says what to do.</summary>
-[GenerateSerializer, Alias("im.StoreException")]
+[GenerateSerializer, Alias(Aliases.StoreException)]
 public abstract class StoreException(string code, string message, Exception? cause) : Exception(message, cause)
 {
     /// <summary>Stable, such as <c>store.full</c>.</summary>
@@ -10,7 +12,7 @@ public abstract class StoreException(string code, string message, Exception? cau
 }
 
 /// <summary>The store cannot do this now. It stays usable and goes on by itself when the cause is gone.</summary>
-[GenerateSerializer, Alias("im.StoreUnavailable")]
+[GenerateSerializer, Alias(Aliases.StoreUnavailable)]
 public sealed class StoreUnavailableException(string code, string message, Exception? cause = null) : StoreException(code, message, cause)
 {
     /// <summary>No room on the device.</summary>
@@ -39,19 +41,19 @@ public sealed class StoreUnavailableException(string code, string message, Excep
 }
 
 /// <summary>The database file is damaged or is no database. The store takes nothing more until it is opened on a good file.</summary>
-[GenerateSerializer, Alias("im.StoreCorrupt")]
+[GenerateSerializer, Alias(Aliases.StoreCorrupt)]
 public sealed class StoreCorruptException(string message, Exception? cause = null) : StoreException("store.corrupt", message, cause);
 
 /// <summary>Another process has the data directory open.</summary>
-[GenerateSerializer, Alias("im.DataDirectoryInUse")]
+[GenerateSerializer, Alias(Aliases.DataDirectoryInUse)]
 public sealed class DataDirectoryInUseException(string message) : StoreException("store.in-use", message, null);
 
 /// <summary>The database was made by a newer program.</summary>
-[GenerateSerializer, Alias("im.StoreSchema")]
+[GenerateSerializer, Alias(Aliases.StoreSchema)]
 public sealed class StoreSchemaException(string message) : StoreException("store.newer-schema", message, null);
 
 /// <summary>A stored record was written by a newer program.</summary>
-[GenerateSerializer, Alias("im.StateSchema")]
+[GenerateSerializer, Alias(Aliases.StateSchema)]
 public sealed class StateSchemaException(string what, int stored, int known) : StoreException(
     "state.newer-schema",
     $"The stored record {what} has schema {stored}; this program knows up to {known}. Run the program version that wrote it, or a newer one.",

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -45,6 +46,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
                     endpoints.AdvertisedIPAddress = IPAddress.Loopback;
                     endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
                 })
+                .Configure<SiloConnectionOptions>(connections => connections.ConfigureSiloInboundConnection(RefuseEverybody))
                 .AddEmbedded(store)
                 .AddImageMgmt(settings.Options));
             var host = builder.Build();
@@ -80,6 +82,14 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             format.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
         });
     }
+
+    /// <summary>Orleans opens a port for other silos and asks nobody who they are. A silo that is alone has no callers there: every connection is
+    /// closed before a byte is read, because other users of the machine can reach loopback.</summary>
+    private static void RefuseEverybody(IConnectionBuilder connection) => connection.Use(_ => context =>
+    {
+        context.Abort(new ConnectionAbortedException("This silo is alone; nobody has business on its port."));
+        return Task.CompletedTask;
+    });
 
     /// <summary>The silo's own port: any free one on loopback, so that several services can live on one machine.</summary>
     private static int FreeLoopbackPort()
