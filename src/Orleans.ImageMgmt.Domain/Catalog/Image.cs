@@ -69,8 +69,12 @@ public abstract record ImageCommand
     /// <summary>The version grain has stored the import.</summary>
     public sealed record VersionBegun(VersionName Version, OperationId Operation) : ImageCommand;
 
-    /// <summary>The version refused the import after all.</summary>
-    public sealed record VersionRefused(VersionName Version, OperationId Operation) : ImageCommand;
+    /// <summary>The version refused the import after all: the image knew it as it was before.</summary>
+    /// <param name="Version">Which version.</param>
+    /// <param name="Operation">The import that it refused.</param>
+    /// <param name="Status">How the version stands: the entry keeps the import's record and shows this. Null: there is no such version.</param>
+    /// <param name="IsUsable">Whether it can be used.</param>
+    public sealed record VersionRefused(VersionName Version, OperationId Operation, VersionStatus? Status = null, bool IsUsable = false) : ImageCommand;
 
     /// <summary>A version says how it stands.</summary>
     /// <param name="Version">Which.</param>
@@ -150,7 +154,9 @@ public static class ImageMachine
         ImageCommand.VersionBegun c => Find(image, c.Version) is { IsBegun: false } entry && entry.Import == c.Operation
             ? Of(new ImageEvent.VersionUpdated(entry with { IsBegun = true })) : Nothing,
         ImageCommand.VersionRefused c => Find(image, c.Version) is { IsBegun: false } entry && entry.Import == c.Operation
-            ? Of(new ImageEvent.VersionRemoved(c.Version)) : Nothing,
+            ? Of(c.Status is { } status
+                ? new ImageEvent.VersionUpdated(entry with { IsBegun = true, Status = status, IsUsable = c.IsUsable })
+                : new ImageEvent.VersionRemoved(c.Version)) : Nothing,
         ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && c.Revision >= entry.Revision
             && (entry.Status != c.Status || entry.IsUsable != c.IsUsable)
             ? Of(new ImageEvent.VersionUpdated(entry with

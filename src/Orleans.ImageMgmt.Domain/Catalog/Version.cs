@@ -98,6 +98,9 @@ public sealed record Version
     /// <summary>Rises with every change, so that what others heard late can be told from what they heard last.</summary>
     [Id(23)] public long Revision { get; init; }
 
+    /// <summary>The generation of the import that made this content: an order of an older generation was for what had this name before.</summary>
+    [Id(24)] public Generation ImportGeneration { get; init; }
+
     /// <summary>What is going on, derived from the rest.</summary>
     [JsonIgnore]
     public VersionStatus Status => VersionMachine.StatusOf(this);
@@ -126,7 +129,11 @@ public abstract record VersionCommand
 
     public sealed record CancelImport(OperationId Operation) : VersionCommand;
 
-    public sealed record BeginPublish(OperationId Operation, IReadOnlyList<PodName> Targets) : VersionCommand;
+    /// <summary>Publish, or go on with a publish that is retried.</summary>
+    /// <param name="Operation">The publish.</param>
+    /// <param name="Targets">Its frozen targets.</param>
+    /// <param name="Ordered">The generation of its order, when it is retried: refused when the version was imported anew since.</param>
+    public sealed record BeginPublish(OperationId Operation, IReadOnlyList<PodName> Targets, Generation? Ordered = null) : VersionCommand;
 
     /// <summary>A publish has stored its order.</summary>
     public sealed record PublishStarted(OperationId Operation) : VersionCommand;

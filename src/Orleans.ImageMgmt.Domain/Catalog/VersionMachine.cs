@@ -54,7 +54,7 @@ public static class VersionMachine
             {
                 Exists = true, Family = e.Family, SourcePod = e.Pod, Source = e.Source, From = e.From, Description = e.Description,
                 Import = e.Operation, ImportState = OperationState.Running, Generation = version.Generation.Next(),
-                CreatedAt = now, ChangedAt = now, Revision = changed.Revision,
+                ImportGeneration = version.Generation.Next(), CreatedAt = now, ChangedAt = now, Revision = changed.Revision,
             },
             VersionEvent.BecameComplete e => changed with
             {
@@ -151,6 +151,12 @@ public static class VersionMachine
                 _ => "It cannot come back: import a new version.",
             };
             return Decision<VersionEvent>.Refuse("version.not-publishable", $"{version.Id} is {Words.Shown(status)} and cannot be published.", hint);
+        }
+
+        if (c.Ordered < version.ImportGeneration)
+        {
+            return Decision<VersionEvent>.Refuse("publish.superseded",
+                $"{version.Id} was imported anew after operation {c.Operation} was ordered.", "Publish the version as it is now.");
         }
 
         if (c.Targets.Count == 0)

@@ -89,11 +89,14 @@ public sealed record Copy
 
     [Id(15)] public DateTimeOffset ChangedAt { get; init; }
 
-    /// <summary>A delete that keeps the record's history removes the final copy too, a cancel only what is staged.</summary>
+    /// <summary>The removal takes a final copy too, not only what is staged.</summary>
     [Id(16)] public bool DeletesFinal { get; init; }
 
     /// <summary>Operations that were cancelled here: a late order of one of them must not bring the copy back.</summary>
     [Id(17)] public IReadOnlyList<OperationId> LetGo { get; init; } = [];
+
+    /// <summary>The generation at which the version was last deleted here: an order from before it is stale.</summary>
+    [Id(18)] public Generation DeletedGeneration { get; init; }
 
     /// <summary>In the queue or at work: the hot part of a pod's state.</summary>
     [JsonIgnore]
@@ -193,6 +196,9 @@ public abstract record CopyEvent
     public sealed record WillRemoveAgain(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
 
     public sealed record Gone : CopyEvent;
+
+    /// <summary>Nothing is here to delete; orders from before the delete are stale all the same.</summary>
+    public sealed record Fenced(Generation Generation) : CopyEvent;
 
     public sealed record WasQuarantined(ConnectorFault Fault) : CopyEvent;
 }

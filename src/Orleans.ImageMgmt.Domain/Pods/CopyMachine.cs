@@ -72,12 +72,14 @@ public static class CopyMachine
             State = CopyState.Deleting, Generation = e.Generation, DeletesFinal = e.Final, Attempt = copy.Attempt + 1,
             Tries = 0, RetryAt = null, Receipt = e.Final ? null : copy.Receipt, ChangedAt = now,
             LetGo = e.Operation is { } operation ? Add(copy.LetGo, operation) : copy.LetGo,
+            DeletedGeneration = e.Operation is null ? e.Generation : copy.DeletedGeneration,
         },
         CopyEvent.WillRemoveAgain e => copy with
         {
             Fault = e.Fault, RetryAt = e.At, Attempt = copy.Attempt + 1, Tries = copy.Tries + 1, ChangedAt = now,
         },
         CopyEvent.Gone => copy with { State = CopyState.Deleted, WantedBy = [], Receipt = null, RetryAt = null, ChangedAt = now },
+        CopyEvent.Fenced e => copy with { Generation = e.Generation, DeletedGeneration = e.Generation, ChangedAt = now },
         CopyEvent.WasQuarantined e => copy with { State = CopyState.Quarantined, Fault = e.Fault, ChangedAt = now },
         _ => throw new NotSupportedException(happened.ToString()),
     };
@@ -116,7 +118,7 @@ public static class CopyMachine
             return Nothing; // a late order of an operation that was cancelled here
         }
 
-        if (c.Generation < copy.Generation && copy.DeletesFinal)
+        if (c.Generation < copy.DeletedGeneration)
         {
             return Stale(copy, c.Generation); // the version was deleted after this order
         }
@@ -257,7 +259,7 @@ public static class CopyMachine
         // What is already final stays; what others still want goes on.
         var last = copy.WantedBy.Count == 1;
         return copy.IsMoving && copy.State != CopyState.Deleting && last
-            ? Of(new CopyEvent.Removing(copy.Generation, Final: copy.Role == CopyRole.Source, c.Operation))
+            ? Of(new CopyEvent.Removing(copy.Generation, Final: true, c.Operation)) // it may have become final with its receipt still on the way
             : Of(new CopyEvent.Released(c.Operation));
     }
 
@@ -268,9 +270,12 @@ public static class CopyMachine
             return Stale(copy, c.Generation);
         }
 
-        return copy.State is CopyState.Deleted || (copy.State is CopyState.Deleting && copy.DeletesFinal)
-            ? Nothing
-            : Of(new CopyEvent.Removing(c.Generation, Final: true));
+        return copy.State switch
+        {
+            CopyState.Deleted or CopyState.Deleting when copy.DeletedGeneration >= c.Generation => Nothing,
+            CopyState.Deleted => Of(new CopyEvent.Fenced(c.Generation)),
+            _ => Of(new CopyEvent.Removing(c.Generation, Final: true)),
+        };
     }
 
     private static Copy Fresh(Copy copy, Generation generation, OperationId operation, DateTimeOffset now) => copy with
