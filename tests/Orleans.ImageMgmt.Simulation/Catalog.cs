@@ -91,8 +91,9 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
     {
         var decision = VersionMachine.Decide(Noun, new VersionCommand.BeginImport(entry.Import, family, entry.Pod, entry.Source, entry.From, entry.Description));
         Keep(decision);
+        var (status, isUsable) = (Noun.Status, Noun.IsUsable);
         Send<ImageNode>(Keys.Image(id.Image), "import begun", decision.IsRefused
-            ? i => i.Hear(new ImageCommand.VersionRefused(entry.Name, entry.Import))
+            ? i => i.Hear(new ImageCommand.VersionRefused(entry.Name, entry.Import, status, isUsable))
             : i => i.Hear(new ImageCommand.VersionBegun(entry.Name, entry.Import)));
         Drive();
     }
@@ -158,9 +159,9 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
         Send<PublishNode>(Keys.Publish(command.Operation), "version told", p => p.VersionTold());
     }
 
-    internal void Reopen(OperationId operation, IReadOnlyList<PodName> targets, Answer answer)
+    internal void Reopen(OperationId operation, IReadOnlyList<PodName> targets, Generation ordered, Answer answer)
     {
-        var decision = VersionMachine.Decide(Noun, new VersionCommand.BeginPublish(operation, targets));
+        var decision = VersionMachine.Decide(Noun, new VersionCommand.BeginPublish(operation, targets, ordered));
         Keep(decision);
         if (decision.IsRefused)
         {

@@ -13,8 +13,6 @@ internal sealed class Client(World world)
     private readonly Dictionary<OperationId, int> retries = [];
     private int operations;
 
-    internal bool IsDisabled(VersionId version) => disabled.Contains(version);
-
     /// <summary>The plan of one run: everybody connects, two versions are imported, then a dozen things happen at random times.</summary>
     internal void Plan(int pods)
     {
@@ -57,9 +55,9 @@ internal sealed class Client(World world)
             Connect(pod.Name);
         }
 
-        foreach (var version in disabled.ToList())
+        foreach (var version in world.Store.Of<Version>().Where(v => v.IsDisabled && v.Delete is null).ToList())
         {
-            Enable(version);
+            Enable(version.Id);
         }
 
         const int retryLimit = 5;

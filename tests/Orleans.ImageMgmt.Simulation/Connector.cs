@@ -72,6 +72,10 @@ internal sealed class Job(PodNode node, Copy copy, CopyStep step)
 
     internal bool HoldsSlot => !IsOver && Step is not CopyStep.Remove;
 
+    internal DateTimeOffset AnsweredAt { get; set; }
+
+    internal bool Serves(Copy copy, CopyStep step) => Attempt == copy.Attempt && Step.GetType() == step.GetType();
+
     internal void Stop() => IsOver = true;
 }
 
@@ -281,6 +285,7 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
         if (!job.IsOver)
         {
             job.Stop();
+            job.AnsweredAt = world.Now;
             world.Send<PodNode>(null, job.Node.Key, "worker " + answer.GetType().Name, n => n.Heard(job.Version, answer));
         }
     }

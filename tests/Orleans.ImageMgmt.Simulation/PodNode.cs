@@ -3,6 +3,9 @@ namespace Orleans.ImageMgmt.Simulation;
 /// <summary>The pod grain in miniature: its own noun, and a record for each copy.</summary>
 internal sealed class PodNode(World world, string key, PodName name) : Node(world, key)
 {
+    /// <summary>A worker's answer that has not come after this long will not come: its call is made again.</summary>
+    private static readonly TimeSpan answerLost = TimeSpan.FromSeconds(15);
+
     private readonly SortedDictionary<string, Copy> copies = LoadCopies(world, name);
     private readonly Dictionary<OperationId, string> askers = [];
     private readonly Dictionary<VersionId, Job> jobs = [];
@@ -176,7 +179,7 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
 
         if (jobs.TryGetValue(copy.Version, out var running))
         {
-            if (!running.IsOver && running.Attempt == copy.Attempt && running.Step.GetType() == step.GetType())
+            if (running.Serves(copy, step) && (!running.IsOver || World.Now - running.AnsweredAt < answerLost))
             {
                 return;
             }
@@ -213,6 +216,11 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         var recordKey = Keys.Copy(name, version);
         Write(recordKey, before, after, noun => copies[recordKey] = (Copy)noun,
             $"{decision.Events[0].GetType().Name} -> {after.State} g{after.Generation} try {after.Tries} {after.Fault?.Code}".TrimEnd());
+        if (jobs.TryGetValue(version, out var job) && !job.Serves(after, CopyMachine.Next(after, World.Now, World.Retries)))
+        {
+            job.Stop(); // a worker never outlives the step that it serves: its slot is free from here on
+        }
+
         foreach (var operation in before.WantedBy.Union(after.WantedBy))
         {
             Report(version, operation);

@@ -44,7 +44,7 @@ internal sealed class PublishNode(World world, string key, OperationId operation
             return;
         }
 
-        Send<VersionNode>(Keys.Version(order.Version), "reopen", v => v.Reopen(operation, order.Targets, answer));
+        Send<VersionNode>(Keys.Version(order.Version), "reopen", v => v.Reopen(operation, order.Targets, order.Generation, answer));
     }
 
     internal void RetryNow(Answer answer) => Ask(new PublishCommand.Retry(), answer);

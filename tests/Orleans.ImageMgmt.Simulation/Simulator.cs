@@ -85,7 +85,7 @@ public static class Simulator
         }
 
         Invariants.Require(Reference.IsQuiet(world), $"faults stopped {world.Options.CalmTime.TotalMinutes:0} minutes ago and work is not done: {Reference.Unquiet(world)}");
-        Reference.Check(world, client);
+        Reference.Check(world);
     }
 
     /// <summary>Quiet, and nobody left who would still be retried or connected.</summary>

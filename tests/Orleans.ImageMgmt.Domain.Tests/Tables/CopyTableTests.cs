@@ -20,7 +20,7 @@ public sealed class CopyTableTests
         new("Deleted, never wanted", CopyMachine.Initial(Samples.Id, Samples.Paris)),
         new("Deleted", copy with { State = CopyState.Deleted, WantedBy = [] }),
         new("Deleted, cancelled here", copy with { State = CopyState.Deleted, WantedBy = [], LetGo = [Samples.One] }),
-        new("Deleted, version deleted", copy with { State = CopyState.Deleted, WantedBy = [], DeletesFinal = true }),
+        new("Deleted, version deleted", copy with { State = CopyState.Deleted, WantedBy = [], DeletedGeneration = Samples.Gen(2) }),
         new("Pending", copy with { State = CopyState.Pending }),
         new("Pending, two operations", copy with { State = CopyState.Pending, WantedBy = [Samples.One, Samples.Two] }),
         new("Pending, time is over", copy with { State = CopyState.Pending, WantedAt = Samples.Now - policy.MaxTime - TimeSpan.FromSeconds(1) }),

@@ -55,6 +55,7 @@ public sealed class ImageTableTests
         new("VersionBegun 1.0", new ImageCommand.VersionBegun(VersionName.First, new OperationId("imp-1"))),
         new("VersionBegun 1.0, other import", new ImageCommand.VersionBegun(VersionName.First, new OperationId("imp-2"))),
         new("VersionRefused 1.0", new ImageCommand.VersionRefused(VersionName.First, new OperationId("imp-1"))),
+        new("VersionRefused 1.0, it is Deleting", new ImageCommand.VersionRefused(VersionName.First, new OperationId("imp-1"), VersionStatus.Deleting)),
         new("VersionChanged 1.0 Available", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Available, true)),
         new("VersionChanged 1.0 Deleted", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Deleted, false)),
         new("VersionChanged 1.0, overtaken", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Importing, false, 4)),
