@@ -28,7 +28,8 @@ public sealed record VersionEntry(
     [property: Id(6)] string Description,
     [property: Id(7)] RequestedBy By,
     [property: Id(8)] bool IsBegun,
-    [property: Id(9)] PodName Pod);
+    [property: Id(9)] PodName Pod,
+    [property: Id(10)] long Revision = 0);
 
 /// <summary>A named collection of versions.</summary>
 [GenerateSerializer, Immutable, Alias(Aliases.Image)]
@@ -68,10 +69,19 @@ public abstract record ImageCommand
     /// <summary>The version grain has stored the import.</summary>
     public sealed record VersionBegun(VersionName Version, OperationId Operation) : ImageCommand;
 
-    /// <summary>The version refused the import after all.</summary>
-    public sealed record VersionRefused(VersionName Version, OperationId Operation) : ImageCommand;
+    /// <summary>The version refused the import after all: the image knew it as it was before.</summary>
+    /// <param name="Version">Which version.</param>
+    /// <param name="Operation">The import that it refused.</param>
+    /// <param name="Status">How the version stands: the entry keeps the import's record and shows this. Null: there is no such version.</param>
+    /// <param name="IsUsable">Whether it can be used.</param>
+    public sealed record VersionRefused(VersionName Version, OperationId Operation, VersionStatus? Status = null, bool IsUsable = false) : ImageCommand;
 
-    public sealed record VersionChanged(VersionName Version, VersionStatus Status, bool IsUsable) : ImageCommand;
+    /// <summary>A version says how it stands.</summary>
+    /// <param name="Version">Which.</param>
+    /// <param name="Status">Its status.</param>
+    /// <param name="IsUsable">Whether it can be used.</param>
+    /// <param name="Revision">The version's <see cref="Domain.Version.Revision"/> when it said so: an older word that comes late changes nothing.</param>
+    public sealed record VersionChanged(VersionName Version, VersionStatus Status, bool IsUsable, long Revision = long.MaxValue) : ImageCommand;
 
     public sealed record Disable : ImageCommand;
 
@@ -122,14 +132,18 @@ public static class ImageMachine
             return image.Versions.Count == 0 ? ImageStatus.Importing : ImageStatus.Deleted;
         }
 
+        // What is going away counts least, then what failed, then what is disabled: the rest says how the image stands.
+        var staying = live.Where(v => v.Status != VersionStatus.Deleting).ToList();
+        var sound = staying.Where(v => v.Status != VersionStatus.Failed).ToList();
+        var open = sound.Where(v => v.Status != VersionStatus.Disabled).ToList();
         return image switch
         {
             { IsDisabled: true } => ImageStatus.Disabled,
             _ when live.Any(v => v.IsUsable) => ImageStatus.Available,
-            _ when live.All(v => v.Status == VersionStatus.Deleting) => ImageStatus.Deleting,
-            _ when live.All(v => v.Status == VersionStatus.Failed) => ImageStatus.Failed,
-            _ when live.All(v => v.Status is VersionStatus.Importing or VersionStatus.Failed) => ImageStatus.Importing,
-            _ when live.All(v => v.Status is VersionStatus.Disabled) => ImageStatus.Disabled,
+            _ when staying.Count == 0 => ImageStatus.Deleting,
+            _ when sound.Count == 0 => ImageStatus.Failed,
+            _ when open.Count == 0 => ImageStatus.Disabled,
+            _ when open.All(v => v.Status == VersionStatus.Importing) => ImageStatus.Importing,
             _ => ImageStatus.DeploymentComplete,
         };
     }
@@ -140,9 +154,15 @@ public static class ImageMachine
         ImageCommand.VersionBegun c => Find(image, c.Version) is { IsBegun: false } entry && entry.Import == c.Operation
             ? Of(new ImageEvent.VersionUpdated(entry with { IsBegun = true })) : Nothing,
         ImageCommand.VersionRefused c => Find(image, c.Version) is { IsBegun: false } entry && entry.Import == c.Operation
-            ? Of(new ImageEvent.VersionRemoved(c.Version)) : Nothing,
-        ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && (entry.Status != c.Status || entry.IsUsable != c.IsUsable || !entry.IsBegun)
-            ? Of(new ImageEvent.VersionUpdated(entry with { Status = c.Status, IsUsable = c.IsUsable, IsBegun = true })) : Nothing,
+            ? Of(c.Status is { } status
+                ? new ImageEvent.VersionUpdated(entry with { IsBegun = true, Status = status, IsUsable = c.IsUsable })
+                : new ImageEvent.VersionRemoved(c.Version)) : Nothing,
+        ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && c.Revision >= entry.Revision
+            && (entry.Status != c.Status || entry.IsUsable != c.IsUsable || !entry.IsBegun)
+            ? Of(new ImageEvent.VersionUpdated(entry with
+            {
+                IsBegun = true, Status = c.Status, IsUsable = c.IsUsable, Revision = c.Revision == long.MaxValue ? entry.Revision : c.Revision,
+            })) : Nothing,
         ImageCommand.Disable => Missing(image) ?? (image.IsDisabled ? Nothing : Of(new ImageEvent.WasDisabled())),
         ImageCommand.Enable => Missing(image) ?? (image.IsDisabled ? Of(new ImageEvent.WasEnabled()) : Nothing),
         _ => throw new NotSupportedException(command.ToString()),
@@ -153,13 +173,18 @@ public static class ImageMachine
         var changed = image with { ChangedAt = now };
         return happened switch
         {
-            ImageEvent.Registered e => Initial(image.Name) with
+            // A deleted image that is imported anew keeps the entries of its deleted versions: they are its history.
+            ImageEvent.Registered e => changed with
             {
-                Exists = true, Family = e.Family, SourcePod = e.Pod, Description = e.Description, CreatedAt = now, ChangedAt = now,
+                Exists = true, Family = e.Family, SourcePod = e.Pod, Description = e.Description, IsDisabled = false, CreatedAt = now,
             },
             ImageEvent.VersionAdded e => changed with { Versions = [.. image.Versions.Where(v => v.Name != e.Entry.Name), e.Entry] },
             ImageEvent.VersionUpdated e => changed with { Versions = [.. image.Versions.Select(v => v.Name == e.Entry.Name ? e.Entry : v)] },
-            ImageEvent.VersionRemoved e => changed with { Versions = [.. image.Versions.Where(v => v.Name != e.Version)] },
+            // An image whose only import was refused was never there.
+            ImageEvent.VersionRemoved e => changed with
+            {
+                Versions = [.. image.Versions.Where(v => v.Name != e.Version)], Exists = image.Versions.Any(v => v.Name != e.Version),
+            },
             ImageEvent.WasDisabled => changed with { IsDisabled = true },
             ImageEvent.WasEnabled => changed with { IsDisabled = false },
             _ => throw new NotSupportedException(happened.ToString()),

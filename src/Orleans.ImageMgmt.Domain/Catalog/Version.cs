@@ -89,6 +89,18 @@ public sealed record Version
 
     [Id(20)] public DateTimeOffset ChangedAt { get; init; }
 
+    /// <summary>Pods that are no target any more after a cancel, and may still hold staged bytes: a delete asks them too.</summary>
+    [Id(21)] public IReadOnlyList<PodName> Former { get; init; } = [];
+
+    /// <summary>Publishes whose own record is not known to be stored yet: driving them means handing them their order again.</summary>
+    [Id(22)] public IReadOnlyList<UnstartedPublish> Unstarted { get; init; } = [];
+
+    /// <summary>Rises with every change, so that what others heard late can be told from what they heard last.</summary>
+    [Id(23)] public long Revision { get; init; }
+
+    /// <summary>The generation of the import that made this content: an order of an older generation was for what had this name before.</summary>
+    [Id(24)] public Generation ImportGeneration { get; init; }
+
     /// <summary>What is going on, derived from the rest.</summary>
     [JsonIgnore]
     public VersionStatus Status => VersionMachine.StatusOf(this);
@@ -97,6 +109,11 @@ public sealed record Version
     [JsonIgnore]
     public bool IsUsable => Exists && !IsDisabled && Delete is null && Targets.Values.Any(t => t == TargetOutcome.Available);
 }
+
+/// <summary>The frozen part of a publish that its version keeps until the publish has stored it.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.UnstartedPublish)]
+public sealed record UnstartedPublish(
+    [property: Id(0)] OperationId Operation, [property: Id(1)] Generation Generation, [property: Id(2)] IReadOnlyList<PodName> Targets);
 
 public abstract record VersionCommand
 {
@@ -112,7 +129,14 @@ public abstract record VersionCommand
 
     public sealed record CancelImport(OperationId Operation) : VersionCommand;
 
-    public sealed record BeginPublish(OperationId Operation, IReadOnlyList<PodName> Targets) : VersionCommand;
+    /// <summary>Publish, or go on with a publish that is retried.</summary>
+    /// <param name="Operation">The publish.</param>
+    /// <param name="Targets">Its frozen targets.</param>
+    /// <param name="Ordered">The generation of its order, when it is retried: refused when the version was imported anew since.</param>
+    public sealed record BeginPublish(OperationId Operation, IReadOnlyList<PodName> Targets, Generation? Ordered = null) : VersionCommand;
+
+    /// <summary>A publish has stored its order.</summary>
+    public sealed record PublishStarted(OperationId Operation) : VersionCommand;
 
     /// <summary>A publish tells how its targets stand.</summary>
     public sealed record TargetsChanged(OperationId Operation, IReadOnlyDictionary<PodName, TargetOutcome> Outcomes) : VersionCommand;
@@ -145,6 +169,8 @@ public abstract record VersionEvent
     public sealed record ImportCancelled : VersionEvent;
 
     public sealed record PublishBegan(OperationId Operation, IReadOnlyList<PodName> Targets) : VersionEvent;
+
+    public sealed record PublishStored(OperationId Operation) : VersionEvent;
 
     public sealed record OutcomesChanged(IReadOnlyDictionary<PodName, TargetOutcome> Outcomes) : VersionEvent;
 

@@ -35,6 +35,7 @@ public static class VersionMachine
         VersionCommand.PrepareFailed c => IsImporting(version, c.Operation) ? Of(new VersionEvent.ImportFailed(c.Fault)) : Nothing,
         VersionCommand.CancelImport c => IsImporting(version, c.Operation) ? Of(new VersionEvent.ImportCancelled()) : Nothing,
         VersionCommand.BeginPublish c => DecidePublish(version, c),
+        VersionCommand.PublishStarted c => version.Unstarted.Any(u => u.Operation == c.Operation) ? Of(new VersionEvent.PublishStored(c.Operation)) : Nothing,
         VersionCommand.TargetsChanged c => DecideTargets(version, c.Operation, c.Outcomes, closes: false, wasCancelled: false),
         VersionCommand.PublishEnded c => DecideTargets(version, c.Operation, c.Outcomes, closes: true, c.WasCancelled),
         VersionCommand.Disable => DecideDisable(version),
@@ -46,13 +47,14 @@ public static class VersionMachine
 
     public static Version Evolve(Version version, VersionEvent happened, DateTimeOffset now)
     {
-        var changed = version with { ChangedAt = now };
+        var changed = version with { ChangedAt = now, Revision = version.Revision + 1 };
         return happened switch
         {
             VersionEvent.ImportBegan e => VersionMachine.Initial(version.Id) with
             {
                 Exists = true, Family = e.Family, SourcePod = e.Pod, Source = e.Source, From = e.From, Description = e.Description,
-                Import = e.Operation, ImportState = OperationState.Running, Generation = version.Generation.Next(), CreatedAt = now, ChangedAt = now,
+                Import = e.Operation, ImportState = OperationState.Running, Generation = version.Generation.Next(),
+                ImportGeneration = version.Generation.Next(), CreatedAt = now, ChangedAt = now, Revision = changed.Revision,
             },
             VersionEvent.BecameComplete e => changed with
             {
@@ -67,7 +69,9 @@ public static class VersionMachine
             VersionEvent.PublishBegan e => changed with
             {
                 Generation = version.Generation.Next(), OpenPublishes = [.. version.OpenPublishes, e.Operation], Targets = WithOpen(version.Targets, e.Targets),
+                Unstarted = [.. version.Unstarted, new UnstartedPublish(e.Operation, version.Generation.Next(), e.Targets)],
             },
+            VersionEvent.PublishStored e => changed with { Unstarted = [.. version.Unstarted.Where(u => u.Operation != e.Operation)] },
             VersionEvent.OutcomesChanged e => changed with { Targets = Merge(version.Targets, e.Outcomes) },
             VersionEvent.PublishClosed e => Close(changed, e),
             VersionEvent.WasDisabled => changed with { IsDisabled = true },
@@ -149,6 +153,12 @@ public static class VersionMachine
             return Decision<VersionEvent>.Refuse("version.not-publishable", $"{version.Id} is {Words.Shown(status)} and cannot be published.", hint);
         }
 
+        if (c.Ordered < version.ImportGeneration)
+        {
+            return Decision<VersionEvent>.Refuse("publish.superseded",
+                $"{version.Id} was imported anew after operation {c.Operation} was ordered.", "Publish the version as it is now.");
+        }
+
         if (c.Targets.Count == 0)
         {
             return Decision<VersionEvent>.Refuse("publish.no-targets",
@@ -165,11 +175,12 @@ public static class VersionMachine
     {
         if (!version.OpenPublishes.Contains(operation))
         {
-            return Nothing; // told before
+            return DecideFacts(version, outcomes);
         }
 
         var events = new List<VersionEvent>();
-        if (outcomes.Any(o => !version.Targets.TryGetValue(o.Key, out var known) || known != o.Value))
+        var merged = Merge(version.Targets, outcomes);
+        if (merged.Count != version.Targets.Count || merged.Any(t => version.Targets[t.Key] != t.Value))
         {
             events.Add(new VersionEvent.OutcomesChanged(outcomes));
         }
@@ -180,6 +191,15 @@ public static class VersionMachine
         }
 
         return new Decision<VersionEvent>(events, null);
+    }
+
+    /// <summary>From a publish that is closed here: told before, except that a copy which became available is a fact whoever says it.
+    /// (A retry may run while a late word of its earlier end closed the publish here.)</summary>
+    private static Decision<VersionEvent> DecideFacts(Version version, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
+    {
+        var news = outcomes.Where(o => o.Value == TargetOutcome.Available
+            && version.Targets.TryGetValue(o.Key, out var known) && known != TargetOutcome.Available).ToDictionary(o => o.Key, o => o.Value);
+        return news.Count == 0 || version.Delete is not null ? Nothing : Of(new VersionEvent.OutcomesChanged(news));
     }
 
     private static Decision<VersionEvent> DecideDisable(Version version) => Missing(version) switch
@@ -216,21 +236,30 @@ public static class VersionMachine
 
     private static Version Close(Version version, VersionEvent.PublishClosed e)
     {
-        var open = version.OpenPublishes.Where(o => o != e.Operation).ToList();
-        var targets = version.Targets;
-        if (e.WasCancelled)
+        var closed = version with
         {
-            // What was cancelled is a target no more; when nobody has the version, neither is what failed.
-            var left = targets.Where(t => t.Value != TargetOutcome.Cancelled).ToDictionary(t => t.Key, t => t.Value);
-            targets = open.Count == 0 && !left.ContainsValue(TargetOutcome.Available) ? new Dictionary<PodName, TargetOutcome>() : left;
+            OpenPublishes = [.. version.OpenPublishes.Where(o => o != e.Operation)],
+            Unstarted = [.. version.Unstarted.Where(u => u.Operation != e.Operation)],
+        };
+        if (closed.OpenPublishes.Count > 0)
+        {
+            return closed; // an open publish may want the very pods that this one let go
         }
 
-        return version with { OpenPublishes = open, Targets = targets };
+        // What was cancelled is a target no more; when nobody has the version after a cancel, neither is what failed.
+        var left = version.Targets.Where(t => t.Value is TargetOutcome.Available or TargetOutcome.Failed).ToDictionary(t => t.Key, t => t.Value);
+        if (e.WasCancelled && !left.ContainsValue(TargetOutcome.Available))
+        {
+            left.Clear();
+        }
+
+        var former = version.Former.Union(version.Targets.Keys).Where(p => !left.ContainsKey(p));
+        return closed with { Targets = left, Former = [.. former.OrderBy(p => p.Value, StringComparer.Ordinal)] };
     }
 
     private static Version Deleting(Version version, OperationId operation)
     {
-        var holders = version.Targets.Keys.ToHashSet();
+        var holders = version.Targets.Keys.Concat(version.Former).ToHashSet();
         if (version.SourcePod is { } source)
         {
             holders.Add(source);
@@ -269,10 +298,11 @@ public static class VersionMachine
         var merged = new Dictionary<PodName, TargetOutcome>(targets);
         foreach (var (pod, outcome) in outcomes)
         {
-            // One publish letting go of a pod does not take away the copy that another one made.
-            if (outcome != TargetOutcome.Cancelled || !merged.TryGetValue(pod, out var known) || known == TargetOutcome.Open)
+            // What one publish knows of a pod, or has let go there, does not take away the copy that another one made.
+            // A pod that was let go stays open until the last publish closes: another one may want it.
+            if (!merged.TryGetValue(pod, out var known) || (known != TargetOutcome.Available && outcome != TargetOutcome.Cancelled))
             {
-                merged[pod] = outcome;
+                merged[pod] = outcome == TargetOutcome.Cancelled ? TargetOutcome.Open : outcome;
             }
         }
 

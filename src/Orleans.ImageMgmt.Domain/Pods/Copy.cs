@@ -61,7 +61,7 @@ public sealed record Copy
     /// <summary>The newest intent; never falls.</summary>
     [Id(4)] public Generation Generation { get; init; }
 
-    /// <summary>Tries made, over all generations; results of an older try are ignored.</summary>
+    /// <summary>Rises with every try and every retry by a person, over all generations; results of an older one are ignored.</summary>
     [Id(5)] public int Attempt { get; init; }
 
     /// <summary>Tries that count against the limit: since the last intent or the last retry by a person.</summary>
@@ -89,11 +89,17 @@ public sealed record Copy
 
     [Id(15)] public DateTimeOffset ChangedAt { get; init; }
 
-    /// <summary>A delete that keeps the record's history removes the final copy too, a cancel only what is staged.</summary>
+    /// <summary>The removal takes a final copy too, not only what is staged.</summary>
     [Id(16)] public bool DeletesFinal { get; init; }
 
+    /// <summary>Operations that were cancelled here: a late order of one of them must not bring the copy back.</summary>
+    [Id(17)] public IReadOnlyList<OperationId> LetGo { get; init; } = [];
+
+    /// <summary>The generation at which the version was last deleted here: an order from before it is stale.</summary>
+    [Id(18)] public Generation DeletedGeneration { get; init; }
+
     /// <summary>Counts every change, so that of two stored records of this copy the newer one is known.</summary>
-    [Id(17)] public long Revision { get; init; }
+    [Id(19)] public long Revision { get; init; }
 
     /// <summary>In the queue or at work: the hot part of a pod's state.</summary>
     [JsonIgnore]
@@ -137,7 +143,9 @@ public abstract record CopyCommand
     public sealed record GiveUp : CopyCommand;
 
     /// <summary>A person asks to try again.</summary>
-    public sealed record Retry(OperationId Operation) : CopyCommand;
+    /// <param name="Operation">The operation that was retried.</param>
+    /// <param name="FailedAttempt">The attempt whose failure the retry is about, so that a request that comes twice retries once; null for any.</param>
+    public sealed record Retry(OperationId Operation, int? FailedAttempt = null) : CopyCommand;
 
     /// <summary>An operation no longer wants it.</summary>
     public sealed record Cancel(OperationId Operation) : CopyCommand;
@@ -184,12 +192,16 @@ public abstract record CopyEvent
     /// <summary>One of several operations let go.</summary>
     public sealed record Released(OperationId Operation) : CopyEvent;
 
-    public sealed record Removing(Generation Generation, bool Final) : CopyEvent;
+    /// <summary>It has to go; <paramref name="Operation"/> let go of it, where a cancel was the reason.</summary>
+    public sealed record Removing(Generation Generation, bool Final, OperationId? Operation = null) : CopyEvent;
 
     /// <summary>Removing did not work; it goes on until it does.</summary>
     public sealed record WillRemoveAgain(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
 
     public sealed record Gone : CopyEvent;
+
+    /// <summary>Nothing is here to delete; orders from before the delete are stale all the same.</summary>
+    public sealed record Fenced(Generation Generation) : CopyEvent;
 
     public sealed record WasQuarantined(ConnectorFault Fault) : CopyEvent;
 }

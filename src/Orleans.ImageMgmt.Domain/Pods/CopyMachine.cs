@@ -6,6 +6,9 @@ public static class CopyMachine
     /// <summary>Operations that may want one copy at once.</summary>
     public const int WantedByLimit = 16;
 
+    private const string DeletingCode = "copy.deleting";
+    private const string TooManyCode = "copy.too-many-operations";
+
     public static Copy Initial(VersionId version, PodName pod) =>
         new() { Version = version, Pod = pod, State = CopyState.Deleted };
 
@@ -20,8 +23,8 @@ public static class CopyMachine
         CopyCommand.Prepared c => DecidePrepared(copy, c, now, policy),
         CopyCommand.Faulted c => DecideFaulted(copy, c, now, policy),
         CopyCommand.GiveUp => DecideGiveUp(copy, now, policy),
-        CopyCommand.Retry c => copy.State is CopyState.Failed or CopyState.RetryPending
-            ? Of(new CopyEvent.Rejoined(c.Operation)) : Nothing,
+        CopyCommand.Retry c => copy.State is CopyState.Failed or CopyState.RetryPending or CopyState.Quarantined
+            && (c.FailedAttempt ?? copy.Attempt) == copy.Attempt ? Of(new CopyEvent.Rejoined(c.Operation)) : Nothing,
         CopyCommand.Cancel c => DecideCancel(copy, c),
         CopyCommand.Delete c => DecideDelete(copy, c),
         CopyCommand.Removed c => copy.State == CopyState.Deleting && c.Attempt == copy.Attempt ? Of(new CopyEvent.Gone()) : Nothing,
@@ -59,19 +62,27 @@ public static class CopyMachine
         CopyEvent.GaveUp e => copy with { State = CopyState.Failed, Fault = e.Fault, RetryAt = null, ChangedAt = now },
         CopyEvent.Rejoined e => copy with
         {
-            State = CopyState.Pending, Tries = 0, WantedAt = now, RetryAt = null, WantedBy = Add(copy.WantedBy, e.Operation), ChangedAt = now,
+            // A new attempt number: a late answer of the try that failed, or of a read-back that found damage, is about the past.
+            State = CopyState.Pending, Attempt = copy.Attempt + 1, Tries = 0, WantedAt = now, RetryAt = null, Receipt = null,
+            WantedBy = Add(copy.WantedBy, e.Operation), LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
         },
-        CopyEvent.Released e => copy with { WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], ChangedAt = now },
+        CopyEvent.Released e => copy with
+        {
+            WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], LetGo = Add(copy.LetGo, e.Operation), ChangedAt = now,
+        },
         CopyEvent.Removing e => copy with
         {
             State = CopyState.Deleting, Generation = e.Generation, DeletesFinal = e.Final, Attempt = copy.Attempt + 1,
             Tries = 0, RetryAt = null, Receipt = e.Final ? null : copy.Receipt, ChangedAt = now,
+            LetGo = e.Operation is { } operation ? Add(copy.LetGo, operation) : copy.LetGo,
+            DeletedGeneration = e.Operation is null ? e.Generation : copy.DeletedGeneration,
         },
         CopyEvent.WillRemoveAgain e => copy with
         {
             Fault = e.Fault, RetryAt = e.At, Attempt = copy.Attempt + 1, Tries = copy.Tries + 1, ChangedAt = now,
         },
         CopyEvent.Gone => copy with { State = CopyState.Deleted, WantedBy = [], Receipt = null, RetryAt = null, ChangedAt = now },
+        CopyEvent.Fenced e => copy with { Generation = e.Generation, DeletedGeneration = e.Generation, ChangedAt = now },
         CopyEvent.WasQuarantined e => copy with { State = CopyState.Quarantined, Fault = e.Fault, ChangedAt = now },
         _ => throw new NotSupportedException(happened.ToString()),
     };
@@ -92,28 +103,41 @@ public static class CopyMachine
         _ => throw new NotSupportedException(copy.State.ToString()),
     };
 
-    /// <summary>Whether a receipt proves this content on this pod, and comes from no older an intent than asked.</summary>
+    /// <summary>Whether a receipt proves this content on this pod. The artefact's length is the format's affair: the digest is over the content.</summary>
     public static bool Proves(Copy copy, ContentDescription? content, Receipt receipt) =>
-        content is not null && receipt.Version == copy.Version && receipt.Pod == copy.Pod
-        && receipt.ContentDigest == content.ContentDigest && receipt.Length == content.Length;
+        content is not null && receipt.Version == copy.Version && receipt.Pod == copy.Pod && receipt.ContentDigest == content.ContentDigest;
+
+    /// <summary>The state of the copy as one operation sees it: gone for one that let go of what others still make.</summary>
+    public static CopyState StateFor(Copy copy, OperationId operation) =>
+        copy.IsMoving && copy.State != CopyState.Deleting && copy.LetGo.Contains(operation) ? CopyState.Deleted : copy.State;
+
+    /// <summary>Whether the same order may be taken later without anybody asking anew: the caller keeps asking.</summary>
+    public static bool MayPass(Refusal refusal) => refusal.Code is DeletingCode or TooManyCode;
 
     private static Decision<CopyEvent> DecideEnsure(Copy copy, CopyCommand.Ensure c)
     {
-        if (c.Generation < copy.Generation)
+        if (copy.LetGo.Contains(c.Operation))
         {
-            // A late order of an older intent: the newer one already covers or contradicts it.
-            return copy.WantedBy.Contains(c.Operation) ? Nothing : Stale(copy, c.Generation);
+            return Nothing; // a late order of an operation that was cancelled here
         }
+
+        if (c.Generation < copy.DeletedGeneration)
+        {
+            return Stale(copy, c.Generation); // the version was deleted after this order
+        }
+
+        // Orders of two publishes may overtake each other on their way here: an older one is as good, and the newest generation stays.
+        var generation = c.Generation > copy.Generation ? c.Generation : copy.Generation;
 
         if (copy.State is CopyState.Deleting)
         {
-            return Decision<CopyEvent>.Refuse("copy.deleting", $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.",
+            return Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.",
                 "Wait until it is gone, then publish again.");
         }
 
         if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed && c.Generation > copy.Generation))
         {
-            return Of(new CopyEvent.Wanted(c.Generation, c.Operation, c.Content, c.From));
+            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From));
         }
 
         if (copy.Content is { } held && held.ContentDigest != c.Content.ContentDigest)
@@ -123,16 +147,16 @@ public static class CopyMachine
                 "Delete the version, so that the pod lets go of the other content, then publish again.");
         }
 
-        if (copy.WantedBy.Contains(c.Operation) && c.Generation == copy.Generation)
+        if (copy.WantedBy.Contains(c.Operation) && c.Generation <= copy.Generation)
         {
             return Nothing;
         }
 
-        // The same content is here or on its way: the newer intent joins it, whatever role it has.
-        return copy.WantedBy.Count >= WantedByLimit && copy.IsMoving
-            ? Decision<CopyEvent>.Refuse("copy.too-many-operations", $"{WantedByLimit} operations already wait for {copy.Version} on pod {copy.Pod}.",
+        // The same content is here or on its way: the order joins it, whatever role it has.
+        return copy.WantedBy.Count >= WantedByLimit && copy.IsMoving && !copy.WantedBy.Contains(c.Operation)
+            ? Decision<CopyEvent>.Refuse(TooManyCode, $"{WantedByLimit} operations already wait for {copy.Version} on pod {copy.Pod}.",
                 "Watch or cancel one of them first.")
-            : Of(new CopyEvent.Joined(c.Generation, c.Operation));
+            : Of(new CopyEvent.Joined(generation, c.Operation));
     }
 
     private static Decision<CopyEvent> DecideEnsurePrepared(Copy copy, CopyCommand.EnsurePrepared c)
@@ -142,10 +166,16 @@ public static class CopyMachine
             return Stale(copy, c.Generation);
         }
 
+        var isNewer = c.Generation > copy.Generation;
         return copy.State switch
         {
+            _ when copy.LetGo.Contains(c.Operation) => Nothing, // a late order of an import that was cancelled here
             CopyState.Deleted => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
-            CopyState.Failed when c.Generation > copy.Generation => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
+            CopyState.Failed when isNewer => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
+            CopyState.Deleting => isNewer ? Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.", "Wait until it is gone.") : Nothing,
+
+            // What an earlier import left behind is another content: it has to go before this import's source is sealed.
+            _ when isNewer => Of(new CopyEvent.Removing(copy.Generation, Final: true)),
             _ => Nothing, // already being prepared, prepared, or ended for this very intent: the report says which
         };
     }
@@ -219,15 +249,20 @@ public static class CopyMachine
 
     private static Decision<CopyEvent> DecideCancel(Copy copy, CopyCommand.Cancel c)
     {
+        if (copy.LetGo.Contains(c.Operation))
+        {
+            return Nothing; // told before
+        }
+
         if (!copy.WantedBy.Contains(c.Operation))
         {
-            return Nothing;
+            return Of(new CopyEvent.Released(c.Operation)); // it overtook its own order: the order has to find that out
         }
 
         // What is already final stays; what others still want goes on.
         var last = copy.WantedBy.Count == 1;
         return copy.IsMoving && copy.State != CopyState.Deleting && last
-            ? Of(new CopyEvent.Removing(copy.Generation, Final: copy.Role == CopyRole.Source))
+            ? Of(new CopyEvent.Removing(copy.Generation, Final: true, c.Operation)) // it may have become final with its receipt still on the way
             : Of(new CopyEvent.Released(c.Operation));
     }
 
@@ -238,9 +273,12 @@ public static class CopyMachine
             return Stale(copy, c.Generation);
         }
 
-        return copy.State is CopyState.Deleted || (copy.State is CopyState.Deleting && copy.DeletesFinal)
-            ? Nothing
-            : Of(new CopyEvent.Removing(c.Generation, Final: true));
+        return copy.State switch
+        {
+            CopyState.Deleted or CopyState.Deleting when copy.DeletedGeneration >= c.Generation => Nothing,
+            CopyState.Deleted => Of(new CopyEvent.Fenced(c.Generation)),
+            _ => Of(new CopyEvent.Removing(c.Generation, Final: true)),
+        };
     }
 
     private static Copy Fresh(Copy copy, Generation generation, OperationId operation, DateTimeOffset now) => copy with

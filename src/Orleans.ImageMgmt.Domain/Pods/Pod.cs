@@ -42,7 +42,7 @@ public sealed record Pod
 
     /// <summary>May begin or go on with transfers.</summary>
     [JsonIgnore]
-    public bool Works => State is PodState.Connected or PodState.Draining;
+    public bool Works => State is PodState.Connected || (State is PodState.Draining && FailedProbes == 0);
 }
 
 public abstract record PodCommand

@@ -202,9 +202,9 @@ public static class PublishMachine
     private static Decision<PublishEvent> DecideShard(Publish publish, PublishCommand.ShardChanged c)
     {
         if (publish.Order is null || publish.State.IsEnded() || c.Shard < 0 || c.Shard >= publish.Shards.Count
-            || c.Round != publish.Round || publish.Shards[c.Shard] == c.Totals)
+            || c.Round != publish.Round || publish.Shards[c.Shard] == c.Totals || publish.Shards[c.Shard].Open < c.Totals.Open)
         {
-            return Nothing; // told before, or about an earlier round
+            return Nothing; // told before, or about an earlier round; inside a round targets only end, so more open ones are old news too
         }
 
         var moved = new PublishEvent.ShardMoved(c.Shard, c.Totals);

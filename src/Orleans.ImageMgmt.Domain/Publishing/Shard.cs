@@ -9,7 +9,8 @@ public sealed record ShardTarget(
     [property: Id(1)] TargetOutcome Outcome,
     [property: Id(2)] ConnectorFault? Fault,
     [property: Id(3)] int Tries,
-    [property: Id(4)] bool IsRetryAsked = false);
+    [property: Id(4)] bool IsRetryAsked = false,
+    [property: Id(5)] int Attempt = 0);
 
 /// <summary>A slice of a publish's targets. Can always be rebuilt by asking the pods.</summary>
 [GenerateSerializer, Immutable, Alias(Aliases.Shard)]
@@ -40,10 +41,16 @@ public abstract record ShardCommand
     /// <summary>Be at work on this slice; a higher round tries failed targets again.</summary>
     public sealed record Drive(PublishOrder Order, int Round) : ShardCommand;
 
-    public sealed record Cancel(PublishOrder Order) : ShardCommand;
+    /// <summary>Stop; the round is the publish's, so that the shard answers in it even when the cancel overtook the retry.</summary>
+    public sealed record Cancel(PublishOrder Order, int Round = 0) : ShardCommand;
 
     /// <summary>A pod says how its copy stands.</summary>
-    public sealed record Reported(PodName Pod, CopyState State, ConnectorFault? Fault, int Tries) : ShardCommand;
+    /// <param name="Pod">Which pod.</param>
+    /// <param name="State">As <see cref="CopyMachine.StateFor"/> gives it for this operation.</param>
+    /// <param name="Fault">The copy's fault.</param>
+    /// <param name="Tries">The copy's tries.</param>
+    /// <param name="Attempt">The copy's attempt: a word about an older one than heard before changes nothing; null where it is not known.</param>
+    public sealed record Reported(PodName Pod, CopyState State, ConnectorFault? Fault, int Tries, int? Attempt = null) : ShardCommand;
 
     /// <summary>A pod refused the order for good.</summary>
     public sealed record Refused(PodName Pod, ConnectorFault Fault) : ShardCommand;
@@ -87,7 +94,8 @@ public static class ShardMachine
     {
         ShardCommand.Drive c when shard.Order is null => Of(new ShardEvent.Began(c.Order, c.Round)),
         ShardCommand.Drive c => c.Round > shard.Round ? Of(new ShardEvent.RoundBegan(c.Round)) : Nothing,
-        ShardCommand.Cancel c when shard.Order is null => Decision<ShardEvent>.Of(new ShardEvent.Began(c.Order, 0), new ShardEvent.CancelBegan()),
+        ShardCommand.Cancel c when shard.Order is null => Decision<ShardEvent>.Of(new ShardEvent.Began(c.Order, c.Round), new ShardEvent.CancelBegan()),
+        ShardCommand.Cancel c when c.Round > shard.Round => Decision<ShardEvent>.Of(new ShardEvent.RoundBegan(c.Round), new ShardEvent.CancelBegan()),
         ShardCommand.Cancel => shard.IsCancelling ? Nothing : Of(new ShardEvent.CancelBegan()),
         ShardCommand.Reported c => DecideReported(shard, c),
         ShardCommand.Refused c => Find(shard, c.Pod) is { Outcome: TargetOutcome.Open } target
@@ -149,15 +157,26 @@ public static class ShardMachine
             return Nothing; // the first end counts; a retry opens it again
         }
 
-        if (target.IsRetryAsked && outcome == TargetOutcome.Failed)
+        if (c.Attempt < target.Attempt)
+        {
+            return Nothing; // overtaken on its way here
+        }
+
+        var isNews = c.Attempt > target.Attempt && target.Attempt > 0;
+        if (target.IsRetryAsked && outcome == TargetOutcome.Failed && !shard.IsCancelling && !isNews)
         {
             return Nothing; // the failure that the retry is about; the pod has not heard of the retry yet
+        }
+
+        if (shard.IsCancelling && c is { State: CopyState.Deleting, Tries: > 0 })
+        {
+            outcome = TargetOutcome.Cancelled; // removing what was staged did not work yet; the pod goes on alone, the cancel ends
         }
 
         var moved = target with
         {
             Outcome = outcome, Fault = outcome == TargetOutcome.Available ? null : c.Fault ?? target.Fault, Tries = c.Tries,
-            IsRetryAsked = target.IsRetryAsked && outcome == TargetOutcome.Open && c.State == CopyState.Failed,
+            IsRetryAsked = false, Attempt = c.Attempt ?? target.Attempt,
         };
         return moved == target ? Nothing : Of(new ShardEvent.TargetMoved(moved));
     }

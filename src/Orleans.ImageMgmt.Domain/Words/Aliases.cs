@@ -19,6 +19,7 @@ public static class Aliases
     public const string Pod = "im.Pod";
     public const string RequestedBy = "im.RequestedBy";
     public const string Version = "im.Version";
+    public const string UnstartedPublish = "im.UnstartedPublish";
     public const string VersionEntry = "im.VersionEntry";
     public const string Image = "im.Image";
     public const string TargetTotals = "im.TargetTotals";

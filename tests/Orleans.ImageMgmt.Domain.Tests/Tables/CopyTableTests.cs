@@ -19,6 +19,8 @@ public sealed class CopyTableTests
     [
         new("Deleted, never wanted", CopyMachine.Initial(Samples.Id, Samples.Paris)),
         new("Deleted", copy with { State = CopyState.Deleted, WantedBy = [] }),
+        new("Deleted, cancelled here", copy with { State = CopyState.Deleted, WantedBy = [], LetGo = [Samples.One] }),
+        new("Deleted, version deleted", copy with { State = CopyState.Deleted, WantedBy = [], DeletedGeneration = Samples.Gen(2) }),
         new("Pending", copy with { State = CopyState.Pending }),
         new("Pending, two operations", copy with { State = CopyState.Pending, WantedBy = [Samples.One, Samples.Two] }),
         new("Pending, time is over", copy with { State = CopyState.Pending, WantedAt = Samples.Now - policy.MaxTime - TimeSpan.FromSeconds(1) }),
@@ -60,6 +62,8 @@ public sealed class CopyTableTests
         new("Faulted, older try", new CopyCommand.Faulted(2, Samples.Passing)),
         new("GiveUp", new CopyCommand.GiveUp()),
         new("Retry", new CopyCommand.Retry(Samples.One)),
+        new("Retry of this failure", new CopyCommand.Retry(Samples.One, 3)),
+        new("Retry of an older failure", new CopyCommand.Retry(Samples.One, 2)),
         new("Cancel, who wants it", new CopyCommand.Cancel(Samples.One)),
         new("Cancel, a stranger", new CopyCommand.Cancel(new OperationId("op-9"))),
         new("Delete, newer", new CopyCommand.Delete(Samples.Gen(4))),

@@ -55,8 +55,10 @@ public sealed class ImageTableTests
         new("VersionBegun 1.0", new ImageCommand.VersionBegun(VersionName.First, new OperationId("imp-1"))),
         new("VersionBegun 1.0, other import", new ImageCommand.VersionBegun(VersionName.First, new OperationId("imp-2"))),
         new("VersionRefused 1.0", new ImageCommand.VersionRefused(VersionName.First, new OperationId("imp-1"))),
+        new("VersionRefused 1.0, it is Deleting", new ImageCommand.VersionRefused(VersionName.First, new OperationId("imp-1"), VersionStatus.Deleting)),
         new("VersionChanged 1.0 Available", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Available, true)),
         new("VersionChanged 1.0 Deleted", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Deleted, false)),
+        new("VersionChanged 1.0, overtaken", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Importing, false, 4)),
         new("VersionChanged 9.9", new ImageCommand.VersionChanged(new VersionName("9.9"), VersionStatus.Available, true)),
         new("Disable", new ImageCommand.Disable()),
         new("Enable", new ImageCommand.Enable()),
@@ -68,7 +70,7 @@ public sealed class ImageTableTests
     };
 
     private static VersionEntry Entry(VersionName name, VersionStatus status, bool isUsable = false) =>
-        new(name, status, isUsable, new OperationId("imp-1"), null, Samples.Disk, "", Samples.By, true, Samples.Source);
+        new(name, status, isUsable, new OperationId("imp-1"), null, Samples.Disk, "", Samples.By, true, Samples.Source, 5);
 
     private static ImageCommand.Import Import(string operation, VersionName version, VersionName? from = null, string family = "filesystem", string description = "") =>
         new(new OperationId(operation), version, from, family, Samples.Source, Samples.Disk, description, Samples.By);

@@ -88,7 +88,7 @@ internal static class MachineTable
 
     private static string Difference(object before, object after)
     {
-        var changes = after.GetType().GetProperties().Where(p => p.Name is not ("ChangedAt" or "EqualityContract"))
+        var changes = after.GetType().GetProperties().Where(p => p.Name is not ("ChangedAt" or "Revision" or "EqualityContract"))
             .Select(p => (p.Name, Was: Show(p.GetValue(before)), Is: Show(p.GetValue(after)))).Where(c => c.Was != c.Is)
             .Select(c => $"{c.Name} {c.Was}>{c.Is}").ToList();
         return changes.Count == 0 ? "(no change)" : string.Join(", ", changes);
@@ -108,6 +108,7 @@ internal static class MachineTable
         PodSpec s => $"spec({s.Slots} slots)",
         TargetTotals t => $"{t.All}/{t.Available}/{t.Failed}/{t.Cancelled}",
         ShardTarget t => $"{t.Pod}:{t.Outcome}{(t.IsRetryAsked ? "!" : "")}",
+        UnstartedPublish u => $"{u.Operation}@{u.Generation}",
         VersionEntry v => $"{v.Name}:{v.Status}{(v.IsBegun ? "" : "?")}",
         IDictionary d => "{" + string.Join(" ", d.Keys.Cast<object>().Select(k => $"{k}:{Show(d[k])}").Order(StringComparer.Ordinal)) + "}",
         IEnumerable list => "[" + string.Join(" ", list.Cast<object>().Select(Show)) + "]",

@@ -35,9 +35,14 @@ public sealed class ShardTableTests
             new("Drive, first round", new ShardCommand.Drive(order, 0)),
             new("Drive, second round", new ShardCommand.Drive(order, 1)),
             new("Cancel", new ShardCommand.Cancel(order)),
+            new("Cancel, second round", new ShardCommand.Cancel(order, 1)),
             new("Refused by paris", new ShardCommand.Refused(Samples.Paris, Samples.Lasting)),
             new("Reported by a stranger", new ShardCommand.Reported(new PodName("rome"), CopyState.Available, null, 1)),
         ];
+        commands.Add(new("Reported by paris: new failure", new ShardCommand.Reported(Samples.Paris, CopyState.Failed, Samples.Lasting, 1, 5)));
+        commands.Add(new("Reported by paris: old failure", new ShardCommand.Reported(Samples.Paris, CopyState.Failed, Samples.Lasting, 2, 3)));
+        commands.Add(new("Reported by paris: overtaken failure", new ShardCommand.Reported(Samples.Paris, CopyState.Failed, Samples.Lasting, 2, 2)));
+        commands.Add(new("Reported by paris: removal fails", new ShardCommand.Reported(Samples.Paris, CopyState.Deleting, Samples.Passing, 1, 4)));
         commands.AddRange(Enum.GetValues<CopyState>().Select(state => new Sample<ShardCommand>($"Reported by paris: {state}",
             new ShardCommand.Reported(Samples.Paris, state, state is CopyState.Failed or CopyState.RetryPending ? Samples.Lasting : null, 2))));
         return commands;
@@ -48,7 +53,7 @@ public sealed class ShardTableTests
         Order = order,
         Targets =
         [
-            new ShardTarget(Samples.Paris, paris, paris == TargetOutcome.Failed ? Samples.Lasting : null, 1, isRetryAsked),
+            new ShardTarget(Samples.Paris, paris, paris == TargetOutcome.Failed ? Samples.Lasting : null, 1, isRetryAsked, 3),
             new ShardTarget(Samples.Oslo, oslo, null, 1),
         ],
     };

@@ -8,7 +8,7 @@ public sealed class VersionTableTests
     private static readonly Version complete = VersionMachine.Initial(Samples.Id) with
     {
         Exists = true, Family = "filesystem", SourcePod = Samples.Source, Source = Samples.Disk, Generation = Samples.Gen(1),
-        Import = new OperationId("imp-1"), ImportState = OperationState.Succeeded, Content = Samples.Content,
+        Import = new OperationId("imp-1"), ImportState = OperationState.Succeeded, ImportGeneration = Samples.Gen(1), Content = Samples.Content,
         SourceReceipt = Samples.ReceiptOf(Samples.Content, Samples.Source),
     };
 
@@ -22,6 +22,7 @@ public sealed class VersionTableTests
         new("DeploymentComplete", complete),
         new("Replicating, op-1 to both", complete with { OpenPublishes = [Samples.One], Targets = Of(TargetOutcome.Open, TargetOutcome.Open) }),
         new("Replicating, op-1 and op-2", complete with { OpenPublishes = [Samples.One, Samples.Two], Targets = Of(TargetOutcome.Available, TargetOutcome.Open) }),
+        new("Replicating, op-1 not stored", complete with { OpenPublishes = [Samples.One], Targets = Of(TargetOutcome.Open, TargetOutcome.Open), Unstarted = [new UnstartedPublish(Samples.One, Samples.Gen(1), [Samples.Paris, Samples.Oslo])] }),
         new("Available", complete with { Targets = Of(TargetOutcome.Available, TargetOutcome.Available) }),
         new("PartiallyAvailable", complete with { Targets = Of(TargetOutcome.Available, TargetOutcome.Failed) }),
         new("Failed, no target has it", complete with { Targets = Of(TargetOutcome.Failed, TargetOutcome.Failed) }),
@@ -41,7 +42,9 @@ public sealed class VersionTableTests
         new("CancelImport", new VersionCommand.CancelImport(new OperationId("imp-1"))),
         new("BeginPublish op-1", new VersionCommand.BeginPublish(Samples.One, [Samples.Paris, Samples.Oslo])),
         new("BeginPublish op-3", new VersionCommand.BeginPublish(new OperationId("op-3"), [Samples.Paris, new PodName("rome")])),
+        new("BeginPublish op-1 from before", new VersionCommand.BeginPublish(Samples.One, [Samples.Paris], Generation.None)),
         new("BeginPublish, no targets", new VersionCommand.BeginPublish(new OperationId("op-3"), [])),
+        new("PublishStarted op-1", new VersionCommand.PublishStarted(Samples.One)),
         new("TargetsChanged op-1, oslo has it", new VersionCommand.TargetsChanged(Samples.One, Of(TargetOutcome.Open, TargetOutcome.Available))),
         new("TargetsChanged op-9", new VersionCommand.TargetsChanged(new OperationId("op-9"), Of(TargetOutcome.Open, TargetOutcome.Available))),
         new("PublishEnded op-1, all", new VersionCommand.PublishEnded(Samples.One, false, Of(TargetOutcome.Available, TargetOutcome.Available))),
