@@ -35,7 +35,7 @@ public interface IVersionGrain : IGrainWithStringKey
 
     /// <summary>A publish that had ended is tried again: its failed targets are open once more.</summary>
     [Alias("ReopenPublish")]
-    Task<Reply<OperationId>> ReopenPublishAsync(OperationId operation, IReadOnlyList<PodName> targets);
+    Task<Reply<OperationId>> ReopenPublishAsync(OperationId operation, IReadOnlyList<PodName> targets, Generation ordered);
 
     /// <summary>A publish tells how its targets stand; true once that is durable.</summary>
     [Alias("TargetsChanged")]

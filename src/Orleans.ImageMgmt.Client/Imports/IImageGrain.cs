@@ -35,7 +35,7 @@ public interface IImageGrain : IGrainWithStringKey
 
     /// <summary>A version says how it stands.</summary>
     [Alias("VersionChanged")]
-    Task VersionChangedAsync(VersionName version, VersionStatus status, bool isUsable);
+    Task VersionChangedAsync(VersionName version, VersionStatus status, bool isUsable, long revision);
 
     [Alias("Disable")]
     Task<Reply<ImageStatus>> DisableAsync(RequestedBy by);

@@ -14,7 +14,8 @@ public sealed record CopyStanding(
     [property: Id(5)] int Tries,
     [property: Id(6)] ContentDescription? Content,
     [property: Id(7)] Receipt? Receipt,
-    [property: Id(8)] CopyRole Role);
+    [property: Id(8)] CopyRole Role,
+    [property: Id(9)] int Attempt);
 
 /// <summary>How far a running transfer is. Lives in memory only: it is lost with the process and begins again with the next try.</summary>
 /// <param name="Phase">What the connector is doing.</param>
@@ -51,6 +52,13 @@ public sealed record PrepareOrder(
     [property: Id(3)] SourceRef Source);
 
 /// <summary>Order to have a copy on a pod.</summary>
+/// <param name="Version">Of which version.</param>
+/// <param name="Generation">The intent's generation.</param>
+/// <param name="Operation">Who wants it.</param>
+/// <param name="Content">What it has to be.</param>
+/// <param name="From">Where it comes from.</param>
+/// <param name="Shard">Which shard of the operation hears how it ends.</param>
+/// <param name="RetryOf">The attempt whose failure a person asked to try again, or null.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.EnsureOrder)]
 public sealed record EnsureOrder(
     [property: Id(0)] VersionId Version,
@@ -59,7 +67,7 @@ public sealed record EnsureOrder(
     [property: Id(3)] ContentDescription Content,
     [property: Id(4)] PodName From,
     [property: Id(5)] int Shard,
-    [property: Id(6)] bool Retry);
+    [property: Id(6)] int? RetryOf);
 
 /// <summary>A pod with what is in motion on it.</summary>
 [GenerateSerializer, Immutable, Alias(Aliases.PodView)]

@@ -60,7 +60,7 @@ public interface IShardGrain : IGrainWithStringKey
     Task DriveAsync(PublishOrder order, int round);
 
     [Alias("Cancel")]
-    Task CancelAsync(PublishOrder order);
+    Task CancelAsync(PublishOrder order, int round);
 
     /// <summary>A pod tells how its copy stands.</summary>
     [Alias("Report")]

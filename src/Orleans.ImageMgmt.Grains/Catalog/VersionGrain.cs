@@ -124,10 +124,10 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
         return refusal is null ? Reply.Of(request.Operation) : Reply.Refused<OperationId>(refusal);
     }
 
-    public async Task<Reply<OperationId>> ReopenPublishAsync(OperationId operation, IReadOnlyList<PodName> targets)
+    public async Task<Reply<OperationId>> ReopenPublishAsync(OperationId operation, IReadOnlyList<PodName> targets, Generation ordered)
     {
         await EnsureReminderAsync();
-        var refusal = await ApplyAsync(new VersionCommand.BeginPublish(operation, targets), _ => []);
+        var refusal = await ApplyAsync(new VersionCommand.BeginPublish(operation, targets, ordered), _ => []);
         Poke();
         return refusal is null ? Reply.Of(operation) : Reply.Refused<OperationId>(refusal);
     }
@@ -221,6 +221,11 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
             return;
         }
 
+        if (CopyMachine.MayPass(ensured.Refusal))
+        {
+            return; // asked again at the next drive
+        }
+
         var fault = new ConnectorFault(FaultStage.Prepare, FaultCause.Denied, ensured.Refusal.Message, ensured.Refusal.Hint);
         await ApplyAsync(new VersionCommand.PrepareFailed(Version.Import!.Value, fault), now =>
             [Activity.Line(now, Activity.Service, "import.failed", $"{Id}: {fault}", Id, operation: Version.Import)]);
@@ -244,7 +249,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
         var now = (Version.Status, Version.IsUsable);
         if (Version.Exists && imageKnows != now)
         {
-            await GrainFactory.GetImage(Id.Image).VersionChangedAsync(Id.Version, now.Status, now.IsUsable);
+            await GrainFactory.GetImage(Id.Image).VersionChangedAsync(Id.Version, now.Status, now.IsUsable, Version.Revision);
             imageKnows = now;
         }
     }
@@ -257,7 +262,8 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
             await GrainFactory.GetPublish(order.Operation).StartAsync(order);
             await cell.ChangeAsync(current => new StoredVersion
             {
-                Version = current.Version,
+                Version = VersionMachine.Decide(current.Version!, new VersionCommand.PublishStarted(order.Operation)).Events
+                    .Aggregate(current.Version!, (v, e) => VersionMachine.Evolve(v, e, Now)),
                 Unconfirmed = [.. current.Unconfirmed.Where(o => o.Operation != order.Operation)],
                 UnknownFields = current.UnknownFields,
             });

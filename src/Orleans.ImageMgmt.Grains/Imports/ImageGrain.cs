@@ -61,8 +61,8 @@ internal sealed class ImageGrain : DrivenGrain, IImageGrain
         return refusal is null ? Reply.Of(request.Operation) : Reply.Refused<OperationId>(refusal);
     }
 
-    public async Task VersionChangedAsync(VersionName version, VersionStatus status, bool isUsable) =>
-        await ApplyAsync(new ImageCommand.VersionChanged(version, status, isUsable), _ => []);
+    public async Task VersionChangedAsync(VersionName version, VersionStatus status, bool isUsable, long revision) =>
+        await ApplyAsync(new ImageCommand.VersionChanged(version, status, isUsable, revision), _ => []);
 
     public Task<Reply<ImageStatus>> DisableAsync(RequestedBy by) => ChangeAsync(new ImageCommand.Disable(), by, "image.disabled");
 
@@ -79,10 +79,16 @@ internal sealed class ImageGrain : DrivenGrain, IImageGrain
         {
             var request = new ImportRequest(entry.Import, Image.Name, entry.Name, entry.From, entry.Pod, entry.Source, entry.Description, entry.By);
             var begun = await GrainFactory.GetVersion(new VersionId(Image.Name, entry.Name)).BeginImportAsync(request, Image.Family);
-            await ApplyAsync(begun.IsDone ? new ImageCommand.VersionBegun(entry.Name, entry.Import) : new ImageCommand.VersionRefused(entry.Name, entry.Import), _ => []);
+            await ApplyAsync(begun.IsDone ? new ImageCommand.VersionBegun(entry.Name, entry.Import) : await RefusedAsync(entry), _ => []);
         }
 
         return TimeSpan.Zero;
+    }
+
+    private async Task<ImageCommand> RefusedAsync(VersionEntry entry)
+    {
+        var version = await GrainFactory.GetVersion(new VersionId(Image.Name, entry.Name)).GetAsync();
+        return new ImageCommand.VersionRefused(entry.Name, entry.Import, version.Exists ? version.Status : null, version.IsUsable);
     }
 
     private async Task<Reply<ImageStatus>> ChangeAsync(ImageCommand command, RequestedBy by, string action)

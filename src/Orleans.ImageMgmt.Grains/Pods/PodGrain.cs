@@ -77,22 +77,20 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
     }
 
     public Task<Reply<CopyStanding>> EnsurePreparedAsync(PrepareOrder order) =>
-        CommandAsync(order.Version, new CopyCommand.EnsurePrepared(order.Generation, order.Operation, order.Source), isNewWork: true);
+        CommandAsync(order.Version, new CopyCommand.EnsurePrepared(order.Generation, order.Operation, order.Source), order.Operation, isNewWork: true);
 
     public Task<Reply<CopyStanding>> EnsureAsync(EnsureOrder order)
     {
         shardOf[(order.Version, order.Operation)] = order.Shard;
-        CopyCommand[] commands = order.Retry
-            ? [new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From), new CopyCommand.Retry(order.Operation)]
-            : [new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From)];
-        return CommandsAsync(order.Version, commands, isNewWork: true);
+        CopyCommand ensure = new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From);
+        return CommandsAsync(order.Version, order.RetryOf is { } failed ? [ensure, new CopyCommand.Retry(order.Operation, failed)] : [ensure], order.Operation, isNewWork: true);
     }
 
     public Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation) =>
-        CommandAsync(version, new CopyCommand.Cancel(operation), isNewWork: false);
+        CommandAsync(version, new CopyCommand.Cancel(operation), operation, isNewWork: false);
 
     public Task<Reply<CopyStanding>> DeleteCopyAsync(VersionId version, Generation generation) =>
-        CommandAsync(version, new CopyCommand.Delete(generation), isNewWork: false);
+        CommandAsync(version, new CopyCommand.Delete(generation), null, isNewWork: false);
 
     public async Task WorkerEndedAsync(WorkerResult result)
     {
@@ -110,7 +108,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
                 : new CopyCommand.Finalised(result.Attempt, receipt),
             _ => throw new NotSupportedException("A worker brings a removal, a fault or a receipt."),
         };
-        await CommandAsync(result.Version, command, isNewWork: false);
+        await CommandAsync(result.Version, command, null, isNewWork: false);
     }
 
     public async Task ProbedAsync(ConnectorFault? fault)
@@ -230,9 +228,10 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         }
     }
 
-    private Task<Reply<CopyStanding>> CommandAsync(VersionId version, CopyCommand command, bool isNewWork) => CommandsAsync(version, [command], isNewWork);
+    private Task<Reply<CopyStanding>> CommandAsync(VersionId version, CopyCommand command, OperationId? asker, bool isNewWork) =>
+        CommandsAsync(version, [command], asker, isNewWork);
 
-    private async Task<Reply<CopyStanding>> CommandsAsync(VersionId version, IReadOnlyList<CopyCommand> commands, bool isNewWork)
+    private async Task<Reply<CopyStanding>> CommandsAsync(VersionId version, IReadOnlyList<CopyCommand> commands, OperationId? asker, bool isNewWork)
     {
         var before = await records.GetAsync(version);
         if (isNewWork && RefuseNewWork(before) is { } refusal)
@@ -265,7 +264,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
             Poke();
         }
 
-        return Reply.Of(StandingOf(copy));
+        return Reply.Of(StandingOf(copy, asker));
     }
 
     private Refusal? RefuseNewWork(Copy copy)
@@ -314,7 +313,6 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
 
     private void Tell(Copy copy, IReadOnlyList<OperationId> operations)
     {
-        var standing = StandingOf(copy);
         if (copy.State is CopyState.Replicating or CopyState.Finalising or CopyState.Preparing)
         {
             return; // progress is asked for, not told
@@ -323,6 +321,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         if (copy.Role == CopyRole.Source || copy.State == CopyState.Deleted)
         {
             var version = GrainFactory.GetVersion(copy.Version);
+            var standing = StandingOf(copy, null);
             reporter.Send(copy.Version.Value, () => version.CopyReportedAsync(standing));
         }
 
@@ -331,6 +330,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
             if (shardOf.TryGetValue((copy.Version, operation), out var shard))
             {
                 var listener = GrainFactory.GetShard(operation, shard);
+                var standing = StandingOf(copy, operation);
                 reporter.Send(operation.Value, () => listener.ReportAsync(standing));
             }
         }
@@ -374,8 +374,9 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         return new CopyView(progress?.Phase == CopyState.Finalising && copy.State == CopyState.Replicating ? copy with { State = CopyState.Finalising } : copy, progress);
     }
 
-    private CopyStanding StandingOf(Copy copy) =>
-        new(Name, copy.Version, copy.State, copy.Generation, copy.Fault, copy.Tries, copy.Content, copy.Receipt, copy.Role);
+    /// <summary>As one operation sees it, or as it is.</summary>
+    private CopyStanding StandingOf(Copy copy, OperationId? asker) => new(Name, copy.Version, asker is { } operation ? CopyMachine.StateFor(copy, operation) : copy.State,
+        copy.Generation, copy.Fault, copy.Tries, copy.Content, copy.Receipt, copy.Role, copy.Attempt);
 
     private static DateTimeOffset Sooner(DateTimeOffset? a, DateTimeOffset b) => a is { } known && known < b ? known : b;
 }

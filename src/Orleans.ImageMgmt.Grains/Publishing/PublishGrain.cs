@@ -65,7 +65,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
                 failed.AddRange(outcomes.Where(o => o.Value == TargetOutcome.Failed).Select(o => o.Key));
             }
 
-            var reopened = await GrainFactory.GetVersion(order.Version).ReopenPublishAsync(Id, failed);
+            var reopened = await GrainFactory.GetVersion(order.Version).ReopenPublishAsync(Id, failed, order.Generation);
             if (!reopened.IsDone)
             {
                 return Reply.Refused<OperationState>(reopened.Refusal);
@@ -91,7 +91,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
                 await Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(publish.Order!, publish.Round)));
                 return options.EnsureInterval;
             case PublishStep.CancelShards step:
-                await Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(publish.Order!)));
+                await Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(publish.Order!, publish.Round)));
                 return options.EnsureInterval;
             case PublishStep.TellVersion:
                 await TellVersionAsync(publish);

@@ -46,9 +46,9 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
         Poke();
     }
 
-    public async Task CancelAsync(PublishOrder order)
+    public async Task CancelAsync(PublishOrder order, int round)
     {
-        await ApplyAsync([new ShardCommand.Cancel(order)]);
+        await ApplyAsync([new ShardCommand.Cancel(order, round)]);
         isAsked = true;
         publishKnows = null;
         Poke();
@@ -103,7 +103,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
                 foreach (var batch in step.Targets.Chunk(options.EnsuresAtOnce))
                 {
                     await Task.WhenAll(batch.Select(t => AskAsync(t.Pod, pod => pod.EnsureAsync(
-                        new EnsureOrder(order!.Version, order.Generation, order.Operation, order.Content, order.From, Id.Index, t.IsRetryAsked)))));
+                        new EnsureOrder(order!.Version, order.Generation, order.Operation, order.Content, order.From, Id.Index, t.IsRetryAsked ? t.Attempt : null)))));
                 }
 
                 break;
@@ -128,7 +128,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
             {
                 gathered[pod] = reply.Value;
             }
-            else
+            else if (!CopyMachine.MayPass(reply.Refusal))
             {
                 await ApplyAsync([new ShardCommand.Refused(pod, new ConnectorFault(FaultStage.Receive, FaultCause.Denied, reply.Refusal.Message, reply.Refusal.Hint))]);
             }
@@ -150,7 +150,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
 
         var taken = gathered.Values.ToList();
         gathered.Clear();
-        await ApplyAsync([.. taken.Select(s => new ShardCommand.Reported(s.Pod, s.State, s.Fault, s.Tries))]);
+        await ApplyAsync([.. taken.Select(s => new ShardCommand.Reported(s.Pod, s.State, s.Fault, s.Tries, s.Attempt))]);
     }
 
     private async Task TellPublishAsync()
