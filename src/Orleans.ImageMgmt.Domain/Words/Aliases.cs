@@ -38,7 +38,7 @@ public static class Aliases
     public const string TargetPage = "im.TargetPage";
     public const string PublishView = "im.PublishView";
     public const string WorkerResult = "im.WorkerResult";
-    public const string Reply = "im.Reply";
+    public const string Reply = "im.Reply`1"; // a generic type is named with its arity, or its name cannot be read back
     public const string ImageGrain = "im.ImageGrain";
     public const string VersionGrain = "im.VersionGrain";
     public const string PodGrain = "im.PodGrain";
