@@ -22,7 +22,7 @@ internal static class VmdkDescriptor
     {
         if (sector == 0 || sectors == 0)
         {
-            throw file.Fault("part", 28, "This file is one extent of a disk in several files. Convert the whole disk, named by its descriptor file, with 'qemu-img convert -O vmdk', or export it as OVA.");
+            throw Part(file);
         }
 
         if (sectors > MaxLength / VmdkHeader.SectorLength || sector > (ulong)(file.Length / VmdkHeader.SectorLength))
@@ -31,7 +31,15 @@ internal static class VmdkDescriptor
         }
 
         var offset = (long)sector * VmdkHeader.SectorLength;
-        Check(file, offset, Text(file, offset, (int)sectors * VmdkHeader.SectorLength));
+        var text = Text(file, offset, (int)sectors * VmdkHeader.SectorLength);
+
+        // Some writers leave room for a descriptor in every extent and write it to a file of its own.
+        if (text.Length == 0)
+        {
+            throw Part(file);
+        }
+
+        Check(file, offset, text);
     }
 
     /// <summary>The fault for a file that is a descriptor only.</summary>
@@ -41,6 +49,9 @@ internal static class VmdkDescriptor
         var type = fields.GetValueOrDefault("createType", "unknown");
         return file.Fault("descriptor-only", 0, $"This file only describes a disk of type '{Shown(type)}' whose data is in other files. Convert it with 'qemu-img convert -O vmdk -o subformat=streamOptimized' or export it as OVA, so that one file holds the whole disk.");
     }
+
+    private static DiskFormatException Part(ImageFile file) =>
+        file.Fault("part", 28, "This file is one extent of a disk in several files. Convert the whole disk, named by its descriptor file, with 'qemu-img convert -O vmdk', or export it as OVA.");
 
     private static string Text(ImageFile file, long offset, int length)
     {

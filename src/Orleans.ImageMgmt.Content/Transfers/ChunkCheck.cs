@@ -8,7 +8,7 @@ namespace Orleans.ImageMgmt.Content;
 internal static class ChunkCheck
 {
     /// <summary>Whether the chunk's bytes are those of the manifest. A file that ends too early is not.</summary>
-    public static bool IsRight(SafeFileHandle file, ContentManifest manifest, int chunk, CancellationToken cancellationToken)
+    public static bool IsRight(DirectFile file, ContentManifest manifest, int chunk, CancellationToken cancellationToken)
     {
         var buffer = PieceBuffers.Rent();
         try
@@ -21,25 +21,24 @@ internal static class ChunkCheck
         }
     }
 
-    /// <param name="buffer">At least one piece long.</param>
-    public static bool IsRight(SafeFileHandle file, ContentManifest manifest, int chunk, byte[] buffer, CancellationToken cancellationToken)
+    public static bool IsRight(DirectFile file, ContentManifest manifest, int chunk, PieceBuffer buffer, CancellationToken cancellationToken)
     {
         var offset = manifest.OffsetOf(chunk);
         var length = manifest.LengthOf(chunk);
         Span<byte> digest = stackalloc byte[Digest.ByteLength];
         if (length <= PieceBuffers.PieceLength)
         {
-            if (!TryReadAll(file, buffer.AsSpan(0, length), offset))
+            if (!file.TryRead(buffer, length, offset))
             {
                 return false;
             }
 
             if (manifest.IsZero(chunk))
             {
-                return !buffer.AsSpan(0, length).ContainsAnyExcept((byte)0);
+                return !buffer.Span[..length].ContainsAnyExcept((byte)0);
             }
 
-            SHA256.HashData(buffer.AsSpan(0, length), digest);
+            SHA256.HashData(buffer.Span[..length], digest);
             return manifest.Matches(chunk, digest);
         }
 
@@ -47,8 +46,8 @@ internal static class ChunkCheck
         for (var done = 0; done < length;)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var piece = buffer.AsSpan(0, Math.Min(PieceBuffers.PieceLength, length - done));
-            if (!TryReadAll(file, piece, offset + done) || (manifest.IsZero(chunk) && piece.ContainsAnyExcept((byte)0)))
+            var piece = buffer.Span[..Math.Min(PieceBuffers.PieceLength, length - done)];
+            if (!file.TryRead(buffer, piece.Length, offset + done) || (manifest.IsZero(chunk) && piece.ContainsAnyExcept((byte)0)))
             {
                 return false;
             }

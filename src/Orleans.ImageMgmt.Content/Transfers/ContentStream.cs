@@ -9,7 +9,7 @@ public sealed class ContentStream(IContentReader source) : Stream
 {
     private readonly ContentManifest manifest = source.Manifest;
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly byte[] buffer = PieceBuffers.Rent();
+    private readonly PieceBuffer buffer = PieceBuffers.Rent();
     private long position;
     private int at;
     private int filled;
@@ -44,7 +44,7 @@ public sealed class ContentStream(IContentReader source) : Stream
         }
 
         var count = Math.Min(buffer.Length, filled - at);
-        this.buffer.AsSpan(at, count).CopyTo(buffer.Span);
+        this.buffer.Span.Slice(at, count).CopyTo(buffer.Span);
         at += count;
         position += count;
         return count;
@@ -81,7 +81,7 @@ public sealed class ContentStream(IContentReader source) : Stream
     {
         var chunk = (int)(position / manifest.ChunkSize);
         var inside = (int)(position - manifest.OffsetOf(chunk));
-        var piece = buffer.AsMemory(0, Math.Min(PieceBuffers.PieceLength, manifest.LengthOf(chunk) - inside));
+        var piece = buffer.Memory[..Math.Min(PieceBuffers.PieceLength, manifest.LengthOf(chunk) - inside)];
         if (manifest.IsZero(chunk))
         {
             piece.Span.Clear();

@@ -57,7 +57,7 @@ public static class CopyReceiver
             {
                 var plan = StagedChunks.Examine(staging, source.Manifest, token);
                 observer.Planned(plan.Fresh.Count + plan.Tainted.Count, plan.Kept, plan.BytesNeeded);
-                var writer = new StagingWriter(staging, options.WriteBackBytes);
+                using var writer = new StagingWriter(staging, options.WriteBackBytes);
                 var bytes = new HashedFetch(source, writer, options, observer, token).Run(plan.Tainted, tainted: true);
                 bytes += source.LocalFile is { } file
                     ? new LocalCopy(file, source.Manifest, writer, options, guard, observer, token).Run(plan.Fresh)
@@ -80,7 +80,7 @@ public static class CopyReceiver
             options,
             (_, token) =>
             {
-                var writer = new StagingWriter(file, options.WriteBackBytes);
+                using var writer = new StagingWriter(file, options.WriteBackBytes);
                 var data = new List<int>(chunks.Count);
                 foreach (var chunk in chunks)
                 {

@@ -52,15 +52,17 @@ public static class CopyVerifier
         ITransferObserver observer,
         CancellationToken cancellationToken)
     {
-        var pass = new VerifyPass(file, manifest, chunks, options, observer, Math.Max(1, StretchLength / manifest.ChunkSize));
+        using var direct = DirectFile.ForReading(file);
+        var pass = new VerifyPass(file, direct, manifest, chunks, options, observer, Math.Max(1, StretchLength / manifest.ChunkSize));
         await PieceBuffers.RunAsync(
             () =>
             {
                 if (options.FromDisk)
                 {
-                    // After fdatasync every page is clean, and clean pages that nobody maps are dropped on request. So what is read next
-                    // comes from the disk (or the share's server), not from the memory that the write left behind. No promise of the
-                    // system stands behind the advice, and a disk's own cache is below it: that one is the disk's to keep after a flush.
+                    // The read-back is direct where the file system can: past the page cache, from the disk. Where it cannot, this holds:
+                    // after fdatasync every page is clean, and clean pages that nobody maps are dropped on request, so that the next read
+                    // comes from below the cache. That is advice, not a promise. A disk's own cache lies below both, and after a flush
+                    // its bytes are the disk's to keep.
                     SparseFile.Flush(file);
                     SparseFile.DropCache(file);
                 }

@@ -37,7 +37,7 @@ internal sealed class LocalCopy(
         return bytes;
     }
 
-    private void Copy(int chunk, byte[] buffer)
+    private void Copy(int chunk, PieceBuffer buffer)
     {
         var at = manifest.OffsetOf(chunk);
         var end = at + manifest.LengthOf(chunk);
@@ -50,8 +50,9 @@ internal sealed class LocalCopy(
                 return;
             }
 
-            at = Math.Max(at, range.Offset);
-            var piece = buffer.AsSpan(0, (int)Math.Min(Math.Min(range.End, end) - at, PieceBuffers.PieceLength));
+            // Whole blocks, even where the source's file system counts in smaller ones: the target is written in blocks.
+            at = Math.Max(at, SparseFile.BlockStart(range.Offset));
+            var piece = buffer.Span[..(int)Math.Min(Math.Min(SparseFile.BlockEnd(range.End), end) - at, PieceBuffers.PieceLength)];
             Throttle(piece.Length);
             Read(chunk, piece, at);
             writer.Write(piece, at);

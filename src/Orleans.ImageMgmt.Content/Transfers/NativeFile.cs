@@ -15,8 +15,6 @@ internal static partial class NativeFile
     public const int EINVAL = 22;
     public const int ENOSPC = 28;
     public const int EROFS = 30;
-    public const int ENOSYS = 38;
-    public const int EOPNOTSUPP = 95;
     public const int ESTALE = 116;
     public const int EDQUOT = 122;
     public const int ENOTCONN = 107;
@@ -24,14 +22,12 @@ internal static partial class NativeFile
 
     public const int SEEK_DATA = 3;
     public const int SEEK_HOLE = 4;
-    public const int POSIX_FADV_WILLNEED = 3;
     public const int POSIX_FADV_DONTNEED = 4;
-    public const uint SYNC_FILE_RANGE_WAIT_BEFORE = 1;
     public const uint SYNC_FILE_RANGE_WRITE = 2;
-    public const uint SYNC_FILE_RANGE_WAIT_AFTER = 4;
     public const int FALLOC_FL_KEEP_SIZE = 1;
     public const int FALLOC_FL_PUNCH_HOLE = 2;
     public const int O_RDONLY = 0;
+    public const int O_RDWR = 2;
     public const int O_CLOEXEC = 0x80000;
     public const int AT_EMPTY_PATH = 0x1000;
 
@@ -40,7 +36,23 @@ internal static partial class NativeFile
 
     public const uint STATX_BASIC_STATS = 0x7ff;
 
+    // File systems of other machines and of user space (include/uapi/linux/magic.h).
+    public const long NFS_SUPER_MAGIC = 0x6969;
+    public const long SMB2_SUPER_MAGIC = 0xFE534D42;
+    public const long CIFS_SUPER_MAGIC = 0xFF534D42;
+    public const long FUSE_SUPER_MAGIC = 0x65735546;
+    public const long CEPH_SUPER_MAGIC = 0x00C36400;
+    public const long V9FS_MAGIC = 0x01021997;
+
     private const string C = "libc";
+
+    /// <summary>The one flag here whose number depends on the processor; 0 where it is not known.</summary>
+    public static int O_DIRECT { get; } = RuntimeInformation.ProcessArchitecture switch
+    {
+        Architecture.X64 => 0x4000,
+        Architecture.Arm64 => 0x10000,
+        _ => 0,
+    };
 
     [LibraryImport(C, EntryPoint = "lseek", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
@@ -71,9 +83,9 @@ internal static partial class NativeFile
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     public static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
 
-    [LibraryImport(C, EntryPoint = "copy_file_range", SetLastError = true)]
+    [LibraryImport(C, EntryPoint = "fstatfs", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    public static partial nint CopyRange(SafeFileHandle from, ref long fromOffset, SafeFileHandle to, ref long toOffset, nint length, uint flags);
+    public static partial int StatSystem(SafeFileHandle file, out SystemBuffer buffer);
 
     [LibraryImport(C, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
@@ -110,5 +122,13 @@ internal static partial class NativeFile
 
         [FieldOffset(140)]
         public uint DeviceMinor;
+    }
+
+    /// <summary><c>struct statfs</c> on 64-bit processors: the kind of file system, and room for the rest.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 120)]
+    public struct SystemBuffer
+    {
+        [FieldOffset(0)]
+        public long Kind;
     }
 }

@@ -6,7 +6,7 @@ internal readonly record struct PiecePlace(int Chunk, long Offset, int Length, b
 /// <summary>One piece on its way into a buffer.</summary>
 internal sealed class PieceFetch : IDisposable
 {
-    private readonly byte[] buffer = PieceBuffers.Rent();
+    private readonly PieceBuffer buffer = PieceBuffers.Rent();
     private readonly ReceiveOptions options;
     private readonly CancellationTokenSource stop;
     private readonly Task arriving;
@@ -31,7 +31,7 @@ internal sealed class PieceFetch : IDisposable
         try
         {
             arriving.WaitAsync(stop.Token).GetAwaiter().GetResult();
-            return buffer.AsSpan(0, Place.Length);
+            return buffer.Span[..Place.Length];
         }
         catch (EndOfStreamException trouble)
         {
@@ -57,7 +57,7 @@ internal sealed class PieceFetch : IDisposable
             await throttle(Place.Length, stop.Token);
         }
 
-        reading = source.ReadAsync(Place.Offset, buffer.AsMemory(0, Place.Length), stop.Token).AsTask();
+        reading = source.ReadAsync(Place.Offset, buffer.Memory[..Place.Length], stop.Token).AsTask();
         await reading.WaitAsync(options.StallTimeout, options.TimeProvider, stop.Token);
     }
 

@@ -12,7 +12,7 @@ internal sealed class SealPass(
     SafeFileHandle target,
     SerialHash contentHash,
     SealOptions options,
-    ITransferObserver observer)
+    ITransferObserver observer) : IDisposable
 {
     private readonly StagingWriter writer = new(target, options.WriteBackBytes);
     private DiskRange? data;
@@ -54,6 +54,8 @@ internal sealed class SealPass(
         return true;
     }
 
+    public void Dispose() => writer.Dispose();
+
     /// <returns>False for a chunk of zeros; nothing is in the hash then.</returns>
     private bool Take(int chunk, long start, long end, IncrementalHash hash, CancellationToken cancellationToken)
     {
@@ -64,7 +66,7 @@ internal sealed class SealPass(
         {
             cancellationToken.ThrowIfCancellationRequested();
             var range = NextData(chunk, at);
-            var dataAt = range is { } found ? Math.Clamp(found.Offset, at, end) : end;
+            var dataAt = range is { } found ? Math.Clamp(SparseFile.BlockStart(found.Offset), at, end) : end;
             if (dataAt > at)
             {
                 contentHash.AppendZeros(dataAt - at);
@@ -74,7 +76,7 @@ internal sealed class SealPass(
             }
 
             var buffer = PieceBuffers.Rent();
-            var piece = buffer.AsSpan(0, (int)Math.Min(Math.Min(end, range!.Value.End) - at, PieceBuffers.PieceLength));
+            var piece = buffer.Span[..(int)Math.Min(Math.Min(end, SparseFile.BlockEnd(range!.Value.End)) - at, PieceBuffers.PieceLength)];
             Read(chunk, piece, at);
             if (piece.ContainsAnyExcept((byte)0))
             {
@@ -142,13 +144,13 @@ internal sealed class SealPass(
         for (long at = 0; ;)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var read = FromSource(0, at, () => RandomAccess.Read(sourceFile, buffer, at));
+            var read = FromSource(0, at, () => RandomAccess.Read(sourceFile, buffer.Span, at));
             if (read == 0)
             {
                 break;
             }
 
-            hash.AppendData(buffer.AsSpan(0, read));
+            hash.AppendData(buffer.Span[..read]);
             at += read;
         }
 

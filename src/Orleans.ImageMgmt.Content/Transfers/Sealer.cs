@@ -42,7 +42,7 @@ public static class Sealer
     {
         var before = await SettledAsync(sourceFile, options, cancellationToken);
         using var contentHash = new SerialHash(cancellationToken);
-        var pass = new SealPass(source, sourceFile, target, contentHash, options, observer);
+        using var pass = new SealPass(source, sourceFile, target, contentHash, options, observer);
         try
         {
             await PieceBuffers.RunAsync(() => pass.Run(contentHash.Token), contentHash.Token);

@@ -12,7 +12,7 @@ internal sealed class SerialHash : IDisposable
 
     private static readonly byte[] Zeros = new byte[PieceBuffers.PieceLength];
 
-    private readonly BlockingCollection<(byte[]? Buffer, long Length)> queue = new(QueueLength);
+    private readonly BlockingCollection<(PieceBuffer? Buffer, long Length)> queue = new(QueueLength);
     private readonly CancellationTokenSource stop;
     private readonly Task<byte[]> hashing;
 
@@ -27,7 +27,7 @@ internal sealed class SerialHash : IDisposable
     public CancellationToken Token { get; }
 
     /// <summary>The buffer goes back to the pool when it is hashed.</summary>
-    public void Append(byte[] buffer, int length) => queue.Add((buffer, length), Token);
+    public void Append(PieceBuffer buffer, int length) => queue.Add((buffer, length), Token);
 
     public void AppendZeros(long length) => queue.Add((null, length), Token);
 
@@ -79,7 +79,7 @@ internal sealed class SerialHash : IDisposable
                     continue;
                 }
 
-                hash.AppendData(buffer, 0, (int)length);
+                hash.AppendData(buffer.Span[..(int)length]);
                 PieceBuffers.Return(buffer);
             }
         }

@@ -19,6 +19,10 @@ public static class SparseFile
     /// <summary>Blocks of zeros of this many bytes (aligned in the file) are left out when writing: the block of ext4 and XFS, the page of Linux.</summary>
     public const int BlockLength = 4096;
 
+    internal static long BlockStart(long offset) => offset / BlockLength * BlockLength;
+
+    internal static long BlockEnd(long offset) => (offset + BlockLength - 1) / BlockLength * BlockLength;
+
     private static bool Native => OperatingSystem.IsLinux();
 
     public static FileIdentity Identify(SafeFileHandle file)
@@ -98,10 +102,14 @@ public static class SparseFile
     }
 
     /// <summary>Asks the system to forget cached pages of a range that are already on the disk; length 0 means to the end.</summary>
-    public static void DropCache(SafeFileHandle file, long offset = 0, long length = 0) => Advise(file, offset, length, NativeFile.POSIX_FADV_DONTNEED);
-
-    /// <summary>Asks the system to begin reading a range.</summary>
-    internal static void ReadAhead(SafeFileHandle file, long offset, long length) => Advise(file, offset, length, NativeFile.POSIX_FADV_WILLNEED);
+    public static void DropCache(SafeFileHandle file, long offset = 0, long length = 0)
+    {
+        if (Native)
+        {
+            // Advice may be ignored by definition: nothing depends on it but where a read-back through the cache comes from.
+            _ = NativeFile.Advise(file, offset, length, NativeFile.POSIX_FADV_DONTNEED);
+        }
+    }
 
     /// <summary>Begins writing dirty pages of a range to the disk and returns at once. Promises nothing about durability.</summary>
     internal static void StartWriteBack(SafeFileHandle file, long offset, long length)
@@ -113,28 +121,10 @@ public static class SparseFile
         }
     }
 
-    /// <summary>Waits until write-back that was begun for a range has left the page cache: keeps a fast writer from filling memory with dirty pages.</summary>
-    internal static void AwaitWriteBack(SafeFileHandle file, long offset, long length)
-    {
-        if (Native)
-        {
-            const uint Wait = NativeFile.SYNC_FILE_RANGE_WAIT_BEFORE | NativeFile.SYNC_FILE_RANGE_WRITE | NativeFile.SYNC_FILE_RANGE_WAIT_AFTER;
-            if (NativeFile.SyncRange(file, offset, length, Wait) != 0 && Marshal.GetLastPInvokeError() is not (NativeFile.EINVAL or NativeFile.ENOSYS or NativeFile.EOPNOTSUPP))
-            {
-                // Linux reports a failed write-back once per open file: whoever waits first must not swallow it, fdatasync would then succeed.
-                throw Failure("sync_file_range");
-            }
-        }
-    }
-
-    private static void Advise(SafeFileHandle file, long offset, long length, int advice)
-    {
-        if (Native)
-        {
-            // Advice may be ignored by definition: nothing depends on it but speed and where a read-back comes from.
-            _ = NativeFile.Advise(file, offset, length, advice);
-        }
-    }
+    /// <summary>Whether the file lies on a share or in user space: on another machine, or behind a process of its own.</summary>
+    internal static bool IsShare(SafeFileHandle file) =>
+        !Native || NativeFile.StatSystem(file, out var system) != 0 || system.Kind is NativeFile.NFS_SUPER_MAGIC or NativeFile.SMB2_SUPER_MAGIC
+            or NativeFile.CIFS_SUPER_MAGIC or NativeFile.FUSE_SUPER_MAGIC or NativeFile.CEPH_SUPER_MAGIC or NativeFile.V9FS_MAGIC;
 
     private static NativeFile.StatBuffer Stat(SafeFileHandle file)
     {

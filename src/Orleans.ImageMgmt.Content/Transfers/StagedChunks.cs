@@ -33,7 +33,8 @@ internal sealed class StagedChunks
 
         var plan = new StagedChunks();
         var data = SparseFile.NextData(staging, 0);
-        var writer = new StagingWriter(staging, long.MaxValue);
+        using var writer = new StagingWriter(staging, long.MaxValue);
+        using var direct = DirectFile.ForReading(staging);
         for (var chunk = 0; chunk < manifest.ChunkCount; chunk++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -42,13 +43,13 @@ internal sealed class StagedChunks
                 data = SparseFile.NextData(staging, manifest.OffsetOf(chunk));
             }
 
-            plan.Place(staging, manifest, chunk, data, writer, cancellationToken);
+            plan.Place(direct, manifest, chunk, data, writer, cancellationToken);
         }
 
         return plan;
     }
 
-    private void Place(SafeFileHandle staging, ContentManifest manifest, int chunk, DiskRange? data, StagingWriter writer, CancellationToken cancellationToken)
+    private void Place(DirectFile staging, ContentManifest manifest, int chunk, DiskRange? data, StagingWriter writer, CancellationToken cancellationToken)
     {
         var offset = manifest.OffsetOf(chunk);
         var length = manifest.LengthOf(chunk);

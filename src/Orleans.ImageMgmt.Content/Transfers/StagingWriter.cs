@@ -3,37 +3,37 @@ using Microsoft.Win32.SafeHandles;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>Writes pieces into one staging file: leaves blocks of zeros out, and begins write-back early so that the final flush is short.</summary>
-internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes)
+internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes) : IDisposable
 {
+    /// <summary>A piece that zeros cut into more runs than this goes through the cache, which joins them: each direct write waits for the disk.</summary>
+    private const int DirectRuns = 8;
+
+    private readonly DirectFile direct = DirectFile.ForWriting(file);
     private long from;
     private long end;
 
     /// <summary>Writes a piece over a range that reads as zeros now (a new file, or <see cref="Clear"/>ed).</summary>
+    /// <param name="piece">The beginning of a <see cref="PieceBuffer"/>.</param>
     public void Write(ReadOnlySpan<byte> piece, long offset)
     {
-        var at = 0;
-        while (at < piece.Length)
+        var cached = !direct.IsDirect || offset % SparseFile.BlockLength != 0 || CountRuns(piece, offset) > DirectRuns;
+        for (var at = 0; NextRun(piece, offset, at) is { Length: > 0 } run; at = run.Start + run.Length)
         {
-            var run = at;
-            while (run < piece.Length && IsZero(piece, run, offset, out var next))
+            var bytes = piece.Slice(run.Start, run.Length);
+            if (cached)
             {
-                run = next;
+                direct.WriteCached(bytes, offset + run.Start);
             }
-
-            at = run;
-            while (run < piece.Length && !IsZero(piece, run, offset, out var next))
+            else
             {
-                run = next;
-            }
-
-            if (run > at)
-            {
-                RandomAccess.Write(file, piece[at..run], offset + at);
-                at = run;
+                cached |= direct.Write(bytes, offset + run.Start);
             }
         }
 
-        Written(offset, offset + piece.Length);
+        if (cached)
+        {
+            Written(offset, offset + piece.Length);
+        }
     }
 
     /// <summary>Makes a range read as zeros, as a hole where the file system can.</summary>
@@ -45,11 +45,11 @@ internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes)
         }
 
         var zeros = PieceBuffers.Rent();
-        zeros.AsSpan().Clear();
+        zeros.Span.Clear();
         while (length > 0)
         {
             var part = (int)Math.Min(length, PieceBuffers.PieceLength);
-            RandomAccess.Write(file, zeros.AsSpan(0, part), offset);
+            RandomAccess.Write(file, zeros.Span[..part], offset);
             offset += part;
             length -= part;
         }
@@ -65,6 +65,36 @@ internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes)
             SparseFile.StartWriteBack(file, from, end - from);
             from = end;
         }
+    }
+
+    public void Dispose() => direct.Dispose();
+
+    private static int CountRuns(ReadOnlySpan<byte> piece, long offset)
+    {
+        var count = 0;
+        for (var at = 0; NextRun(piece, offset, at) is { Length: > 0 } run; at = run.Start + run.Length)
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    /// <summary>The next blocks in a row that are not zeros; length 0 when there are none.</summary>
+    private static (int Start, int Length) NextRun(ReadOnlySpan<byte> piece, long offset, int at)
+    {
+        while (at < piece.Length && IsZero(piece, at, offset, out var next))
+        {
+            at = next;
+        }
+
+        var end = at;
+        while (end < piece.Length && !IsZero(piece, end, offset, out var next))
+        {
+            end = next;
+        }
+
+        return (at, end - at);
     }
 
     private static bool IsZero(ReadOnlySpan<byte> piece, int at, long offset, out int next)

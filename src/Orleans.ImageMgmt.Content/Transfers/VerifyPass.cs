@@ -5,6 +5,7 @@ namespace Orleans.ImageMgmt.Content;
 /// <summary>One read-back, shared by its threads: each takes the next stretch of chunks until none is left.</summary>
 internal sealed class VerifyPass(
     SafeFileHandle file,
+    DirectFile direct,
     ContentManifest manifest,
     IReadOnlyList<int>? chunks,
     VerifyOptions options,
@@ -61,11 +62,11 @@ internal sealed class VerifyPass(
     private static long TotalOf(ContentManifest manifest, IReadOnlyList<int>? chunks) =>
         chunks is null ? manifest.Length : chunks.Sum(chunk => (long)manifest.LengthOf(chunk));
 
-    private void Check(int chunk, byte[] buffer, CancellationToken cancellationToken)
+    private void Check(int chunk, PieceBuffer buffer, CancellationToken cancellationToken)
     {
         var length = manifest.LengthOf(chunk);
         var hole = manifest.IsZero(chunk) && IsHole(chunk);
-        var right = hole || ChunkCheck.IsRight(file, manifest, chunk, buffer, cancellationToken);
+        var right = hole || ChunkCheck.IsRight(direct, manifest, chunk, buffer, cancellationToken);
         long passed;
         lock (gate)
         {

@@ -64,7 +64,10 @@ internal sealed class ImageFolder : IDisposable
             var buffer = new byte[1 << 20];
             for (var range = image.NextData(0); range is { } found; range = image.NextData(found.End))
             {
-                image.Read(found.Offset, buffer);
+                for (var offset = found.Offset; offset < found.End;)
+                {
+                    offset += image.Read(offset, buffer);
+                }
             }
         });
         Assert.EndsWith(".", error.Message, StringComparison.Ordinal);

@@ -1,0 +1,59 @@
+using System.Globalization;
+using System.Text;
+
+namespace Orleans.ImageMgmt.Benchmarks.FirstCopy;
+
+/// <summary>Collects costs and prints medians and ratios as markdown.</summary>
+internal sealed class Table(string image, int rounds)
+{
+    public const string Ours = "ImageMgmt, verified by read-back";
+    public const string CopyAndSync = "cp --sparse=auto + sync -f, unverified";
+    public const string CopyAndHash = "cp --sparse=auto + openssl dgst -sha256";
+
+    private readonly SortedDictionary<(int Targets, string Who), List<Cost>> costs = [];
+
+    public void Add(int targets, string who, Cost cost)
+    {
+        if (!costs.TryGetValue((targets, who), out var list))
+        {
+            costs[(targets, who)] = list = [];
+        }
+
+        list.Add(cost);
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{targets} {who}: {cost.Wall:0.00} s, {cost.Cpu:0.00} CPU s, {cost.Memory / 1048576.0:0} MiB"));
+    }
+
+    public string Render()
+    {
+        var text = new StringBuilder();
+        text.AppendLine("# First copy to N local targets").AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture, $"Machine: {Machine()}. Image: {image}.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Medians of {rounds} rounds that alternate between the three and turn their order; source in the page cache; N copies run at once; targets are deleted");
+        text.AppendLine("and synced between runs. Ours: receive, fdatasync, drop cached pages, read back and SHA-256 of every chunk, rename, fsync of the folder, in a warm process;");
+        text.AppendLine("memory is the peak above idle. Sealing is done before and not timed. Lowest and highest wall seconds in brackets.").AppendLine();
+        text.AppendLine("| targets | what | wall s | CPU s | peak MiB above idle | ours / this |");
+        text.AppendLine("|---|---|---|---|---|---|");
+        foreach (var ((targets, who), list) in costs)
+        {
+            var wall = Median(list.Select(cost => cost.Wall));
+            var ratio = who != Ours && costs.TryGetValue((targets, Ours), out var ours) ? (Median(ours.Select(cost => cost.Wall)) / wall).ToString("0.00", CultureInfo.InvariantCulture) : "";
+            var memory = list[0].Memory is null ? "" : (list.Max(cost => cost.Memory)!.Value / 1048576.0).ToString("0", CultureInfo.InvariantCulture);
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {targets} | {who} | {wall:0.00} ({list.Min(cost => cost.Wall):0.00}–{list.Max(cost => cost.Wall):0.00}) | {Median(list.Select(cost => cost.Cpu)):0.00} | {memory} | {ratio} |");
+        }
+
+        return text.AppendLine().AppendLine("Run again: `dotnet run -c Release --project tests/Orleans.ImageMgmt.Benchmarks -- first-copy --write`").ToString();
+    }
+
+    private static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;
+    }
+
+    private static string Machine()
+    {
+        var model = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[^1].Trim() ?? "unknown";
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1 << 30);
+        return $"{Environment.ProcessorCount} cores of {model}, {memory} GiB, Linux {Environment.OSVersion.Version}, .NET {Environment.Version}";
+    }
+}
