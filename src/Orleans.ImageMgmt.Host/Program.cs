@@ -1,1 +1,9 @@
-return 0;
+using System.CommandLine;
+using Orleans.ImageMgmt.Host;
+
+var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a verified copy of each published version on every pod.")
+{
+    ServeCommand.Create(),
+    DemoCommand.Create(),
+};
+return await root.Parse(args).InvokeAsync();

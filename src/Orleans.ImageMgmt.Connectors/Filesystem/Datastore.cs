@@ -96,6 +96,8 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
     /// <summary>Writes, flushes and removes a tiny file: the only honest answer to "can it be written?".</summary>
     public void TryWrite()
     {
+        // In the trash: what a cut leaves behind, whoever empties it removes. A name of its own, for two probes may run at once; that the
+        // other one empties the trash meanwhile takes nothing from this answer.
         var path = Path.Combine(TrashRoot, $"probe-{Guid.NewGuid():N}");
         FilesystemRecords.WriteBytes(path, "probe"u8);
         File.Delete(path);
@@ -106,6 +108,7 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
     {
         if (!Directory.Exists(doomed.Path))
         {
+            EmptyTrash();
             return false;
         }
 
@@ -139,14 +142,14 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
                 {
                     Directory.Delete(path, recursive: true);
                 }
-                else if (pods.Time.GetUtcNow() - File.GetLastWriteTimeUtc(path) > ProbeFileAge)
+                else
                 {
                     File.Delete(path);
                 }
             }
             catch (IOException) when (!Path.Exists(path))
             {
-                // Another call was emptying the trash too.
+                // Another call empties the trash too.
             }
         }
     }
@@ -213,7 +216,4 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
         SparseFile.FlushFolder(Library);
         SparseFile.FlushFolder(folder);
     }
-
-    /// <summary>A probe file this old belongs to a probe that was cut.</summary>
-    private static readonly TimeSpan ProbeFileAge = TimeSpan.FromHours(1);
 }

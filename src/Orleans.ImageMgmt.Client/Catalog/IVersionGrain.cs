@@ -1,0 +1,64 @@
+using Orleans.ImageMgmt.Domain;
+using Version = Orleans.ImageMgmt.Domain.Version;
+
+namespace Orleans.ImageMgmt.Client;
+
+/// <summary>What a publish asks.</summary>
+/// <param name="Operation">Chosen by the caller; the same id again is the same publish.</param>
+/// <param name="Pods">The targets by name, or null for all connected pods of the family at this moment.</param>
+/// <param name="Labels">Only pods that carry all these labels; empty = no selector. Not together with <paramref name="Pods"/>.</param>
+/// <param name="By">Who asks, from where and why.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.PublishRequest)]
+public sealed record PublishRequest(
+    [property: Id(0)] OperationId Operation,
+    [property: Id(1)] IReadOnlyList<PodName>? Pods,
+    [property: Id(2)] IReadOnlyDictionary<string, string> Labels,
+    [property: Id(3)] RequestedBy By);
+
+/// <summary>Keeps one version.</summary>
+[Alias(Aliases.VersionGrain)]
+public interface IVersionGrain : IGrainWithStringKey
+{
+    /// <summary>The image hands over a registered import.</summary>
+    [Alias("BeginImport")]
+    Task<Reply<OperationId>> BeginImportAsync(ImportRequest request, string family);
+
+    [Alias("CancelImport")]
+    Task<Reply<VersionStatus>> CancelImportAsync(OperationId operation, RequestedBy by);
+
+    [Alias("Get")]
+    Task<Version> GetAsync();
+
+    /// <summary>Freezes the targets and starts a publish. Answers once the intent is durable.</summary>
+    [Alias("Publish")]
+    Task<Reply<OperationId>> PublishAsync(PublishRequest request);
+
+    /// <summary>A publish that had ended is tried again: its failed targets are open once more.</summary>
+    [Alias("ReopenPublish")]
+    Task<Reply<OperationId>> ReopenPublishAsync(OperationId operation, IReadOnlyList<PodName> targets, Generation ordered);
+
+    /// <summary>A publish tells how its targets stand; true once that is durable.</summary>
+    [Alias("TargetsChanged")]
+    Task TargetsChangedAsync(OperationId operation, IReadOnlyDictionary<PodName, TargetOutcome> outcomes);
+
+    [Alias("PublishEnded")]
+    Task PublishEndedAsync(OperationId operation, bool wasCancelled, IReadOnlyDictionary<PodName, TargetOutcome> outcomes);
+
+    /// <summary>A pod tells how its copy stands: the source pod about a prepare, any pod about a delete.</summary>
+    [Alias("CopyReported")]
+    Task CopyReportedAsync(CopyStanding standing);
+
+    [Alias("Disable")]
+    Task<Reply<VersionStatus>> DisableAsync(RequestedBy by);
+
+    [Alias("Enable")]
+    Task<Reply<VersionStatus>> EnableAsync(RequestedBy by);
+
+    /// <summary>Removes every copy; answers once the intent is durable.</summary>
+    [Alias("Delete")]
+    Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by);
+
+    /// <summary>Goes on with whatever is unfinished; harmless at any time.</summary>
+    [Alias("Drive")]
+    Task DriveAsync();
+}

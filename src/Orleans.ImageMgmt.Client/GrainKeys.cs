@@ -1,0 +1,47 @@
+using System.Globalization;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Client;
+
+/// <summary>
+/// The only place that knows how grain keys are written.
+/// <list type="table">
+/// <item><term>image</term><description><c>Win10POS</c></description></item>
+/// <item><term>version</term><description><c>Win10POS/1.0</c></description></item>
+/// <item><term>pod</term><description><c>on-prem-pod-4</c></description></item>
+/// <item><term>publish</term><description>the operation's id</description></item>
+/// <item><term>publish shard</term><description>the operation's id, <c>/</c>, its number from 0</description></item>
+/// </list>
+/// </summary>
+public static class GrainKeys
+{
+    public static IImageGrain GetImage(this IGrainFactory grains, ImageName image) => grains.GetGrain<IImageGrain>(image.Value);
+
+    public static IVersionGrain GetVersion(this IGrainFactory grains, VersionId version) => grains.GetGrain<IVersionGrain>(version.Value);
+
+    public static IPodGrain GetPod(this IGrainFactory grains, PodName pod) => grains.GetGrain<IPodGrain>(pod.Value);
+
+    public static IPublishGrain GetPublish(this IGrainFactory grains, OperationId operation) => grains.GetGrain<IPublishGrain>(operation.Value);
+
+    public static IShardGrain GetShard(this IGrainFactory grains, OperationId operation, int shard) =>
+        grains.GetGrain<IShardGrain>(string.Create(CultureInfo.InvariantCulture, $"{operation.Value}/{shard}"));
+
+    public static ImageName ImageOf(string key) => Parse<ImageName>(key);
+
+    public static VersionId VersionOf(string key) => Parse<VersionId>(key);
+
+    public static PodName PodOf(string key) => Parse<PodName>(key);
+
+    public static OperationId PublishOf(string key) => Parse<OperationId>(key);
+
+    public static (OperationId Operation, int Shard) ShardOf(string key)
+    {
+        var slash = key.LastIndexOf('/');
+        return slash > 0 && int.TryParse(key.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var shard)
+            ? (Parse<OperationId>(key[..slash]), shard)
+            : throw new ArgumentException($"'{key}' is no shard key: OPERATION/NUMBER.", nameof(key));
+    }
+
+    private static T Parse<T>(string key) where T : struct, IWord<T> => T.TryCreate(key, out var word) ? word
+        : throw new ArgumentException($"'{key}' is no {typeof(T).Name}: {T.Rule}.", nameof(key));
+}

@@ -1,0 +1,150 @@
+using Orleans.Concurrency;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Client;
+
+/// <summary>How a copy stands, as a pod tells it to the operations that want it.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.CopyStanding)]
+public sealed record CopyStanding(
+    [property: Id(0)] PodName Pod,
+    [property: Id(1)] VersionId Version,
+    [property: Id(2)] CopyState State,
+    [property: Id(3)] Generation Generation,
+    [property: Id(4)] ConnectorFault? Fault,
+    [property: Id(5)] int Tries,
+    [property: Id(6)] ContentDescription? Content,
+    [property: Id(7)] Receipt? Receipt,
+    [property: Id(8)] CopyRole Role,
+    [property: Id(9)] int Attempt);
+
+/// <summary>How far a running transfer is. Lives in memory only: it is lost with the process and begins again with the next try.</summary>
+/// <param name="Phase">What the connector is doing.</param>
+/// <param name="ChunksNeeded">Chunks that had to travel when this try began.</param>
+/// <param name="ChunksStagedBefore">Chunks found staged and re-hashed when this try began.</param>
+/// <param name="ChunksStaged">Chunks staged by this try.</param>
+/// <param name="BytesNeeded">Bytes that had to travel when this try began.</param>
+/// <param name="BytesSent">Bytes staged by this try.</param>
+/// <param name="BytesVerified">Bytes sealed, or read back and hashed.</param>
+/// <param name="BytesToVerify">Of how many.</param>
+/// <param name="StartedAt">When this try began.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.CopyProgress)]
+public sealed record CopyProgress(
+    [property: Id(0)] CopyState Phase,
+    [property: Id(1)] int ChunksNeeded,
+    [property: Id(2)] int ChunksStagedBefore,
+    [property: Id(3)] int ChunksStaged,
+    [property: Id(4)] long BytesNeeded,
+    [property: Id(5)] long BytesSent,
+    [property: Id(6)] long BytesVerified,
+    [property: Id(7)] long BytesToVerify,
+    [property: Id(8)] DateTimeOffset StartedAt);
+
+/// <summary>A copy with the progress of what runs.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.CopyView)]
+public sealed record CopyView([property: Id(0)] Copy Copy, [property: Id(1)] CopyProgress? Progress);
+
+/// <summary>Order to have a source sealed on its pod.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.PrepareOrder)]
+public sealed record PrepareOrder(
+    [property: Id(0)] VersionId Version,
+    [property: Id(1)] Generation Generation,
+    [property: Id(2)] OperationId Operation,
+    [property: Id(3)] SourceRef Source);
+
+/// <summary>Order to have a copy on a pod.</summary>
+/// <param name="Version">Of which version.</param>
+/// <param name="Generation">The intent's generation.</param>
+/// <param name="Operation">Who wants it.</param>
+/// <param name="Content">What it has to be.</param>
+/// <param name="From">Where it comes from.</param>
+/// <param name="Shard">Which shard of the operation hears how it ends.</param>
+/// <param name="RetryOf">The attempt whose failure a person asked to try again, or null.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.EnsureOrder)]
+public sealed record EnsureOrder(
+    [property: Id(0)] VersionId Version,
+    [property: Id(1)] Generation Generation,
+    [property: Id(2)] OperationId Operation,
+    [property: Id(3)] ContentDescription Content,
+    [property: Id(4)] PodName From,
+    [property: Id(5)] int Shard,
+    [property: Id(6)] int? RetryOf);
+
+/// <summary>A pod with what is in motion on it.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.PodView)]
+public sealed record PodView([property: Id(0)] Pod Pod, [property: Id(1)] IReadOnlyList<CopyView> Moving);
+
+/// <summary>Sources that could be imported from a pod, one page.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.SourceList)]
+public sealed record SourceList([property: Id(0)] IReadOnlyList<SourceItem> Items, [property: Id(1)] string? NextCursor);
+
+/// <summary>One source: what to name in an import, its length in bytes, its last change.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.SourceItem)]
+public sealed record SourceItem([property: Id(0)] string Path, [property: Id(1)] long Length, [property: Id(2)] DateTimeOffset ModifiedAt);
+
+/// <summary>What a transfer worker brings back.</summary>
+/// <param name="Version">Of which copy.</param>
+/// <param name="Attempt">Of which try; an older one is ignored.</param>
+/// <param name="Content">What a prepare found.</param>
+/// <param name="Receipt">The proof, when it ended well.</param>
+/// <param name="Fault">Why not, when it did not.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.WorkerResult)]
+public sealed record WorkerResult(
+    [property: Id(0)] VersionId Version,
+    [property: Id(1)] int Attempt,
+    [property: Id(2)] ContentDescription? Content,
+    [property: Id(3)] Receipt? Receipt,
+    [property: Id(4)] ConnectorFault? Fault,
+    [property: Id(5)] bool IsRemoved = false);
+
+/// <summary>Keeps one pod: its connection, its slots, and the truth about its copies.</summary>
+[Alias(Aliases.PodGrain)]
+public interface IPodGrain : IGrainWithStringKey
+{
+    /// <summary>Connects the pod, or changes how it is connected. The first probe follows at once.</summary>
+    [Alias("Connect")]
+    Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by);
+
+    [Alias("Drain")]
+    Task<Reply<Pod>> DrainAsync(RequestedBy by);
+
+    [Alias("Disconnect")]
+    Task<Reply<Pod>> DisconnectAsync(RequestedBy by);
+
+    [Alias("Get"), AlwaysInterleave]
+    Task<PodView> GetAsync();
+
+    /// <summary>What could be imported from here; asks the pod itself, outside the grain's turn, with a time-out.</summary>
+    [Alias("ListSources"), AlwaysInterleave]
+    Task<Reply<SourceList>> ListSourcesAsync(string? cursor, int limit);
+
+    [Alias("GetCopy"), AlwaysInterleave]
+    Task<CopyView> GetCopyAsync(VersionId version);
+
+    /// <summary>Have a source sealed here. Idempotent; answers how it stands.</summary>
+    [Alias("EnsurePrepared")]
+    Task<Reply<CopyStanding>> EnsurePreparedAsync(PrepareOrder order);
+
+    /// <summary>Have a copy here. Idempotent; answers how it stands.</summary>
+    [Alias("Ensure")]
+    Task<Reply<CopyStanding>> EnsureAsync(EnsureOrder order);
+
+    /// <summary>An operation no longer wants the copy. Idempotent; answers how it stands.</summary>
+    [Alias("CancelCopy")]
+    Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation);
+
+    /// <summary>Remove the copy. Idempotent; answers how it stands.</summary>
+    [Alias("DeleteCopy")]
+    Task<Reply<CopyStanding>> DeleteCopyAsync(VersionId version, Generation generation);
+
+    /// <summary>A worker brings the result of a try.</summary>
+    [Alias("WorkerEnded")]
+    Task WorkerEndedAsync(WorkerResult result);
+
+    /// <summary>A probe came back.</summary>
+    [Alias("Probed")]
+    Task ProbedAsync(ConnectorFault? fault);
+
+    /// <summary>Goes on with whatever is unfinished; harmless at any time.</summary>
+    [Alias("Drive")]
+    Task DriveAsync();
+}

@@ -1,0 +1,76 @@
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Client;
+
+/// <summary>One target of a publish with the progress of its copy.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.TargetView)]
+public sealed record TargetView(
+    [property: Id(0)] PodName Pod,
+    [property: Id(1)] TargetOutcome Outcome,
+    [property: Id(2)] CopyState State,
+    [property: Id(3)] ConnectorFault? Fault,
+    [property: Id(4)] int Tries,
+    [property: Id(5)] DateTimeOffset? RetryAt,
+    [property: Id(6)] CopyProgress? Progress,
+    [property: Id(7)] Receipt? Receipt);
+
+/// <summary>A publish and how it stands.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.PublishView)]
+public sealed record PublishView([property: Id(0)] Publish Publish, [property: Id(1)] IReadOnlyList<TargetView> Targets);
+
+/// <summary>Keeps one publish: its frozen targets and the sums of its shards.</summary>
+[Alias(Aliases.PublishGrain)]
+public interface IPublishGrain : IGrainWithStringKey
+{
+    /// <summary>Starts it; the same order again is the same publish.</summary>
+    [Alias("Start")]
+    Task<Reply<OperationId>> StartAsync(PublishOrder order);
+
+    /// <summary>How it stands; with the targets of one shard (up to <see cref="Limits.PodsPerShard"/>) when a shard is named.</summary>
+    [Alias("Get")]
+    Task<PublishView> GetAsync(int? shard);
+
+    [Alias("Pause")]
+    Task<Reply<OperationState>> PauseAsync(RequestedBy by);
+
+    [Alias("Resume")]
+    Task<Reply<OperationState>> ResumeAsync(RequestedBy by);
+
+    [Alias("Cancel")]
+    Task<Reply<OperationState>> CancelAsync(RequestedBy by);
+
+    /// <summary>Tries failed targets again.</summary>
+    [Alias("Retry")]
+    Task<Reply<OperationState>> RetryAsync(RequestedBy by);
+
+    /// <summary>A shard tells its sums.</summary>
+    [Alias("ShardChanged")]
+    Task ShardChangedAsync(int shard, TargetTotals totals, int round);
+
+    /// <summary>Goes on with whatever is unfinished; harmless at any time.</summary>
+    [Alias("Drive")]
+    Task DriveAsync();
+}
+
+/// <summary>Keeps a slice of a publish's targets and drives their pods.</summary>
+[Alias(Aliases.ShardGrain)]
+public interface IShardGrain : IGrainWithStringKey
+{
+    [Alias("Drive")]
+    Task DriveAsync(PublishOrder order, int round);
+
+    [Alias("Cancel")]
+    Task CancelAsync(PublishOrder order, int round);
+
+    /// <summary>A pod tells how its copy stands.</summary>
+    [Alias("Report")]
+    Task ReportAsync(CopyStanding standing);
+
+    /// <summary>Targets with live progress, asked from the pods.</summary>
+    [Alias("GetTargets")]
+    Task<IReadOnlyList<TargetView>> GetTargetsAsync();
+
+    /// <summary>How each target ended or stands, from the shard's own record.</summary>
+    [Alias("GetOutcomes")]
+    Task<IReadOnlyDictionary<PodName, TargetOutcome>> GetOutcomesAsync();
+}

@@ -1,0 +1,31 @@
+using System.Diagnostics.CodeAnalysis;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Client;
+
+/// <summary>A value, or an expected no. Never both.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.Reply)]
+public sealed record Reply<T>([property: Id(0)] T? Value, [property: Id(1)] Refusal? Refusal)
+{
+    [MemberNotNullWhen(false, nameof(Refusal))]
+    [MemberNotNullWhen(true, nameof(Value))]
+    public bool IsDone => Refusal is null;
+
+    /// <exception cref="RefusedException">It was refused.</exception>
+    public T OrThrow() => IsDone ? Value : throw new RefusedException(Refusal);
+}
+
+public static class Reply
+{
+    public static Reply<T> Of<T>(T value) => new(value, null);
+
+    public static Reply<T> Refused<T>(Refusal refusal) => new(default, refusal);
+
+    public static Reply<T> Refused<T>(string code, string message, string hint) => new(default, new Refusal(code, message, hint));
+}
+
+/// <summary>A refusal for callers that prefer exceptions: same code, sentence and hint.</summary>
+public sealed class RefusedException(Refusal refusal) : Exception(refusal.ToString())
+{
+    public Refusal Refusal { get; } = refusal;
+}

@@ -1,0 +1,249 @@
+using System.Text.Json.Serialization;
+
+namespace Orleans.ImageMgmt.Domain;
+
+/// <summary>How an image stands, derived from its versions.</summary>
+public enum ImageStatus
+{
+    Importing,
+    Available,
+    Failed,
+    Disabled,
+    Deleting,
+    Deleted,
+
+    /// <summary>Imported, and no version is usable yet.</summary>
+    DeploymentComplete,
+}
+
+/// <summary>What the image keeps of one of its versions.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.VersionEntry)]
+public sealed record VersionEntry(
+    [property: Id(0)] VersionName Name,
+    [property: Id(1)] VersionStatus Status,
+    [property: Id(2)] bool IsUsable,
+    [property: Id(3)] OperationId Import,
+    [property: Id(4)] VersionName? From,
+    [property: Id(5)] SourceRef Source,
+    [property: Id(6)] string Description,
+    [property: Id(7)] RequestedBy By,
+    [property: Id(8)] bool IsBegun,
+    [property: Id(9)] PodName Pod,
+    [property: Id(10)] long Revision = 0);
+
+/// <summary>A named collection of versions.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.Image)]
+public sealed record Image
+{
+    [Id(0)] public required ImageName Name { get; init; }
+
+    [Id(1)] public bool Exists { get; init; }
+
+    [Id(2)] public string Family { get; init; } = "";
+
+    [Id(3)] public PodName? SourcePod { get; init; }
+
+    [Id(4)] public string Description { get; init; } = "";
+
+    [Id(5)] public IReadOnlyList<VersionEntry> Versions { get; init; } = [];
+
+    [Id(6)] public bool IsDisabled { get; init; }
+
+    [Id(7)] public DateTimeOffset CreatedAt { get; init; }
+
+    [Id(8)] public DateTimeOffset ChangedAt { get; init; }
+
+    [JsonIgnore]
+    public ImageStatus Status => ImageMachine.StatusOf(this);
+}
+
+public abstract record ImageCommand
+{
+    private ImageCommand()
+    {
+    }
+
+    /// <summary>Register a version and have it prepared: 1.0 of a new image, or a later one.</summary>
+    public sealed record Import(OperationId Operation, VersionName Version, VersionName? From, string Family, PodName Pod, SourceRef Source, string Description, RequestedBy By) : ImageCommand;
+
+    /// <summary>The version grain has stored the import.</summary>
+    public sealed record VersionBegun(VersionName Version, OperationId Operation) : ImageCommand;
+
+    /// <summary>The version refused the import after all: the image knew it as it was before.</summary>
+    /// <param name="Version">Which version.</param>
+    /// <param name="Operation">The import that it refused.</param>
+    /// <param name="Status">How the version stands: the entry keeps the import's record and shows this. Null: there is no such version.</param>
+    /// <param name="IsUsable">Whether it can be used.</param>
+    public sealed record VersionRefused(VersionName Version, OperationId Operation, VersionStatus? Status = null, bool IsUsable = false) : ImageCommand;
+
+    /// <summary>A version says how it stands.</summary>
+    /// <param name="Version">Which.</param>
+    /// <param name="Status">Its status.</param>
+    /// <param name="IsUsable">Whether it can be used.</param>
+    /// <param name="Revision">The version's <see cref="Domain.Version.Revision"/> when it said so: an older word that comes late changes nothing.</param>
+    public sealed record VersionChanged(VersionName Version, VersionStatus Status, bool IsUsable, long Revision = long.MaxValue) : ImageCommand;
+
+    public sealed record Disable : ImageCommand;
+
+    public sealed record Enable : ImageCommand;
+}
+
+public abstract record ImageEvent
+{
+    private ImageEvent()
+    {
+    }
+
+    public sealed record Registered(string Family, PodName Pod, string Description) : ImageEvent;
+
+    public sealed record VersionAdded(VersionEntry Entry) : ImageEvent;
+
+    public sealed record VersionUpdated(VersionEntry Entry) : ImageEvent;
+
+    public sealed record VersionRemoved(VersionName Version) : ImageEvent;
+
+    public sealed record WasDisabled : ImageEvent;
+
+    public sealed record WasEnabled : ImageEvent;
+}
+
+public abstract record ImageStep
+{
+    private ImageStep()
+    {
+    }
+
+    public sealed record Rest : ImageStep;
+
+    /// <summary>Hand these registered imports to their version grains; repeated until each is begun.</summary>
+    public sealed record BeginVersions(IReadOnlyList<VersionEntry> Entries) : ImageStep;
+}
+
+/// <summary>The rules of an image's life.</summary>
+public static class ImageMachine
+{
+    public static Image Initial(ImageName name) => new() { Name = name };
+
+    public static ImageStatus StatusOf(Image image)
+    {
+        var live = image.Versions.Where(v => v.Status != VersionStatus.Deleted).ToList();
+        if (live.Count == 0)
+        {
+            return image.Versions.Count == 0 ? ImageStatus.Importing : ImageStatus.Deleted;
+        }
+
+        // What is going away counts least, then what failed, then what is disabled: the rest says how the image stands.
+        var staying = live.Where(v => v.Status != VersionStatus.Deleting).ToList();
+        var sound = staying.Where(v => v.Status != VersionStatus.Failed).ToList();
+        var open = sound.Where(v => v.Status != VersionStatus.Disabled).ToList();
+        return image switch
+        {
+            { IsDisabled: true } => ImageStatus.Disabled,
+            _ when live.Any(v => v.IsUsable) => ImageStatus.Available,
+            _ when staying.Count == 0 => ImageStatus.Deleting,
+            _ when sound.Count == 0 => ImageStatus.Failed,
+            _ when open.Count == 0 => ImageStatus.Disabled,
+            _ when open.All(v => v.Status == VersionStatus.Importing) => ImageStatus.Importing,
+            _ => ImageStatus.DeploymentComplete,
+        };
+    }
+
+    public static Decision<ImageEvent> Decide(Image image, ImageCommand command) => command switch
+    {
+        ImageCommand.Import c => DecideImport(image, c),
+        ImageCommand.VersionBegun c => Find(image, c.Version) is { IsBegun: false } entry && entry.Import == c.Operation
+            ? Of(new ImageEvent.VersionUpdated(entry with { IsBegun = true })) : Nothing,
+        ImageCommand.VersionRefused c => Find(image, c.Version) is { IsBegun: false } entry && entry.Import == c.Operation
+            ? Of(c.Status is { } status
+                ? new ImageEvent.VersionUpdated(entry with { IsBegun = true, Status = status, IsUsable = c.IsUsable })
+                : new ImageEvent.VersionRemoved(c.Version)) : Nothing,
+        ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && c.Revision >= entry.Revision
+            && (entry.Status != c.Status || entry.IsUsable != c.IsUsable || !entry.IsBegun)
+            ? Of(new ImageEvent.VersionUpdated(entry with
+            {
+                IsBegun = true, Status = c.Status, IsUsable = c.IsUsable, Revision = c.Revision == long.MaxValue ? entry.Revision : c.Revision,
+            })) : Nothing,
+        ImageCommand.Disable => Missing(image) ?? (image.IsDisabled ? Nothing : Of(new ImageEvent.WasDisabled())),
+        ImageCommand.Enable => Missing(image) ?? (image.IsDisabled ? Of(new ImageEvent.WasEnabled()) : Nothing),
+        _ => throw new NotSupportedException(command.ToString()),
+    };
+
+    public static Image Evolve(Image image, ImageEvent happened, DateTimeOffset now)
+    {
+        var changed = image with { ChangedAt = now };
+        return happened switch
+        {
+            // A deleted image that is imported anew keeps the entries of its deleted versions: they are its history.
+            ImageEvent.Registered e => changed with
+            {
+                Exists = true, Family = e.Family, SourcePod = e.Pod, Description = e.Description, IsDisabled = false, CreatedAt = now,
+            },
+            ImageEvent.VersionAdded e => changed with { Versions = [.. image.Versions.Where(v => v.Name != e.Entry.Name), e.Entry] },
+            ImageEvent.VersionUpdated e => changed with { Versions = [.. image.Versions.Select(v => v.Name == e.Entry.Name ? e.Entry : v)] },
+            // An image whose only import was refused was never there.
+            ImageEvent.VersionRemoved e => changed with
+            {
+                Versions = [.. image.Versions.Where(v => v.Name != e.Version)], Exists = image.Versions.Any(v => v.Name != e.Version),
+            },
+            ImageEvent.WasDisabled => changed with { IsDisabled = true },
+            ImageEvent.WasEnabled => changed with { IsDisabled = false },
+            _ => throw new NotSupportedException(happened.ToString()),
+        };
+    }
+
+    public static ImageStep Next(Image image)
+    {
+        var waiting = image.Versions.Where(v => !v.IsBegun).ToList();
+        return waiting.Count == 0 ? new ImageStep.Rest() : new ImageStep.BeginVersions(waiting);
+    }
+
+    private static Decision<ImageEvent> DecideImport(Image image, ImageCommand.Import c)
+    {
+        if (image.Versions.Any(v => v.Import == c.Operation))
+        {
+            return Nothing; // the same request again
+        }
+
+        var isNew = !image.Exists || StatusOf(image) == ImageStatus.Deleted || image.Versions.Count == 0;
+        if (!isNew && image.Family != c.Family)
+        {
+            return Decision<ImageEvent>.Refuse("image.family-mismatch",
+                $"Image {image.Name} is of family {image.Family}; pod {c.Pod} is of family {c.Family}.", "Import it as another image.");
+        }
+
+        if (Find(image, c.Version) is { Status: not (VersionStatus.Failed or VersionStatus.Deleted) } known)
+        {
+            return Decision<ImageEvent>.Refuse("version.exists", $"{image.Name}/{c.Version} is already {Words.Shown(known.Status)}.", "Choose another version name.");
+        }
+
+        if (c.From is { } from && Find(image, from) is null)
+        {
+            return Decision<ImageEvent>.Refuse("version.unknown-parent", $"{image.Name} has no version {from} to come from.", "Name one of the image's versions.");
+        }
+
+        if (c.Description.Length > Limits.DescriptionLength)
+        {
+            return Decision<ImageEvent>.Refuse("version.description-too-long",
+                $"The description has {c.Description.Length} characters; at most {Limits.DescriptionLength} are kept.", "Shorten it.");
+        }
+
+        if (image.Versions.Count >= Limits.VersionsPerImage)
+        {
+            return Decision<ImageEvent>.Refuse("image.too-many-versions", $"Image {image.Name} has {Limits.VersionsPerImage} versions.", "Begin a new image.");
+        }
+
+        var added = new ImageEvent.VersionAdded(new VersionEntry(c.Version, VersionStatus.Importing, false, c.Operation, c.From, c.Source, c.Description, c.By, false, c.Pod));
+        return isNew
+            ? Decision<ImageEvent>.Of(new ImageEvent.Registered(c.Family, c.Pod, c.Description), added)
+            : Of(added);
+    }
+
+    private static VersionEntry? Find(Image image, VersionName version) => image.Versions.FirstOrDefault(v => v.Name == version);
+
+    private static Decision<ImageEvent>? Missing(Image image) => image.Exists && StatusOf(image) != ImageStatus.Deleted ? null
+        : Decision<ImageEvent>.Refuse("image.unknown", $"There is no image {image.Name}.", "List the images to see which exist.");
+
+    private static Decision<ImageEvent> Of(ImageEvent happened) => Decision<ImageEvent>.Of(happened);
+
+    private static Decision<ImageEvent> Nothing => Decision<ImageEvent>.Nothing;
+}

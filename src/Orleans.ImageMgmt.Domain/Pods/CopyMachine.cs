@@ -1,0 +1,305 @@
+namespace Orleans.ImageMgmt.Domain;
+
+/// <summary>The rules of a copy's life. Pure: the time and the policy come in.</summary>
+public static class CopyMachine
+{
+    /// <summary>Operations that may want one copy at once.</summary>
+    public const int WantedByLimit = 16;
+
+    private const string DeletingCode = "copy.deleting";
+    private const string TooManyCode = "copy.too-many-operations";
+
+    public static Copy Initial(VersionId version, PodName pod) =>
+        new() { Version = version, Pod = pod, State = CopyState.Deleted };
+
+    public static Decision<CopyEvent> Decide(Copy copy, CopyCommand command, DateTimeOffset now, RetryPolicy policy) => command switch
+    {
+        CopyCommand.Ensure c => DecideEnsure(copy, c),
+        CopyCommand.EnsurePrepared c => DecideEnsurePrepared(copy, c),
+        CopyCommand.Start => DecideStart(copy, now),
+        CopyCommand.Staged c => copy.State == CopyState.Replicating && c.Attempt == copy.Attempt
+            ? Of(new CopyEvent.AllStaged()) : Nothing,
+        CopyCommand.Finalised c => DecideFinalised(copy, c, now, policy),
+        CopyCommand.Prepared c => DecidePrepared(copy, c, now, policy),
+        CopyCommand.Faulted c => DecideFaulted(copy, c, now, policy),
+        CopyCommand.GiveUp => DecideGiveUp(copy, now, policy),
+        CopyCommand.Retry c => copy.State is CopyState.Failed or CopyState.RetryPending or CopyState.Quarantined
+            && (c.FailedAttempt ?? copy.Attempt) == copy.Attempt ? Of(new CopyEvent.Rejoined(c.Operation)) : Nothing,
+        CopyCommand.Cancel c => DecideCancel(copy, c),
+        CopyCommand.Delete c => DecideDelete(copy, c),
+        CopyCommand.Removed c => copy.State == CopyState.Deleting && c.Attempt == copy.Attempt ? Of(new CopyEvent.Gone()) : Nothing,
+        CopyCommand.Quarantine c => copy.State == CopyState.Available ? Of(new CopyEvent.WasQuarantined(c.Fault)) : Nothing,
+        CopyCommand.Repaired c => copy.State == CopyState.Quarantined && Proves(copy, copy.Content, c.Receipt)
+            ? Of(new CopyEvent.BecameAvailable(c.Receipt, copy.Content!)) : Nothing,
+        _ => throw new NotSupportedException(command.ToString()),
+    };
+
+    public static Copy Evolve(Copy copy, CopyEvent happened, DateTimeOffset now) =>
+        Apply(copy, happened, now) with { Revision = copy.Revision + 1 };
+
+    private static Copy Apply(Copy copy, CopyEvent happened, DateTimeOffset now) => happened switch
+    {
+        CopyEvent.Wanted e => Fresh(copy, e.Generation, e.Operation, now) with
+        {
+            Role = CopyRole.Target, Content = e.Content, From = e.From, Source = null,
+        },
+        CopyEvent.WantedPrepared e => Fresh(copy, e.Generation, e.Operation, now) with
+        {
+            Role = CopyRole.Source, Source = e.Source, From = null,
+        },
+        CopyEvent.Joined e => copy with { Generation = e.Generation, WantedBy = Add(copy.WantedBy, e.Operation), ChangedAt = now },
+        CopyEvent.Started => copy with
+        {
+            State = copy.Role == CopyRole.Source ? CopyState.Preparing : CopyState.Replicating,
+            Attempt = copy.Attempt + 1, Tries = copy.Tries + 1, RetryAt = null, ChangedAt = now,
+        },
+        CopyEvent.AllStaged => copy with { State = CopyState.Finalising, ChangedAt = now },
+        CopyEvent.BecameAvailable e => copy with
+        {
+            State = CopyState.Available, Receipt = e.Receipt, Content = e.Content, Fault = null, RetryAt = null, ChangedAt = now,
+        },
+        CopyEvent.WillRetry e => copy with { State = CopyState.RetryPending, Fault = e.Fault, RetryAt = e.At, ChangedAt = now },
+        CopyEvent.GaveUp e => copy with { State = CopyState.Failed, Fault = e.Fault, RetryAt = null, ChangedAt = now },
+        CopyEvent.Rejoined e => copy with
+        {
+            // A new attempt number: a late answer of the try that failed, or of a read-back that found damage, is about the past.
+            State = CopyState.Pending, Attempt = copy.Attempt + 1, Tries = 0, WantedAt = now, RetryAt = null, Receipt = null,
+            WantedBy = Add(copy.WantedBy, e.Operation), LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
+        },
+        CopyEvent.Released e => copy with
+        {
+            WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], LetGo = Add(copy.LetGo, e.Operation), ChangedAt = now,
+        },
+        CopyEvent.Removing e => copy with
+        {
+            State = CopyState.Deleting, Generation = e.Generation, DeletesFinal = e.Final, Attempt = copy.Attempt + 1,
+            Tries = 0, RetryAt = null, Receipt = e.Final ? null : copy.Receipt, ChangedAt = now,
+            LetGo = e.Operation is { } operation ? Add(copy.LetGo, operation) : copy.LetGo,
+            DeletedGeneration = e.Operation is null ? e.Generation : copy.DeletedGeneration,
+        },
+        CopyEvent.WillRemoveAgain e => copy with
+        {
+            Fault = e.Fault, RetryAt = e.At, Attempt = copy.Attempt + 1, Tries = copy.Tries + 1, ChangedAt = now,
+        },
+        CopyEvent.Gone => copy with { State = CopyState.Deleted, WantedBy = [], Receipt = null, RetryAt = null, ChangedAt = now },
+        CopyEvent.Fenced e => copy with { Generation = e.Generation, DeletedGeneration = e.Generation, ChangedAt = now },
+        CopyEvent.WasQuarantined e => copy with { State = CopyState.Quarantined, Fault = e.Fault, ChangedAt = now },
+        _ => throw new NotSupportedException(happened.ToString()),
+    };
+
+    /// <summary>Looks only at the noun and the clock, never at how we got here, so a crash is just another start.</summary>
+    public static CopyStep Next(Copy copy, DateTimeOffset now, RetryPolicy policy) => copy.State switch
+    {
+        // Available, Failed, Quarantined and Deleted wait for somebody to ask.
+        CopyState.Available or CopyState.Failed or CopyState.Quarantined or CopyState.Deleted => new CopyStep.Rest(),
+        CopyState.Pending or CopyState.RetryPending when now - copy.WantedAt > policy.MaxTime => new CopyStep.GiveUp(),
+        CopyState.RetryPending when copy.RetryAt > now => new CopyStep.Wait(copy.RetryAt.Value),
+        CopyState.Pending or CopyState.RetryPending => new CopyStep.AwaitSlot(),
+        CopyState.Preparing => new CopyStep.Prepare(copy.Source!),
+        CopyState.Replicating => new CopyStep.Receive(copy.Content!, copy.From!.Value),
+        CopyState.Finalising => new CopyStep.Finalise(copy.Content!),
+        CopyState.Deleting when copy.RetryAt > now => new CopyStep.Wait(copy.RetryAt.Value),
+        CopyState.Deleting => new CopyStep.Remove(copy.DeletesFinal),
+        _ => throw new NotSupportedException(copy.State.ToString()),
+    };
+
+    /// <summary>Whether a receipt proves this content on this pod. The artefact's length is the format's affair: the digest is over the content.</summary>
+    public static bool Proves(Copy copy, ContentDescription? content, Receipt receipt) =>
+        content is not null && receipt.Version == copy.Version && receipt.Pod == copy.Pod && receipt.ContentDigest == content.ContentDigest;
+
+    /// <summary>The state of the copy as one operation sees it: gone for one that let go of what others still make.</summary>
+    public static CopyState StateFor(Copy copy, OperationId operation) =>
+        copy.IsMoving && copy.State != CopyState.Deleting && copy.LetGo.Contains(operation) ? CopyState.Deleted : copy.State;
+
+    /// <summary>Whether the same order may be taken later without anybody asking anew: the caller keeps asking.</summary>
+    public static bool MayPass(Refusal refusal) => refusal.Code is DeletingCode or TooManyCode;
+
+    private static Decision<CopyEvent> DecideEnsure(Copy copy, CopyCommand.Ensure c)
+    {
+        if (copy.LetGo.Contains(c.Operation))
+        {
+            return Nothing; // a late order of an operation that was cancelled here
+        }
+
+        if (c.Generation < copy.DeletedGeneration)
+        {
+            return Stale(copy, c.Generation); // the version was deleted after this order
+        }
+
+        // Orders of two publishes may overtake each other on their way here: an older one is as good, and the newest generation stays.
+        var generation = c.Generation > copy.Generation ? c.Generation : copy.Generation;
+
+        if (copy.State is CopyState.Deleting)
+        {
+            return Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.",
+                "Wait until it is gone, then publish again.");
+        }
+
+        if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed && c.Generation > copy.Generation))
+        {
+            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From));
+        }
+
+        if (copy.Content is { } held && held.ContentDigest != c.Content.ContentDigest)
+        {
+            return Decision<CopyEvent>.Refuse("copy.other-content",
+                $"Pod {copy.Pod} holds {copy.Version} with content {held.ContentDigest.Short()}; {c.Content.ContentDigest.Short()} was asked.",
+                "Delete the version, so that the pod lets go of the other content, then publish again.");
+        }
+
+        if (copy.WantedBy.Contains(c.Operation) && c.Generation <= copy.Generation)
+        {
+            return Nothing;
+        }
+
+        // The same content is here or on its way: the order joins it, whatever role it has.
+        return copy.WantedBy.Count >= WantedByLimit && copy.IsMoving && !copy.WantedBy.Contains(c.Operation)
+            ? Decision<CopyEvent>.Refuse(TooManyCode, $"{WantedByLimit} operations already wait for {copy.Version} on pod {copy.Pod}.",
+                "Watch or cancel one of them first.")
+            : Of(new CopyEvent.Joined(generation, c.Operation));
+    }
+
+    private static Decision<CopyEvent> DecideEnsurePrepared(Copy copy, CopyCommand.EnsurePrepared c)
+    {
+        if (c.Generation < copy.Generation)
+        {
+            return Stale(copy, c.Generation);
+        }
+
+        var isNewer = c.Generation > copy.Generation;
+        return copy.State switch
+        {
+            _ when copy.LetGo.Contains(c.Operation) => Nothing, // a late order of an import that was cancelled here
+            CopyState.Deleted => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
+            CopyState.Failed when isNewer => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
+            CopyState.Deleting => isNewer ? Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.", "Wait until it is gone.") : Nothing,
+
+            // What an earlier import left behind is another content: it has to go before this import's source is sealed.
+            _ when isNewer => Of(new CopyEvent.Removing(copy.Generation, Final: true)),
+            _ => Nothing, // already being prepared, prepared, or ended for this very intent: the report says which
+        };
+    }
+
+    private static Decision<CopyEvent> DecideStart(Copy copy, DateTimeOffset now) => copy.State switch
+    {
+        CopyState.Pending => Of(new CopyEvent.Started()),
+        CopyState.RetryPending when copy.RetryAt is null || copy.RetryAt <= now => Of(new CopyEvent.Started()),
+        _ => Nothing, // not waiting for a slot
+    };
+
+    private static Decision<CopyEvent> DecideFinalised(Copy copy, CopyCommand.Finalised c, DateTimeOffset now, RetryPolicy policy)
+    {
+        if (copy.State is not (CopyState.Replicating or CopyState.Finalising) || c.Attempt != copy.Attempt)
+        {
+            return Nothing; // a late answer of an earlier try, or of one that was cancelled
+        }
+
+        return Proves(copy, copy.Content, c.Receipt)
+            ? Of(new CopyEvent.BecameAvailable(c.Receipt, copy.Content!))
+            : AfterFault(copy, Lied(copy, c.Receipt), now, policy);
+    }
+
+    private static Decision<CopyEvent> DecidePrepared(Copy copy, CopyCommand.Prepared c, DateTimeOffset now, RetryPolicy policy)
+    {
+        if (copy.State is not CopyState.Preparing || c.Attempt != copy.Attempt)
+        {
+            return Nothing;
+        }
+
+        return Proves(copy, c.Content, c.Receipt)
+            ? Of(new CopyEvent.BecameAvailable(c.Receipt, c.Content))
+            : AfterFault(copy, Lied(copy, c.Receipt), now, policy);
+    }
+
+    private static Decision<CopyEvent> DecideFaulted(Copy copy, CopyCommand.Faulted c, DateTimeOffset now, RetryPolicy policy)
+    {
+        if (c.Attempt != copy.Attempt)
+        {
+            return Nothing;
+        }
+
+        if (copy.State == CopyState.Deleting)
+        {
+            // Deleting goes on until it succeeds: a delete that gave up would leave bytes that nobody owns.
+            return Of(new CopyEvent.WillRemoveAgain(c.Fault, now + policy.DelayAfter(copy.Tries + 1)));
+        }
+
+        return copy.HoldsSlot ? AfterFault(copy, c.Fault, now, policy) : Nothing;
+    }
+
+    private static Decision<CopyEvent> AfterFault(Copy copy, ConnectorFault fault, DateTimeOffset now, RetryPolicy policy)
+    {
+        var spent = copy.Tries >= policy.MaxTries || now - copy.WantedAt > policy.MaxTime;
+        return !Faults.IsRetryable(fault.Cause) || spent
+            ? Of(new CopyEvent.GaveUp(fault))
+            : Of(new CopyEvent.WillRetry(fault, now + policy.DelayAfter(copy.Tries)));
+    }
+
+    private static Decision<CopyEvent> DecideGiveUp(Copy copy, DateTimeOffset now, RetryPolicy policy)
+    {
+        if (copy.State is not (CopyState.Pending or CopyState.RetryPending) || now - copy.WantedAt <= policy.MaxTime)
+        {
+            return Nothing;
+        }
+
+        var stage = copy.Role == CopyRole.Source ? FaultStage.Prepare : FaultStage.Receive;
+        return Of(new CopyEvent.GaveUp(copy.Fault ?? new ConnectorFault(stage, FaultCause.TimedOut,
+            $"No slot or no reachable pod for {policy.MaxTime.TotalHours:0} hours.", "Check the pod, then retry the operation.")));
+    }
+
+    private static Decision<CopyEvent> DecideCancel(Copy copy, CopyCommand.Cancel c)
+    {
+        if (copy.LetGo.Contains(c.Operation))
+        {
+            return Nothing; // told before
+        }
+
+        if (!copy.WantedBy.Contains(c.Operation))
+        {
+            return Of(new CopyEvent.Released(c.Operation)); // it overtook its own order: the order has to find that out
+        }
+
+        // What is already final stays; what others still want goes on.
+        var last = copy.WantedBy.Count == 1;
+        return copy.IsMoving && copy.State != CopyState.Deleting && last
+            ? Of(new CopyEvent.Removing(copy.Generation, Final: true, c.Operation)) // it may have become final with its receipt still on the way
+            : Of(new CopyEvent.Released(c.Operation));
+    }
+
+    private static Decision<CopyEvent> DecideDelete(Copy copy, CopyCommand.Delete c)
+    {
+        if (c.Generation < copy.Generation)
+        {
+            return Stale(copy, c.Generation);
+        }
+
+        return copy.State switch
+        {
+            CopyState.Deleted or CopyState.Deleting when copy.DeletedGeneration >= c.Generation => Nothing,
+            CopyState.Deleted => Of(new CopyEvent.Fenced(c.Generation)),
+            _ => Of(new CopyEvent.Removing(c.Generation, Final: true)),
+        };
+    }
+
+    private static Copy Fresh(Copy copy, Generation generation, OperationId operation, DateTimeOffset now) => copy with
+    {
+        State = CopyState.Pending, Generation = generation, Tries = 0, WantedAt = now, RetryAt = null, Fault = null,
+        Receipt = null, WantedBy = Add(copy.WantedBy, operation), DeletesFinal = false, ChangedAt = now,
+    };
+
+    private static IReadOnlyList<OperationId> Add(IReadOnlyList<OperationId> wanted, OperationId operation) =>
+        wanted.Contains(operation) ? wanted : [.. wanted.TakeLast(WantedByLimit - 1), operation];
+
+    private static ConnectorFault Lied(Copy copy, Receipt receipt) => new(FaultStage.Finalise, FaultCause.TargetCorrupt,
+        $"The connector's receipt names digest {receipt.ContentDigest.Short()} and {receipt.Length} bytes for {receipt.Version} on {receipt.Pod}; "
+        + $"{copy.Content?.ContentDigest.Short()} and {copy.Content?.Length} bytes of {copy.Version} on {copy.Pod} were asked.",
+        "The copy is made again; if it repeats, check the pod's storage.");
+
+    private static Decision<CopyEvent> Stale(Copy copy, Generation asked) => Decision<CopyEvent>.Refuse("copy.stale-generation",
+        $"Pod {copy.Pod} already knows generation {copy.Generation} of {copy.Version}; generation {asked} is older.",
+        "Nothing needs to be done: a newer request took its place.");
+
+    private static Decision<CopyEvent> Of(CopyEvent happened) => Decision<CopyEvent>.Of(happened);
+
+    private static Decision<CopyEvent> Nothing => Decision<CopyEvent>.Nothing;
+}

@@ -1,0 +1,252 @@
+using System.Text.Json.Serialization;
+
+namespace Orleans.ImageMgmt.Domain;
+
+/// <summary>The life of a pod.</summary>
+public enum PodState
+{
+    /// <summary>Known, not yet probed with success.</summary>
+    Connecting,
+
+    /// <summary>Answers; gets work.</summary>
+    Connected,
+
+    /// <summary>Did not answer the last probes; its work waits.</summary>
+    Unreachable,
+
+    /// <summary>Finishes what it has, gets nothing new.</summary>
+    Draining,
+
+    /// <summary>Record kept; no work, no probes.</summary>
+    Disconnected,
+}
+
+/// <summary>One site as the service knows it.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.Pod)]
+public sealed record Pod
+{
+    [Id(0)] public required PodName Name { get; init; }
+
+    [Id(1)] public PodState State { get; init; } = PodState.Disconnected;
+
+    /// <summary>Null until the pod was connected for the first time.</summary>
+    [Id(2)] public PodSpec? Spec { get; init; }
+
+    [Id(3)] public int FailedProbes { get; init; }
+
+    [Id(4)] public DateTimeOffset? ProbedAt { get; init; }
+
+    [Id(5)] public ConnectorFault? Fault { get; init; }
+
+    [Id(6)] public DateTimeOffset ChangedAt { get; init; }
+
+    /// <summary>May begin or go on with transfers.</summary>
+    [JsonIgnore]
+    public bool Works => State is PodState.Connected || (State is PodState.Draining && FailedProbes == 0);
+}
+
+public abstract record PodCommand
+{
+    private PodCommand()
+    {
+    }
+
+    public sealed record Connect(PodSpec Spec) : PodCommand;
+
+    public sealed record Probed : PodCommand;
+
+    public sealed record ProbeFailed(ConnectorFault Fault) : PodCommand;
+
+    public sealed record Drain : PodCommand;
+
+    /// <summary>Stop using the pod.</summary>
+    /// <param name="Moving">Copies in motion on it; it is refused while there are any.</param>
+    public sealed record Disconnect(int Moving) : PodCommand;
+}
+
+public abstract record PodEvent
+{
+    private PodEvent()
+    {
+    }
+
+    public sealed record Connecting(PodSpec Spec) : PodEvent;
+
+    public sealed record Answered : PodEvent;
+
+    public sealed record DidNotAnswer(ConnectorFault Fault) : PodEvent;
+
+    public sealed record DrainBegan : PodEvent;
+
+    public sealed record WasDisconnected : PodEvent;
+}
+
+public abstract record PodStep
+{
+    private PodStep()
+    {
+    }
+
+    public sealed record Rest : PodStep;
+
+    public sealed record Probe : PodStep;
+
+    public sealed record Wait(DateTimeOffset Until) : PodStep;
+}
+
+/// <summary>When pods are asked whether they are there.</summary>
+/// <param name="Interval">Between two probes of a pod that answers. Default: 60 s.</param>
+/// <param name="RetryInterval">Between two probes of one that does not. Default: 10 s.</param>
+/// <param name="FailuresUntilUnreachable">Failed probes in a row before a connected pod is unreachable. Default: 2: one may be a hiccup.</param>
+public sealed record ProbePolicy(TimeSpan Interval, TimeSpan RetryInterval, int FailuresUntilUnreachable)
+{
+    public static ProbePolicy Default { get; } = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(10), 2);
+}
+
+/// <summary>The rules of a pod's life.</summary>
+public static class PodMachine
+{
+    public static Pod Initial(PodName name) => new() { Name = name };
+
+    public static Decision<PodEvent> Decide(Pod pod, PodCommand command) => command switch
+    {
+        PodCommand.Connect c => DecideConnect(pod, c.Spec),
+        PodCommand.Probed => pod.State == PodState.Disconnected ? Nothing : Of(new PodEvent.Answered()),
+        PodCommand.ProbeFailed c => pod.State == PodState.Disconnected ? Nothing : Of(new PodEvent.DidNotAnswer(c.Fault)),
+        PodCommand.Drain => DecideDrain(pod),
+        PodCommand.Disconnect c => DecideDisconnect(pod, c.Moving),
+        _ => throw new NotSupportedException(command.ToString()),
+    };
+
+    public static Pod Evolve(Pod pod, PodEvent happened, DateTimeOffset now, ProbePolicy policy) => happened switch
+    {
+        PodEvent.Connecting e => pod with { State = PodState.Connecting, Spec = e.Spec, FailedProbes = 0, ProbedAt = null, Fault = null, ChangedAt = now },
+        PodEvent.Answered => pod with
+        {
+            State = pod.State is PodState.Connecting or PodState.Unreachable ? PodState.Connected : pod.State,
+            FailedProbes = 0, ProbedAt = now, Fault = null, ChangedAt = now,
+        },
+        PodEvent.DidNotAnswer e => pod with
+        {
+            // Draining stays draining: it gets nothing new either way. Connecting becomes unreachable at once: it never answered.
+            State = pod.State switch
+            {
+                PodState.Connecting => PodState.Unreachable,
+                PodState.Connected when pod.FailedProbes + 1 >= policy.FailuresUntilUnreachable => PodState.Unreachable,
+                _ => pod.State,
+            },
+            FailedProbes = Math.Min(pod.FailedProbes + 1, policy.FailuresUntilUnreachable), ProbedAt = now, Fault = e.Fault, ChangedAt = now,
+        },
+        PodEvent.DrainBegan => pod with { State = PodState.Draining, ChangedAt = now },
+        PodEvent.WasDisconnected => pod with { State = PodState.Disconnected, ChangedAt = now },
+        _ => throw new NotSupportedException(happened.ToString()),
+    };
+
+    public static PodStep Next(Pod pod, DateTimeOffset now, ProbePolicy policy)
+    {
+        if (pod.State == PodState.Disconnected)
+        {
+            return new PodStep.Rest();
+        }
+
+        var interval = pod.FailedProbes > 0 ? policy.RetryInterval : policy.Interval;
+        return pod.ProbedAt is { } probed && probed + interval > now ? new PodStep.Wait(probed + interval) : new PodStep.Probe();
+    }
+
+    /// <summary>Which waiting copies may start: oldest intent first, while slots are free. A pod that does not work starts none.</summary>
+    public static IReadOnlyList<VersionId> Admit(Pod pod, IReadOnlyCollection<Copy> moving, DateTimeOffset now, RetryPolicy policy)
+    {
+        if (!pod.Works || pod.Spec is null)
+        {
+            return [];
+        }
+
+        var free = pod.Spec.Slots - moving.Count(c => c.HoldsSlot);
+        return free <= 0 ? [] :
+        [
+            .. moving.Where(c => CopyMachine.Next(c, now, policy) is CopyStep.AwaitSlot)
+                .OrderBy(c => c.WantedAt).ThenBy(c => c.Version.Value, StringComparer.Ordinal)
+                .Take(free).Select(c => c.Version),
+        ];
+    }
+
+    private static Decision<PodEvent> DecideConnect(Pod pod, PodSpec spec)
+    {
+        if (spec.Name != pod.Name)
+        {
+            return Decision<PodEvent>.Refuse("pod.wrong-name", $"The specification names pod {spec.Name}, the request pod {pod.Name}.", "Send both with one name.");
+        }
+
+        if (PodSpecRules.FaultsOf(spec) is { Count: > 0 } faults)
+        {
+            return Decision<PodEvent>.Refuse("pod.invalid", $"Pod {spec.Name} cannot be connected: {string.Join("; ", faults)}.", "Correct the specification and connect again.");
+        }
+
+        if (pod.State != PodState.Disconnected && pod.Spec!.Family != spec.Family)
+        {
+            return Decision<PodEvent>.Refuse("pod.family-changed", $"Pod {pod.Name} is of family {pod.Spec.Family}, not {spec.Family}.", "Disconnect it first.");
+        }
+
+        return pod.State is PodState.Connected or PodState.Connecting && PodSpecRules.Same(pod.Spec!, spec)
+            ? Nothing
+            : Of(new PodEvent.Connecting(spec));
+    }
+
+    private static Decision<PodEvent> DecideDrain(Pod pod) => pod.State switch
+    {
+        PodState.Draining => Nothing,
+        PodState.Disconnected => Decision<PodEvent>.Refuse("pod.disconnected", $"Pod {pod.Name} is not connected.", "Connect it first."),
+        _ => Of(new PodEvent.DrainBegan()),
+    };
+
+    private static Decision<PodEvent> DecideDisconnect(Pod pod, int moving) => (pod.State, moving) switch
+    {
+        (PodState.Disconnected, _) => Nothing,
+        (_, > 0) => Decision<PodEvent>.Refuse("pod.busy", $"Pod {pod.Name} still works on {moving} copies.", "Drain it and wait, or cancel the operations."),
+        _ => Of(new PodEvent.WasDisconnected()),
+    };
+
+    private static Decision<PodEvent> Of(PodEvent happened) => Decision<PodEvent>.Of(happened);
+
+    private static Decision<PodEvent> Nothing => Decision<PodEvent>.Nothing;
+}
+
+internal static class PodSpecRules
+{
+    internal static IReadOnlyList<string> FaultsOf(PodSpec spec)
+    {
+        var faults = new List<string>();
+        if (!PodName.TryCreate(spec.Name.Value, out _))
+        {
+            faults.Add($"its name must be {PodName.Rule}");
+        }
+
+        if (string.IsNullOrEmpty(spec.Family))
+        {
+            faults.Add("its family is missing");
+        }
+
+        if (spec.Slots is < 1 or > Limits.SlotsPerPod)
+        {
+            faults.Add($"slots must be 1 to {Limits.SlotsPerPod}, not {spec.Slots}");
+        }
+
+        if (spec.Labels.Count > Limits.Labels || spec.Labels.Any(l => l.Key.Length is 0 or > Limits.LabelLength || l.Value.Length > Limits.LabelLength))
+        {
+            faults.Add($"at most {Limits.Labels} labels of at most {Limits.LabelLength} characters");
+        }
+
+        if (spec.Settings.Count > Limits.PodSettings || spec.Settings.Any(s => s.Key.Length is 0 or > Limits.LabelLength || s.Value.Length > Limits.SettingLength))
+        {
+            faults.Add($"at most {Limits.PodSettings} settings of at most {Limits.SettingLength} characters");
+        }
+
+        return faults;
+    }
+
+    internal static bool Same(PodSpec a, PodSpec b) => a.Name == b.Name && a.Family == b.Family && a.Slots == b.Slots
+        && SameMap(a.Settings, b.Settings) && SameMap(a.Labels, b.Labels);
+
+    private static bool SameMap(IReadOnlyDictionary<string, string> a, IReadOnlyDictionary<string, string> b) =>
+        a.Count == b.Count && a.All(p => b.TryGetValue(p.Key, out var value) && value == p.Value);
+}

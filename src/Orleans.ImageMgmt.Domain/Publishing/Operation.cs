@@ -1,0 +1,39 @@
+namespace Orleans.ImageMgmt.Domain;
+
+/// <summary>The life of an operation: import, publish, delete.</summary>
+public enum OperationState
+{
+    /// <summary>Stored; not begun.</summary>
+    Accepted,
+    Running,
+
+    /// <summary>Nothing new begins until it is resumed.</summary>
+    Paused,
+    Succeeded,
+    PartiallySucceeded,
+    Failed,
+    Cancelled,
+}
+
+public static class OperationStates
+{
+    public static bool IsEnded(this OperationState state) =>
+        state is OperationState.Succeeded or OperationState.PartiallySucceeded or OperationState.Failed or OperationState.Cancelled;
+}
+
+/// <summary>Who asked, from where and why: goes into the activity log.</summary>
+/// <param name="Actor">Name of the person or program.</param>
+/// <param name="Origin">Where the request came from, such as <c>console</c> or an address.</param>
+/// <param name="Reason">Why, in the caller's words; may be empty.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.RequestedBy)]
+public sealed record RequestedBy([property: Id(0)] string Actor, [property: Id(1)] string Origin, [property: Id(2)] string Reason = "");
+
+/// <summary>How one target of a publish stands, as the shard and the version keep it.</summary>
+public enum TargetOutcome
+{
+    /// <summary>Not ended yet.</summary>
+    Open,
+    Available,
+    Failed,
+    Cancelled,
+}

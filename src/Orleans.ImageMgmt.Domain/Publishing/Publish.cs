@@ -1,0 +1,235 @@
+using System.Text.Json.Serialization;
+
+namespace Orleans.ImageMgmt.Domain;
+
+/// <summary>How the targets of one shard, or of a whole publish, stand in numbers.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.TargetTotals)]
+public readonly record struct TargetTotals([property: Id(0)] int All, [property: Id(1)] int Available, [property: Id(2)] int Failed, [property: Id(3)] int Cancelled)
+{
+    [JsonIgnore]
+    public int Open => All - Available - Failed - Cancelled;
+
+    public static TargetTotals operator +(TargetTotals a, TargetTotals b) =>
+        new(a.All + b.All, a.Available + b.Available, a.Failed + b.Failed, a.Cancelled + b.Cancelled);
+}
+
+/// <summary>A publish: one version, one frozen set of targets, in shards of at most <see cref="Limits.PodsPerShard"/> pods.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.Publish)]
+public sealed record Publish
+{
+    [Id(0)] public required OperationId Operation { get; init; }
+
+    /// <summary>Null until it was started.</summary>
+    [Id(1)] public PublishOrder? Order { get; init; }
+
+    [Id(2)] public OperationState State { get; init; }
+
+    /// <summary>How each shard stands; the number of shards is frozen at the start.</summary>
+    [Id(3)] public IReadOnlyList<TargetTotals> Shards { get; init; } = [];
+
+    /// <summary>Asked to stop; shards are being told.</summary>
+    [Id(4)] public bool IsCancelling { get; init; }
+
+    /// <summary>Counts retries asked by people, so that ended shards are driven again.</summary>
+    [Id(5)] public int Round { get; init; }
+
+    /// <summary>The version has stored how it ended.</summary>
+    [Id(6)] public bool IsTold { get; init; }
+
+    [Id(7)] public DateTimeOffset StartedAt { get; init; }
+
+    [Id(8)] public DateTimeOffset? EndedAt { get; init; }
+
+    [JsonIgnore]
+    public TargetTotals Totals => Shards.Aggregate(default(TargetTotals), (sum, shard) => sum + shard);
+}
+
+/// <summary>What a publish was asked to do; never changes.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.PublishOrder)]
+public sealed record PublishOrder(
+    [property: Id(0)] OperationId Operation,
+    [property: Id(1)] VersionId Version,
+    [property: Id(2)] Generation Generation,
+    [property: Id(3)] ContentDescription Content,
+    [property: Id(4)] PodName From,
+    [property: Id(5)] IReadOnlyList<PodName> Targets,
+    [property: Id(6)] RequestedBy By);
+
+public abstract record PublishCommand
+{
+    private PublishCommand()
+    {
+    }
+
+    public sealed record Start(PublishOrder Order) : PublishCommand;
+
+    public sealed record ShardChanged(int Shard, TargetTotals Totals, int Round) : PublishCommand;
+
+    public sealed record Pause : PublishCommand;
+
+    public sealed record Resume : PublishCommand;
+
+    public sealed record Cancel : PublishCommand;
+
+    /// <summary>Try failed targets again.</summary>
+    public sealed record Retry : PublishCommand;
+
+    public sealed record VersionTold : PublishCommand;
+}
+
+public abstract record PublishEvent
+{
+    private PublishEvent()
+    {
+    }
+
+    public sealed record Started(PublishOrder Order) : PublishEvent;
+
+    public sealed record ShardMoved(int Shard, TargetTotals Totals) : PublishEvent;
+
+    public sealed record WasPaused : PublishEvent;
+
+    public sealed record WasResumed : PublishEvent;
+
+    public sealed record CancelBegan : PublishEvent;
+
+    public sealed record Ended(OperationState State) : PublishEvent;
+
+    public sealed record RetryBegan : PublishEvent;
+
+    public sealed record WasTold : PublishEvent;
+}
+
+public abstract record PublishStep
+{
+    private PublishStep()
+    {
+    }
+
+    public sealed record Rest : PublishStep;
+
+    /// <summary>Make sure that these shards are at work.</summary>
+    public sealed record DriveShards(IReadOnlyList<int> Shards) : PublishStep;
+
+    public sealed record CancelShards(IReadOnlyList<int> Shards) : PublishStep;
+
+    /// <summary>Tell the version how it ended; repeated until it has stored it.</summary>
+    public sealed record TellVersion : PublishStep;
+}
+
+/// <summary>The rules of a publish.</summary>
+public static class PublishMachine
+{
+    public static Publish Initial(OperationId operation) => new() { Operation = operation };
+
+    /// <summary>The frozen targets of one shard.</summary>
+    public static IReadOnlyList<PodName> TargetsOf(PublishOrder order, int shard) =>
+        [.. order.Targets.Skip(shard * Limits.PodsPerShard).Take(Limits.PodsPerShard)];
+
+    public static int ShardsOf(PublishOrder order) => (order.Targets.Count + Limits.PodsPerShard - 1) / Limits.PodsPerShard;
+
+    public static Decision<PublishEvent> Decide(Publish publish, PublishCommand command) => command switch
+    {
+        PublishCommand.Start c => publish.Order is null ? Of(new PublishEvent.Started(c.Order)) : Nothing,
+        PublishCommand.ShardChanged c => DecideShard(publish, c),
+        PublishCommand.Pause => publish.State switch
+        {
+            OperationState.Paused => Nothing,
+            OperationState.Running when !publish.IsCancelling => Of(new PublishEvent.WasPaused()),
+            _ => NotNow(publish, "paused"),
+        },
+        PublishCommand.Resume => publish.State switch
+        {
+            OperationState.Paused => Of(new PublishEvent.WasResumed()),
+            OperationState.Running => Nothing,
+            _ => NotNow(publish, "resumed"),
+        },
+        PublishCommand.Cancel => publish switch
+        {
+            { Order: null } => NotNow(publish, "cancelled"),
+            { IsCancelling: true } or { State: OperationState.Cancelled } => Nothing,
+            _ when publish.State.IsEnded() => NotNow(publish, "cancelled"),
+            _ => Of(new PublishEvent.CancelBegan()),
+        },
+        PublishCommand.Retry => publish switch
+        {
+            { State: OperationState.Failed or OperationState.PartiallySucceeded } => Of(new PublishEvent.RetryBegan()),
+            { State: OperationState.Running, IsCancelling: false } when publish.Totals.Failed > 0 => Of(new PublishEvent.RetryBegan()),
+            { State: OperationState.Running, IsCancelling: false } => Nothing,
+            _ => NotNow(publish, "retried"),
+        },
+        PublishCommand.VersionTold => publish.State.IsEnded() && !publish.IsTold ? Of(new PublishEvent.WasTold()) : Nothing,
+        _ => throw new NotSupportedException(command.ToString()),
+    };
+
+    public static Publish Evolve(Publish publish, PublishEvent happened, DateTimeOffset now) => happened switch
+    {
+        PublishEvent.Started e => publish with
+        {
+            Order = e.Order, State = OperationState.Running, StartedAt = now,
+            Shards = [.. Enumerable.Range(0, ShardsOf(e.Order)).Select(n => new TargetTotals(TargetsOf(e.Order, n).Count, 0, 0, 0))],
+        },
+        PublishEvent.ShardMoved e => publish with { Shards = [.. publish.Shards.Select((totals, n) => n == e.Shard ? e.Totals : totals)] },
+        PublishEvent.WasPaused => publish with { State = OperationState.Paused },
+        PublishEvent.WasResumed => publish with { State = OperationState.Running },
+        PublishEvent.CancelBegan => publish with { IsCancelling = true, State = OperationState.Running },
+        PublishEvent.Ended e => publish with { State = e.State, EndedAt = now, IsTold = false },
+        PublishEvent.RetryBegan => publish with
+        {
+            State = OperationState.Running, EndedAt = null, IsTold = false, IsCancelling = false, Round = publish.Round + 1,
+            Shards = [.. publish.Shards.Select(s => s with { Failed = 0 })],
+        },
+        PublishEvent.WasTold => publish with { IsTold = true },
+        _ => throw new NotSupportedException(happened.ToString()),
+    };
+
+    public static PublishStep Next(Publish publish)
+    {
+        if (publish.State.IsEnded())
+        {
+            return publish.IsTold ? new PublishStep.Rest() : new PublishStep.TellVersion();
+        }
+
+        if (publish.Order is null || publish.State == OperationState.Paused)
+        {
+            return new PublishStep.Rest(); // never started, or waiting for a person
+        }
+
+        var open = Enumerable.Range(0, publish.Shards.Count).Where(n => publish.Shards[n].Open > 0).ToList();
+        return publish.IsCancelling ? new PublishStep.CancelShards(open) : new PublishStep.DriveShards(open);
+    }
+
+    private static Decision<PublishEvent> DecideShard(Publish publish, PublishCommand.ShardChanged c)
+    {
+        if (publish.Order is null || publish.State.IsEnded() || c.Shard < 0 || c.Shard >= publish.Shards.Count
+            || c.Round != publish.Round || publish.Shards[c.Shard] == c.Totals || publish.Shards[c.Shard].Open < c.Totals.Open)
+        {
+            return Nothing; // told before, or about an earlier round; inside a round targets only end, so more open ones are old news too
+        }
+
+        var moved = new PublishEvent.ShardMoved(c.Shard, c.Totals);
+        var totals = publish.Totals + c.Totals;
+        var before = publish.Shards[c.Shard];
+        totals = new TargetTotals(totals.All - before.All, totals.Available - before.Available, totals.Failed - before.Failed, totals.Cancelled - before.Cancelled);
+        return totals.Open > 0
+            ? Of(moved)
+            : Decision<PublishEvent>.Of(moved, new PublishEvent.Ended(EndOf(publish, totals)));
+    }
+
+    private static OperationState EndOf(Publish publish, TargetTotals totals) => totals switch
+    {
+        _ when publish.IsCancelling && totals.Cancelled > 0 => OperationState.Cancelled,
+        var t when t.Available == t.All => OperationState.Succeeded,
+        var t when t.Available > 0 => OperationState.PartiallySucceeded,
+        var t when t.Failed == 0 => OperationState.Cancelled,
+        _ => OperationState.Failed,
+    };
+
+    private static Decision<PublishEvent> NotNow(Publish publish, string verb) => publish.Order is null
+        ? Decision<PublishEvent>.Refuse("operation.unknown", $"There is no operation {publish.Operation}.", "List the operations to see which exist.")
+        : Decision<PublishEvent>.Refuse("operation.not-now", $"Operation {publish.Operation} is {Words.Shown(publish.State)} and cannot be {verb}.", "Watch it to see what it allows.");
+
+    private static Decision<PublishEvent> Of(PublishEvent happened) => Decision<PublishEvent>.Of(happened);
+
+    private static Decision<PublishEvent> Nothing => Decision<PublishEvent>.Nothing;
+}

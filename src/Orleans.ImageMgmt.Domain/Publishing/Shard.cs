@@ -1,0 +1,189 @@
+using System.Text.Json.Serialization;
+
+namespace Orleans.ImageMgmt.Domain;
+
+/// <summary>One target in a shard.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.ShardTarget)]
+public sealed record ShardTarget(
+    [property: Id(0)] PodName Pod,
+    [property: Id(1)] TargetOutcome Outcome,
+    [property: Id(2)] ConnectorFault? Fault,
+    [property: Id(3)] int Tries,
+    [property: Id(4)] bool IsRetryAsked = false,
+    [property: Id(5)] int Attempt = 0);
+
+/// <summary>A slice of a publish's targets. Can always be rebuilt by asking the pods.</summary>
+[GenerateSerializer, Immutable, Alias(Aliases.Shard)]
+public sealed record Shard
+{
+    [Id(0)] public required int Index { get; init; }
+
+    [Id(1)] public PublishOrder? Order { get; init; }
+
+    [Id(2)] public IReadOnlyList<ShardTarget> Targets { get; init; } = [];
+
+    [Id(3)] public bool IsCancelling { get; init; }
+
+    [Id(4)] public int Round { get; init; }
+
+    [JsonIgnore]
+    public TargetTotals Totals => new(Targets.Count, Count(TargetOutcome.Available), Count(TargetOutcome.Failed), Count(TargetOutcome.Cancelled));
+
+    private int Count(TargetOutcome outcome) => Targets.Count(t => t.Outcome == outcome);
+}
+
+public abstract record ShardCommand
+{
+    private ShardCommand()
+    {
+    }
+
+    /// <summary>Be at work on this slice; a higher round tries failed targets again.</summary>
+    public sealed record Drive(PublishOrder Order, int Round) : ShardCommand;
+
+    /// <summary>Stop; the round is the publish's, so that the shard answers in it even when the cancel overtook the retry.</summary>
+    public sealed record Cancel(PublishOrder Order, int Round = 0) : ShardCommand;
+
+    /// <summary>A pod says how its copy stands.</summary>
+    /// <param name="Pod">Which pod.</param>
+    /// <param name="State">As <see cref="CopyMachine.StateFor"/> gives it for this operation.</param>
+    /// <param name="Fault">The copy's fault.</param>
+    /// <param name="Tries">The copy's tries.</param>
+    /// <param name="Attempt">The copy's attempt: a word about an older one than heard before changes nothing; null where it is not known.</param>
+    public sealed record Reported(PodName Pod, CopyState State, ConnectorFault? Fault, int Tries, int? Attempt = null) : ShardCommand;
+
+    /// <summary>A pod refused the order for good.</summary>
+    public sealed record Refused(PodName Pod, ConnectorFault Fault) : ShardCommand;
+}
+
+public abstract record ShardEvent
+{
+    private ShardEvent()
+    {
+    }
+
+    public sealed record Began(PublishOrder Order, int Round) : ShardEvent;
+
+    public sealed record RoundBegan(int Round) : ShardEvent;
+
+    public sealed record CancelBegan : ShardEvent;
+
+    public sealed record TargetMoved(ShardTarget Target) : ShardEvent;
+}
+
+public abstract record ShardStep
+{
+    private ShardStep()
+    {
+    }
+
+    public sealed record Rest : ShardStep;
+
+    /// <summary>Give the order to these pods, or ask how it stands; idempotent.</summary>
+    public sealed record EnsureAt(IReadOnlyList<ShardTarget> Targets) : ShardStep;
+
+    public sealed record CancelAt(IReadOnlyList<PodName> Pods) : ShardStep;
+}
+
+/// <summary>The rules of a shard.</summary>
+public static class ShardMachine
+{
+    public static Shard Initial(int index) => new() { Index = index };
+
+    public static Decision<ShardEvent> Decide(Shard shard, ShardCommand command) => command switch
+    {
+        ShardCommand.Drive c when shard.Order is null => Of(new ShardEvent.Began(c.Order, c.Round)),
+        ShardCommand.Drive c => c.Round > shard.Round ? Of(new ShardEvent.RoundBegan(c.Round)) : Nothing,
+        ShardCommand.Cancel c when shard.Order is null => Decision<ShardEvent>.Of(new ShardEvent.Began(c.Order, c.Round), new ShardEvent.CancelBegan()),
+        ShardCommand.Cancel c when c.Round > shard.Round => Decision<ShardEvent>.Of(new ShardEvent.RoundBegan(c.Round), new ShardEvent.CancelBegan()),
+        ShardCommand.Cancel => shard.IsCancelling ? Nothing : Of(new ShardEvent.CancelBegan()),
+        ShardCommand.Reported c => DecideReported(shard, c),
+        ShardCommand.Refused c => Find(shard, c.Pod) is { Outcome: TargetOutcome.Open } target
+            ? Of(new ShardEvent.TargetMoved(target with { Outcome = TargetOutcome.Failed, Fault = c.Fault, IsRetryAsked = false })) : Nothing,
+        _ => throw new NotSupportedException(command.ToString()),
+    };
+
+    public static Shard Evolve(Shard shard, ShardEvent happened) => happened switch
+    {
+        ShardEvent.Began e => shard with
+        {
+            Order = e.Order, Round = e.Round,
+            Targets = [.. PublishMachine.TargetsOf(e.Order, shard.Index).Select(p => new ShardTarget(p, TargetOutcome.Open, null, 0))],
+        },
+        ShardEvent.RoundBegan e => shard with
+        {
+            Round = e.Round,
+            IsCancelling = false,
+            Targets = [.. shard.Targets.Select(t => t.Outcome == TargetOutcome.Failed ? t with { Outcome = TargetOutcome.Open, IsRetryAsked = true } : t)],
+        },
+        ShardEvent.CancelBegan => shard with { IsCancelling = true },
+        ShardEvent.TargetMoved e => shard with { Targets = [.. shard.Targets.Select(t => t.Pod == e.Target.Pod ? e.Target : t)] },
+        _ => throw new NotSupportedException(happened.ToString()),
+    };
+
+    public static ShardStep Next(Shard shard)
+    {
+        var open = shard.Targets.Where(t => t.Outcome == TargetOutcome.Open).ToList();
+        return (open.Count, shard.IsCancelling) switch
+        {
+            (0, _) => new ShardStep.Rest(),
+            (_, true) => new ShardStep.CancelAt([.. open.Select(t => t.Pod)]),
+            _ => new ShardStep.EnsureAt(open),
+        };
+    }
+
+    /// <summary>What a copy's state means for the publish that wants it.</summary>
+    public static TargetOutcome OutcomeOf(CopyState state, bool isCancelling) => state switch
+    {
+        CopyState.Available => TargetOutcome.Available,
+        CopyState.Failed or CopyState.Quarantined => TargetOutcome.Failed,
+
+        // Without a cancel, a copy that is gone was deleted under the publish; it ends as cancelled too.
+        CopyState.Deleted => TargetOutcome.Cancelled,
+        CopyState.Deleting when !isCancelling => TargetOutcome.Cancelled,
+        _ => TargetOutcome.Open,
+    };
+
+    private static Decision<ShardEvent> DecideReported(Shard shard, ShardCommand.Reported c)
+    {
+        if (Find(shard, c.Pod) is not { } target)
+        {
+            return Nothing; // not one of ours
+        }
+
+        var outcome = OutcomeOf(c.State, shard.IsCancelling);
+        if (target.Outcome != TargetOutcome.Open)
+        {
+            return Nothing; // the first end counts; a retry opens it again
+        }
+
+        if (c.Attempt < target.Attempt)
+        {
+            return Nothing; // overtaken on its way here
+        }
+
+        var isNews = c.Attempt > target.Attempt && target.Attempt > 0;
+        if (target.IsRetryAsked && outcome == TargetOutcome.Failed && !shard.IsCancelling && !isNews)
+        {
+            return Nothing; // the failure that the retry is about; the pod has not heard of the retry yet
+        }
+
+        if (shard.IsCancelling && c is { State: CopyState.Deleting, Tries: > 0 })
+        {
+            outcome = TargetOutcome.Cancelled; // removing what was staged did not work yet; the pod goes on alone, the cancel ends
+        }
+
+        var moved = target with
+        {
+            Outcome = outcome, Fault = outcome == TargetOutcome.Available ? null : c.Fault ?? target.Fault, Tries = c.Tries,
+            IsRetryAsked = false, Attempt = c.Attempt ?? target.Attempt,
+        };
+        return moved == target ? Nothing : Of(new ShardEvent.TargetMoved(moved));
+    }
+
+    private static ShardTarget? Find(Shard shard, PodName pod) => shard.Targets.FirstOrDefault(t => t.Pod == pod);
+
+    private static Decision<ShardEvent> Of(ShardEvent happened) => Decision<ShardEvent>.Of(happened);
+
+    private static Decision<ShardEvent> Nothing => Decision<ShardEvent>.Nothing;
+}

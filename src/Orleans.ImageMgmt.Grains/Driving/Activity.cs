@@ -1,0 +1,51 @@
+using System.Text.Json;
+using Orleans.ImageMgmt.Domain;
+using Orleans.ImageMgmt.Grains.Durable;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>Lines for the activity log: who, what, when, from where, why.</summary>
+internal static class Activity
+{
+    /// <summary>Who acts when nobody asked: the service going on by itself.</summary>
+    internal static RequestedBy Service { get; } = new("imgmt", "service");
+
+    internal static Projection.Append Line(DateTimeOffset at, RequestedBy by, string action, string what, VersionId? version = null, ImageName? image = null,
+        PodName? pod = null, OperationId? operation = null) =>
+        new(new ActivityRow(at, by.Actor, action, JsonSerializer.Serialize(new ActivityBody(what, by.Origin, by.Reason), StateJson.Options))
+        {
+            Image = (version?.Image ?? image)?.Value,
+            Version = version?.Version.Value,
+            Pod = pod?.Value,
+            Operation = operation?.Value,
+        });
+}
+
+/// <summary>The body of an activity line.</summary>
+/// <param name="What">One sentence.</param>
+/// <param name="Origin">Where the request came from.</param>
+/// <param name="Reason">Why, in the caller's words.</param>
+public sealed record ActivityBody(string What, string Origin, string Reason);
+
+/// <summary>The body of an operation row in the catalog.</summary>
+/// <param name="Operation">Its id.</param>
+/// <param name="Kind"><c>import</c>, <c>publish</c> or <c>delete</c>.</param>
+/// <param name="State">How it stands.</param>
+/// <param name="Version">What it is about.</param>
+/// <param name="Totals">Its targets in numbers, for a publish.</param>
+/// <param name="Fault">Why it failed, where it did.</param>
+public sealed record OperationBody(OperationId Operation, string Kind, OperationState State, VersionId Version, TargetTotals? Totals, ConnectorFault? Fault)
+{
+    public const string Import = "import";
+    public const string Publish = "publish";
+    public const string Delete = "delete";
+
+    internal CatalogRow ToRow(DateTimeOffset created, DateTimeOffset changed, bool isUnfinished) =>
+        new(CatalogKind.Operation, Operation.Value, Operation.Value, State.ToString(), created, changed, JsonSerializer.Serialize(this, StateJson.Options))
+        {
+            Sort = CatalogRow.Chronological(created),
+            Image = Version.Image.Value,
+            Version = Version.Version.Value,
+            Unfinished = isUnfinished,
+        };
+}

@@ -1,0 +1,123 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Orleans.ImageMgmt.Grains.Durable;
+
+/// <summary>
+/// The durable store of a silo that runs without a database server: one SQLite file in the data directory. Opened before the silo starts,
+/// disposed after it has stopped.
+/// </summary>
+public sealed partial class EmbeddedStore : IAsyncDisposable
+{
+    private const string FileName = "store.db";
+
+    private readonly DataDirectory directory;
+    private readonly GroupCommitWriter writer;
+    private readonly ReaderPool readers;
+    private readonly DurableStore store;
+    private readonly TimeProvider time;
+    private bool closed;
+
+    private EmbeddedStore(DataDirectory directory, DatabaseFile file, WriterConnection connection, DurableOptions options, ILogger log, TimeProvider time)
+    {
+        (this.directory, this.time) = (directory, time);
+        Counters = new StoreCounters();
+        writer = new GroupCommitWriter(file, connection, options, time, log, Counters);
+        readers = new ReaderPool(file, options, time);
+        store = new DurableStore(writer, readers, options, Counters);
+        Catalog = new CatalogReader(readers);
+    }
+
+    /// <summary>Full path of the data directory.</summary>
+    public string DataDirectory => directory.Path;
+
+    /// <summary>What grains keep.</summary>
+    public IDurableStore Rows => store;
+
+    /// <summary>What lists show.</summary>
+    public CatalogReader Catalog { get; }
+
+    public StoreCounters Counters { get; }
+
+    /// <summary>Ends when the database is found to be damaged. The host stops then: nothing more can be stored.</summary>
+    public Task<StoreCorruptException> Broken => writer.Broken;
+
+    /// <summary>Opens the store, and makes or upgrades it first where needed.</summary>
+    /// <param name="dataDirectory">Made with mode 0700 if it is not there; its files get mode 0600.</param>
+    /// <param name="options">Checked first.</param>
+    /// <param name="log">Hears of failed commits and of their end.</param>
+    /// <param name="time">Stamps rows and measures limits.</param>
+    /// <exception cref="ArgumentException">The options are wrong; the message lists every fault.</exception>
+    /// <exception cref="DataDirectoryInUseException">Another process has the directory open.</exception>
+    /// <exception cref="StoreSchemaException">The database was made by a newer program.</exception>
+    /// <exception cref="StoreCorruptException">The database is damaged or the file is no database.</exception>
+    /// <exception cref="StoreUnavailableException">The directory cannot be used; the sentence says why.</exception>
+    public static EmbeddedStore Open(string dataDirectory, DurableOptions options, ILogger log, TimeProvider time)
+    {
+        if (options.Faults() is { Count: > 0 } faults)
+        {
+            throw new ArgumentException(string.Join(' ', faults), nameof(options));
+        }
+
+        var directory = Durable.DataDirectory.Take(dataDirectory, options.AllowNetworkFileSystem);
+        try
+        {
+            var file = new DatabaseFile(Durable.DataDirectory.PrivateFile(directory.Path, FileName), options);
+            var connection = Prepare(file, options, time);
+            if (directory.Format is "tmpfs" or "ramfs")
+            {
+                LogVolatile(log, directory.Path, directory.Format);
+            }
+
+            return new EmbeddedStore(directory, file, connection, options, log, time);
+        }
+        catch
+        {
+            directory.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes the catalog again from all stored state, in one transaction; the activity log stays. Writes wait meanwhile, lists show the old catalog.</summary>
+    /// <param name="project">What lists show for one stored row; runs on the writer's thread and must not call the store.</param>
+    /// <param name="cancellationToken">Stops it; nothing has changed then.</param>
+    /// <returns>State rows read.</returns>
+    /// <exception cref="TimeoutException">It took longer than <see cref="DurableOptions.RebuildTimeout"/>; nothing has changed.</exception>
+    public Task<long> RebuildAsync(Func<StoredRow, IEnumerable<Projection>> project, CancellationToken cancellationToken) =>
+        store.RebuildAsync(project, time, cancellationToken);
+
+    /// <summary>Stores what is queued, closes the files and gives the directory free.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (closed)
+        {
+            return;
+        }
+
+        closed = true;
+        readers.Dispose();
+        await writer.DisposeAsync();
+        Counters.Dispose();
+        directory.Dispose();
+    }
+
+    private static WriterConnection Prepare(DatabaseFile file, DurableOptions options, TimeProvider time)
+    {
+        try
+        {
+            using (var connection = file.OpenWriter())
+            {
+                StoreSchema.Install(connection, file.Path, time.GetUtcNow());
+            }
+
+            return new WriterConnection(file, options.ActivityRows);
+        }
+        catch (SqliteException error)
+        {
+            throw file.Explain(error);
+        }
+    }
+
+    [LoggerMessage(EventId = 5111, Level = LogLevel.Warning, Message = "The data directory {Path} is on {Format}: what it holds does not survive a restart of the machine")]
+    private static partial void LogVolatile(ILogger logger, string path, string format);
+}

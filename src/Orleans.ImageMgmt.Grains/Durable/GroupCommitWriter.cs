@@ -1,0 +1,270 @@
+using System.Threading.Channels;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Orleans.ImageMgmt.Grains.Durable;
+
+/// <summary>
+/// The writer: one thread, one connection, one transaction for everything that queued up while the last one was synced.
+/// A thread of its own, because SQLite blocks while the device syncs and must not block the threads that run grains.
+/// </summary>
+internal sealed partial class GroupCommitWriter : IAsyncDisposable
+{
+    private readonly DatabaseFile file;
+    private readonly DurableOptions options;
+    private readonly TimeProvider time;
+    private readonly ILogger log;
+    private readonly StoreCounters counters;
+    private readonly Channel<WriteOp> queue;
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<StoreCorruptException> brokenSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private WriterConnection? connection;
+    private volatile StoreCorruptException? broken;
+    private string? complaint;
+
+    public GroupCommitWriter(DatabaseFile file, WriterConnection connection, DurableOptions options, TimeProvider time, ILogger log, StoreCounters counters)
+    {
+        (this.file, this.connection, this.options, this.time, this.log, this.counters) = (file, connection, options, time, log, counters);
+        queue = Channel.CreateBounded<WriteOp>(new BoundedChannelOptions(options.QueueLength)
+        {
+            FullMode = BoundedChannelFullMode.Wait,
+            SingleReader = true,
+        });
+        counters.QueueLength = () => queue.Reader.Count;
+        new Thread(Run) { IsBackground = true, Name = "ImageMgmt store writer" }.Start();
+    }
+
+    /// <summary>Ends with the exception when the database is found to be damaged; the host should stop then.</summary>
+    public Task<StoreCorruptException> Broken => brokenSource.Task;
+
+    /// <summary>Queues <paramref name="op"/> and waits for its outcome.</summary>
+    public async Task<T> RunAsync<T>(WriteOp op, Task<T> outcome, TimeSpan commitLimit, CancellationToken cancellationToken)
+    {
+        if (broken is { } damage)
+        {
+            throw new StoreCorruptException(damage.Message, damage);
+        }
+
+        using var limit = new CancellationTokenSource(options.WriteTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            await queue.Writer.WriteAsync(op, either.Token);
+            return await outcome.WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (either.IsCancellationRequested)
+        {
+            if (op.TryAbandon())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                throw new StoreUnavailableException(
+                    StoreUnavailableException.Busy,
+                    $"The store did not get to this write within {options.WriteTimeout}: the device under {file.Path} is too slow for the load. Nothing was written; try again.");
+            }
+        }
+        catch (ChannelClosedException)
+        {
+            throw new StoreUnavailableException(StoreUnavailableException.Closed, $"The store at {file.Path} is closed.");
+        }
+
+        return await OutcomeAsync(outcome, commitLimit);
+    }
+
+    /// <summary>Takes nothing more, finishes what is queued, leaves one clean file behind.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        queue.Writer.TryComplete();
+        try
+        {
+            await ended.Task.WaitAsync(options.CloseTimeout, time);
+        }
+        catch (TimeoutException)
+        {
+            LogNotClosed(log, file.Path, options.CloseTimeout);
+        }
+    }
+
+    /// <summary>The writer has the request: its outcome comes with the commit, and giving up earlier would leave it unknown.</summary>
+    private async Task<T> OutcomeAsync<T>(Task<T> outcome, TimeSpan commitLimit)
+    {
+        try
+        {
+            return await outcome.WaitAsync(commitLimit, time);
+        }
+        catch (TimeoutException) when (!outcome.IsCompleted)
+        {
+            throw new StoreUnavailableException(
+                StoreUnavailableException.Slow,
+                $"The device under {file.Path} did not finish a commit within {commitLimit}. Whether this write is stored is unknown: read again before writing.");
+        }
+    }
+
+    private void Run()
+    {
+        var batch = new List<WriteOp>();
+        var spill = default(WriteOp);
+        while (spill is not null || WaitForWork())
+        {
+            spill = Take(batch, spill);
+            try
+            {
+                CommitBatch(batch);
+            }
+            catch (Exception error)
+            {
+                // A log sink that throws, for one. The thread must live; whoever has no answer yet gets this one.
+                batch.ForEach(op => op.Fail(error));
+            }
+
+            batch.Clear();
+        }
+
+        Close();
+        ended.TrySetResult();
+    }
+
+    private bool WaitForWork() => queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult();
+
+    /// <summary>Fills the batch with what is queued, up to its limits. A request that would break the row limit opens the next batch and is returned.</summary>
+    private WriteOp? Take(List<WriteOp> batch, WriteOp? first)
+    {
+        var (rows, bytes) = (0L, 0L);
+        var next = first;
+        while (next is not null || queue.Reader.TryRead(out next))
+        {
+            if (next != first && !next.TryTake())
+            {
+                next = null;
+                continue;
+            }
+
+            if (batch.Count > 0 && rows + next.Rows > options.BatchRows)
+            {
+                return next;
+            }
+
+            batch.Add(next);
+            (rows, bytes, next) = (rows + next.Rows, bytes + next.Bytes, null);
+            if (rows >= options.BatchRows || bytes >= options.BatchBytes)
+            {
+                break;
+            }
+        }
+
+        return null;
+    }
+
+    private void CommitBatch(List<WriteOp> batch)
+    {
+        for (var attempt = 0; batch.Count > 0; attempt++)
+        {
+            try
+            {
+                var started = time.GetTimestamp();
+                var outcomes = TryCommit(batch);
+                counters.AddCommit(batch.Sum(op => (long)Math.Min(op.Rows, options.BatchRows)));
+                outcomes.ForEach(tell => tell());
+                batch.Clear();
+                Report(time.GetElapsedTime(started));
+            }
+            catch (SqliteException error) when (DatabaseFile.IsBusy(error) && attempt < options.BusyRetries)
+            {
+                LogBusy(log, file.Path, attempt + 1, options.BusyRetries);
+            }
+            catch (SqliteException error) when (!DatabaseFile.IsOfOneRequest(error))
+            {
+                Fail(batch, file.Explain(error));
+            }
+            catch (StoreException error)
+            {
+                Fail(batch, error);
+            }
+            catch (Exception error) when (batch.Count == 1)
+            {
+                counters.AddFailure();
+                batch[0].Fail(error);
+                batch.Clear();
+            }
+            catch (Exception) when (batch.Count > 1)
+            {
+                // One request is at fault, or our own code is. Alone, each gets its own verdict and the good ones are stored.
+                batch.ForEach(op => CommitBatch([op]));
+                batch.Clear();
+            }
+        }
+    }
+
+    private List<Action> TryCommit(List<WriteOp> batch)
+    {
+        if (broken is { } damage)
+        {
+            throw damage;
+        }
+
+        var outcomes = new List<Action>(batch.Count);
+        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        var used = connection ?? new WriterConnection(file, options.ActivityRows);
+        connection = null;
+        try
+        {
+            used.Begin();
+            outcomes.AddRange(batch.Select(op => op.Apply(used, now)));
+            used.Commit();
+            connection = used;
+            return outcomes;
+        }
+        finally
+        {
+            if (connection is null)
+            {
+                // A new connection starts from what is on disk, whatever state the failure left this one in. Closing it rolls back.
+                used.Dispose();
+            }
+        }
+    }
+
+    private void Report(TimeSpan duration)
+    {
+        counters.AddDuration(duration);
+        if (complaint is { } code)
+        {
+            complaint = null;
+            LogRecovered(log, file.Path, code);
+        }
+    }
+
+    private void Fail(List<WriteOp> batch, StoreException error)
+    {
+        counters.AddFailure();
+        if (error is StoreCorruptException damage && broken is null)
+        {
+            broken = damage;
+            brokenSource.TrySetResult(damage);
+        }
+
+        // Each caller gets an exception of its own: a shared one would collect every caller's stack trace.
+        batch.ForEach(op => op.Fail(error is StoreCorruptException
+            ? new StoreCorruptException(error.Message, error)
+            : new StoreUnavailableException(error.Code, error.Message, error)));
+        var requests = batch.Count;
+        batch.Clear();
+        if (complaint != error.Code)
+        {
+            complaint = error.Code;
+            LogFailed(log, error, error.Code, requests);
+        }
+    }
+
+    private void Close()
+    {
+        try
+        {
+            connection?.Checkpoint();
+            connection?.Dispose();
+        }
+        catch (SqliteException error)
+        {
+            LogCheckpointFailed(log, error, file.Path);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+namespace Orleans.ImageMgmt.Grains.Durable;
+
+/// <summary>One request in the queue. Exactly one side wins it: the writer that takes it, or the caller that gives up waiting.</summary>
+internal abstract class WriteOp
+{
+    private const int Waiting = 0;
+    private const int Taken = 1;
+    private const int Abandoned = 2;
+
+    private int claim;
+
+    /// <summary>Rows it counts for in a batch.</summary>
+    public abstract int Rows { get; }
+
+    /// <summary>Payload bytes it counts for in a batch.</summary>
+    public abstract long Bytes { get; }
+
+    public bool TryTake() => Interlocked.CompareExchange(ref claim, Taken, Waiting) == Waiting;
+
+    public bool TryAbandon() => Interlocked.CompareExchange(ref claim, Abandoned, Waiting) == Waiting;
+
+    /// <summary>Does the work inside the open transaction and returns what to tell the caller once the transaction is durable.</summary>
+    public abstract Action Apply(WriterConnection connection, long now);
+
+    public abstract void Fail(Exception error);
+}
+
+/// <summary>Rows that are written together or not at all.</summary>
+internal sealed class RowsOp(IReadOnlyList<RowWrite> writes, Action conflicted) : WriteOp
+{
+    private readonly TaskCompletionSource<IReadOnlyList<string?>> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<IReadOnlyList<string?>> Done => done.Task;
+
+    public override int Rows => writes.Count;
+
+    public override long Bytes { get; } = writes.Sum(write => (long)(write.Payload?.Length ?? 0));
+
+    public override Action Apply(WriterConnection connection, long now)
+    {
+        // All verdicts come before the first change, so that a refused request needs no savepoint to be undone.
+        foreach (var write in writes)
+        {
+            if (write.ETag != RowWrite.AnyETag && connection.FindETag(write.Key, write.Name) is var stored && stored != write.ETag)
+            {
+                var conflict = new Storage.InconsistentStateException(
+                    $"The record {write.Key} {write.Name} has changed since it was read: ETag {stored ?? "none"} is stored, {write.ETag ?? "none"} was given. Read it again.",
+                    stored ?? "",
+                    write.ETag ?? "");
+                return () =>
+                {
+                    conflicted();
+                    done.TrySetException(conflict);
+                };
+            }
+        }
+
+        var etags = new string?[writes.Count];
+        for (var i = 0; i < etags.Length; i++)
+        {
+            etags[i] = connection.Apply(writes[i], now);
+        }
+
+        return () => done.TrySetResult(etags);
+    }
+
+    public override void Fail(Exception error) => done.TrySetException(error);
+}
+
+/// <summary>Throws the catalog away and makes it again from the stored state, in one transaction: readers see the old one until it is done.</summary>
+internal sealed class RebuildOp(Func<StoredRow, IEnumerable<Projection>> project, TimeProvider time, TimeSpan limit, CancellationToken cancellationToken) : WriteOp
+{
+    /// <summary>State rows held in memory at a time.</summary>
+    private const int Step = 200;
+
+    private readonly TaskCompletionSource<long> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<long> Done => done.Task;
+
+    public override int Rows => int.MaxValue;
+
+    public override long Bytes => 0;
+
+    public override Action Apply(WriterConnection connection, long now)
+    {
+        var started = time.GetTimestamp();
+        connection.ClearCatalog();
+        var (key, name, count) = ("", "", 0L);
+        while (connection.StateAfter(key, name, Step) is { Count: > 0 } rows)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (time.GetElapsedTime(started) > limit)
+            {
+                throw new TimeoutException($"Rebuilding the catalog took longer than {limit}; nothing changed. Raise {nameof(DurableOptions.RebuildTimeout)}.");
+            }
+
+            foreach (var projection in rows.SelectMany(project).Where(projection => projection is not Projection.Append))
+            {
+                connection.Apply(projection);
+            }
+
+            (key, name, count) = (rows[^1].Key, rows[^1].Name, count + rows.Count);
+        }
+
+        return () => done.TrySetResult(count);
+    }
+
+    public override void Fail(Exception error) => done.TrySetException(error);
+}

@@ -1,0 +1,38 @@
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>Options of the grains and the transfer worker.</summary>
+public sealed class ImageMgmtOptions
+{
+    /// <summary>Transfers that one silo runs at once, over all its pods. Default: 64: bounds memory and open files.</summary>
+    public int TransfersPerSilo { get; set; } = 64;
+
+    /// <summary>A transfer that stages nothing for this long is stopped as timed out. Default: 60 s.</summary>
+    public TimeSpan TransferStall { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>A finalise, prepare or delete that makes no progress for this long is stopped as timed out. Default: 10 minutes: a flush of a
+    /// large disk to a slow share says nothing while it runs.</summary>
+    public TimeSpan FinaliseStall { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Longest time a probe or a listing of sources may take. Default: 15 s.</summary>
+    public TimeSpan ProbeTimeout { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How often a shard asks pods that have not reported, and a version or publish asks below. Default: 10 s.</summary>
+    public TimeSpan EnsureInterval { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a shard gathers reports before it stores and tells them. Default: 100 ms: coalesces thousands of reports into few writes.</summary>
+    public TimeSpan ReportLinger { get; set; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Pods that one shard asks at once. Default: 32.</summary>
+    public int EnsuresAtOnce { get; set; } = 32;
+
+    /// <summary>File to which every requested and staged chunk is appended, for audits; empty = none. Default: empty.</summary>
+    public string TransferTrace { get; set; } = "";
+
+    /// <summary>When copies are tried again. A copy of the default, for settings are bound into the object that is here.</summary>
+    public RetryPolicy Retry { get; set; } = RetryPolicy.Default with { };
+
+    /// <summary>When pods are probed. A copy of the default, as above.</summary>
+    public ProbePolicy Probe { get; set; } = ProbePolicy.Default with { };
+}

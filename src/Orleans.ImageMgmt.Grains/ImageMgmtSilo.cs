@@ -1,0 +1,52 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.Hosting;
+using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Grains.Durable;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>Puts the grains, the transfer worker and the connectors into a silo.</summary>
+public static class ImageMgmtSilo
+{
+    /// <summary>Everything but storage, reminders and clustering, which the host chooses.</summary>
+    public static ISiloBuilder AddImageMgmt(this ISiloBuilder silo, ImageMgmtOptions options)
+    {
+        silo.Services.TryAddSingleton(TimeProvider.System);
+        silo.Services.TryAddSingleton<IFaultLog>(SilentFaultLog.Instance);
+        silo.Services.AddSingleton(options);
+        silo.Services.AddSingleton<Reporter>();
+        silo.Services.AddSingleton<ConnectorCache>();
+        silo.Services.AddSingleton<PublishTargets>();
+        silo.Services.AddSingleton<TransferWorker>();
+        silo.Services.AddSingleton<IConnectorFactory>(services => new FilesystemPods(services.GetRequiredService<TimeProvider>()));
+        silo.Services.AddSingleton<IConnectorFactory>(services => new SimulatedPods(services.GetRequiredService<TimeProvider>()));
+        silo.Services.AddSingleton(services => new ConnectorRegistry(
+            services.GetServices<IConnectorFactory>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<IFaultLog>()));
+        silo.Services.AddSingleton(services => new ImageMgmtClient(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<TimeProvider>()));
+        silo.Services.AddHostedService<TransferLifetime>();
+        silo.Services.AddHostedService<ResumeScan>();
+        return silo;
+    }
+
+    /// <summary>Grain state, reminders and the catalog on an embedded store.</summary>
+    public static ISiloBuilder AddEmbedded(this ISiloBuilder silo, EmbeddedStore store)
+    {
+        silo.AddEmbeddedStorage(store);
+        silo.UseEmbeddedReminders(store.DataDirectory);
+        return silo;
+    }
+}
+
+/// <summary>Stops transfers before Orleans stops, so that no result is sent to a silo that is gone.</summary>
+internal sealed class TransferLifetime(TransferWorker worker) : IHostedService
+{
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => worker.StopAsync(StopLimit);
+}

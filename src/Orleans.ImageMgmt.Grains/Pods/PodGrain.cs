@@ -1,0 +1,382 @@
+using Microsoft.Extensions.Logging;
+using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Domain;
+using Orleans.ImageMgmt.Grains.Durable;
+using Orleans.Runtime;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>Owns the truth about one pod's copies. Not reentrant: one thing after another; reads interleave.</summary>
+[GrainType("pod")]
+internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors, Reporter reporter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
+{
+    private PodRecords records = null!;
+    private readonly Dictionary<(VersionId, OperationId), int> shardOf = [];
+    private DateTimeOffset? probedAt;
+    private bool isProbing;
+
+    private Pod Pod => records.Pod with { ProbedAt = probedAt ?? records.Pod.ProbedAt };
+
+    private PodName Name => GrainKeys.PodOf(this.GetPrimaryKeyString());
+
+    protected override bool UsesReminder => false; // driven by the resume scan and by the shards that want something
+
+    public override async Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        records = new PodRecords(StateStorage, this.GetGrainId(), Name);
+        await records.ReadAsync();
+        if (records.Moving.Count > 0 || records.Pod.State != PodState.Disconnected)
+        {
+            Poke();
+        }
+    }
+
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        worker.StopPod(Name); // the next activation begins again from what is staged
+        return Task.CompletedTask;
+    }
+
+    public async Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by)
+    {
+        if (connectors.Get(spec) is ConnectorResult<IPodConnector>.Failed(var fault))
+        {
+            return Reply.Refused<Pod>("pod.invalid", fault.Detail, fault.NextStep);
+        }
+
+        probedAt = null;
+        return await ChangePodAsync(new PodCommand.Connect(spec), by, "pod.connected");
+    }
+
+    public Task<Reply<Pod>> DrainAsync(RequestedBy by) => ChangePodAsync(new PodCommand.Drain(), by, "pod.draining");
+
+    public Task<Reply<Pod>> DisconnectAsync(RequestedBy by) => ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count), by, "pod.disconnected");
+
+    public Task<PodView> GetAsync() => Task.FromResult(new PodView(Pod, [.. records.Moving.Select(ViewOf)]));
+
+    public async Task<CopyView> GetCopyAsync(VersionId version) => ViewOf(await records.GetAsync(version));
+
+    public async Task<Reply<SourceList>> ListSourcesAsync(string? cursor, int limit)
+    {
+        if (Pod.Spec is not { } spec || connectors.Get(spec) is not ConnectorResult<IPodConnector>.Done(var connector))
+        {
+            return Reply.Refused<SourceList>("pod.not-connected", $"Pod {Name} is not connected.", "Connect it first.");
+        }
+
+        using var stop = new CancellationTokenSource(options.ProbeTimeout, Time);
+        var listed = await Task.Run(() => connector.ListSourcesAsync(cursor, Math.Clamp(limit, 1, Limits.PageRows), stop.Token), stop.Token)
+            .WaitAsync(options.ProbeTimeout, Time, CancellationToken.None);
+        return listed switch
+        {
+            ConnectorResult<SourcePage>.Done(var page) => Reply.Of(new SourceList(
+                [.. page.Entries.Select(e => new SourceItem(e.Path, e.Length, e.ModifiedAt))], page.NextCursor)),
+            ConnectorResult<SourcePage>.Failed(var fault) => Reply.Refused<SourceList>(fault.Code, fault.Detail, fault.NextStep),
+            _ => Reply.Refused<SourceList>("pod.busy", $"Pod {Name} is not ready to list its sources.", "Ask again in a moment."),
+        };
+    }
+
+    public Task<Reply<CopyStanding>> EnsurePreparedAsync(PrepareOrder order) =>
+        CommandAsync(order.Version, new CopyCommand.EnsurePrepared(order.Generation, order.Operation, order.Source), order.Operation, isNewWork: true);
+
+    public Task<Reply<CopyStanding>> EnsureAsync(EnsureOrder order)
+    {
+        shardOf[(order.Version, order.Operation)] = order.Shard;
+        CopyCommand ensure = new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From);
+        return CommandsAsync(order.Version, order.RetryOf is { } failed ? [ensure, new CopyCommand.Retry(order.Operation, failed)] : [ensure], order.Operation, isNewWork: true);
+    }
+
+    public Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation) =>
+        CommandAsync(version, new CopyCommand.Cancel(operation), operation, isNewWork: false);
+
+    public Task<Reply<CopyStanding>> DeleteCopyAsync(VersionId version, Generation generation) =>
+        CommandAsync(version, new CopyCommand.Delete(generation), null, isNewWork: false);
+
+    public async Task WorkerEndedAsync(WorkerResult result)
+    {
+        if (result.Fault is { } problem)
+        {
+            TransferLog.Faulted(Log, Name.Value, result.Version.Value, problem.ToString());
+        }
+
+        CopyCommand command = result switch
+        {
+            { IsRemoved: true } => new CopyCommand.Removed(result.Attempt),
+            { Fault: { } fault } => new CopyCommand.Faulted(result.Attempt, fault),
+            { Receipt: { } receipt, Content: { } content } => (await records.GetAsync(result.Version)).Role == CopyRole.Source
+                ? new CopyCommand.Prepared(result.Attempt, content, receipt)
+                : new CopyCommand.Finalised(result.Attempt, receipt),
+            _ => throw new NotSupportedException("A worker brings a removal, a fault or a receipt."),
+        };
+        await CommandAsync(result.Version, command, null, isNewWork: false);
+    }
+
+    public async Task ProbedAsync(ConnectorFault? fault)
+    {
+        isProbing = false;
+        probedAt = Now;
+        var before = records.Pod;
+        PodCommand command = fault is null ? new PodCommand.Probed() : new PodCommand.ProbeFailed(fault);
+        var after = PodMachine.Decide(before, command).Events.Aggregate(before, (p, e) => PodMachine.Evolve(p, e, Now, options.Probe));
+
+        // A probe that says what is known costs no write.
+        if (after != before with { ProbedAt = after.ProbedAt, ChangedAt = after.ChangedAt })
+        {
+            Projection[] lines = after.State == before.State ? [] :
+            [
+                Activity.Line(Now, Activity.Service, "pod.state", $"Pod {Name} is {Words.Shown(after.State)}{(fault is null ? "" : $": {fault}")}", pod: Name),
+            ];
+            await GuardAsync(() => records.WriteAsync(after, [], lines));
+        }
+
+        Poke();
+    }
+
+    protected override async Task<TimeSpan?> DriveOnceAsync()
+    {
+        var now = Now;
+        await GiveUpAndStartAsync(now);
+        RunJobs(now);
+        return Probe(now);
+    }
+
+    private async Task GiveUpAndStartAsync(DateTimeOffset now)
+    {
+        var changed = records.Moving
+            .Where(c => CopyMachine.Next(c, now, options.Retry) is CopyStep.GiveUp)
+            .Select(c => Evolve(c, new CopyCommand.GiveUp(), now)).OfType<Copy>().ToList();
+        var admitted = PodMachine.Admit(Pod, records.Moving, now, options.Retry).ToHashSet();
+        changed.AddRange(records.Moving.Where(c => admitted.Contains(c.Version)).Select(c => Evolve(c, new CopyCommand.Start(), now)).OfType<Copy>());
+        await StoreAsync(changed);
+    }
+
+    /// <summary>Makes sure that every copy at work has its job; jobs of a pod that does not work are left to end by themselves.</summary>
+    private void RunJobs(DateTimeOffset now)
+    {
+        if (Pod.Spec is not { } spec)
+        {
+            return;
+        }
+
+        foreach (var copy in records.Moving)
+        {
+            var step = CopyMachine.Next(copy, now, options.Retry);
+            if (step is CopyStep.Prepare or CopyStep.Receive or CopyStep.Finalise or CopyStep.Remove)
+            {
+                worker.Ensure(new TransferJob(spec, copy, step));
+            }
+        }
+    }
+
+    private TimeSpan? Probe(DateTimeOffset now)
+    {
+        DateTimeOffset? back = records.Moving.Count > 0 ? now + options.EnsureInterval : null;
+        switch (PodMachine.Next(Pod, now, options.Probe))
+        {
+            case PodStep.Probe when !isProbing:
+                isProbing = true;
+                SendProbe();
+                back = Sooner(back, now + options.ProbeTimeout + options.Probe.RetryInterval);
+                break;
+            case PodStep.Probe:
+                isProbing = false; // the answer was lost: the next drive asks again
+                back = Sooner(back, now + options.Probe.RetryInterval);
+                break;
+            case PodStep.Wait wait:
+                back = Sooner(back, wait.Until);
+                break;
+            default:
+                break; // disconnected: nothing to ask
+        }
+
+        foreach (var copy in records.Moving)
+        {
+            if (CopyMachine.Next(copy, now, options.Retry) is CopyStep.Wait wait)
+            {
+                back = Sooner(back, wait.Until);
+            }
+        }
+
+        return back is null ? null : back.Value > now ? back.Value - now : TimeSpan.FromMilliseconds(10);
+    }
+
+    private void SendProbe()
+    {
+        var spec = Pod.Spec!;
+        var self = GrainFactory.GetPod(Name);
+        var limit = options.ProbeTimeout;
+        var time = Time;
+        reporter.Send(Name.Value, async () => await self.ProbedAsync(await ProbeAsync(connectors, spec, limit, time)));
+    }
+
+    private static async Task<ConnectorFault?> ProbeAsync(ConnectorCache connectors, PodSpec spec, TimeSpan limit, TimeProvider time)
+    {
+        using var stop = new CancellationTokenSource(limit, time);
+        try
+        {
+            return connectors.Get(spec) switch
+            {
+                ConnectorResult<IPodConnector>.Done(var connector) =>
+                    await connector.ProbeAsync(stop.Token).WaitAsync(limit, time) is ConnectorResult<PodProbe>.Failed(var fault) ? fault : null,
+                ConnectorResult<IPodConnector>.Failed(var fault) => fault,
+                _ => null,
+            };
+        }
+        catch (Exception problem) when (problem is TimeoutException or OperationCanceledException)
+        {
+            return new ConnectorFault(FaultStage.Probe, FaultCause.TimedOut, $"Pod {spec.Name} did not answer within {limit.TotalSeconds:0} s.", "Check the pod and the way to it.");
+        }
+    }
+
+    private Task<Reply<CopyStanding>> CommandAsync(VersionId version, CopyCommand command, OperationId? asker, bool isNewWork) =>
+        CommandsAsync(version, [command], asker, isNewWork);
+
+    private async Task<Reply<CopyStanding>> CommandsAsync(VersionId version, IReadOnlyList<CopyCommand> commands, OperationId? asker, bool isNewWork)
+    {
+        var before = await records.GetAsync(version);
+        if (isNewWork && RefuseNewWork(before) is { } refusal)
+        {
+            return Reply.Refused<CopyStanding>(refusal);
+        }
+
+        var now = Now;
+        var copy = before;
+        foreach (var command in commands)
+        {
+            var decision = CopyMachine.Decide(copy, command, now, options.Retry);
+            if (decision.Refusal is { } refused)
+            {
+                return Reply.Refused<CopyStanding>(refused);
+            }
+
+            copy = decision.Events.Aggregate(copy, (c, e) => CopyMachine.Evolve(c, e, now));
+        }
+
+        if (copy.Revision != before.Revision)
+        {
+            // A slot that is free is taken in the same write.
+            if (copy.State == CopyState.Pending && PodMachine.Admit(Pod, [.. records.Moving.Where(c => c.Version != version), copy], now, options.Retry).Contains(version))
+            {
+                copy = Evolve(copy, new CopyCommand.Start(), now) ?? copy;
+            }
+
+            await StoreAsync([copy]);
+            Poke();
+        }
+
+        return Reply.Of(StandingOf(copy, asker));
+    }
+
+    private Refusal? RefuseNewWork(Copy copy)
+    {
+        if (copy.IsMoving || copy.State == CopyState.Available)
+        {
+            return null;
+        }
+
+        return Pod.State switch
+        {
+            PodState.Draining => new Refusal("pod.draining", $"Pod {Name} is draining and gets nothing new.", "Connect it again, or leave it out."),
+            PodState.Disconnected => new Refusal("pod.disconnected", $"Pod {Name} is not connected.", "Connect it first."),
+            _ when records.Moving.Count >= Limits.QueuePerPod => new Refusal("pod.queue-full", $"Pod {Name} already has {Limits.QueuePerPod} copies waiting.", "Try again when some are done."),
+            _ => null,
+        };
+    }
+
+    private Copy? Evolve(Copy copy, CopyCommand command, DateTimeOffset now)
+    {
+        var events = CopyMachine.Decide(copy, command, now, options.Retry).Events;
+        return events.Count == 0 ? null : events.Aggregate(copy, (c, e) => CopyMachine.Evolve(c, e, now));
+    }
+
+    /// <summary>Stores first, then tells whoever wants the copy.</summary>
+    private async Task StoreAsync(IReadOnlyList<Copy> changed)
+    {
+        if (changed.Count == 0)
+        {
+            return;
+        }
+
+        var lines = changed.Where(c => !c.IsMoving).Select(c => Activity.Line(c.ChangedAt, Activity.Service, "copy.state",
+            $"{c.Version} on pod {Name} is {Words.Shown(c.State)}{(c.Fault is null || c.State == CopyState.Available ? "" : $": {c.Fault}")}", c.Version, pod: Name)).ToList();
+        var listeners = changed.ToDictionary(c => c.Version, c => ListenersOf(c));
+        await GuardAsync(() => records.WriteAsync(null, changed, lines));
+        foreach (var copy in changed)
+        {
+            Tell(copy, listeners[copy.Version]);
+        }
+    }
+
+    /// <summary>Those who want it now, and those who wanted it until this change.</summary>
+    private List<OperationId> ListenersOf(Copy copy) =>
+        [.. copy.WantedBy.Union(records.Moving.FirstOrDefault(c => c.Version == copy.Version)?.WantedBy ?? [])];
+
+    private void Tell(Copy copy, IReadOnlyList<OperationId> operations)
+    {
+        if (copy.State is CopyState.Replicating or CopyState.Finalising or CopyState.Preparing)
+        {
+            return; // progress is asked for, not told
+        }
+
+        if (copy.Role == CopyRole.Source || copy.State == CopyState.Deleted)
+        {
+            var version = GrainFactory.GetVersion(copy.Version);
+            var standing = StandingOf(copy, null);
+            reporter.Send(copy.Version.Value, () => version.CopyReportedAsync(standing));
+        }
+
+        foreach (var operation in operations)
+        {
+            if (shardOf.TryGetValue((copy.Version, operation), out var shard))
+            {
+                var listener = GrainFactory.GetShard(operation, shard);
+                var standing = StandingOf(copy, operation);
+                reporter.Send(operation.Value, () => listener.ReportAsync(standing));
+            }
+        }
+    }
+
+    private async Task<Reply<Pod>> ChangePodAsync(PodCommand command, RequestedBy by, string action)
+    {
+        var decision = PodMachine.Decide(records.Pod, command);
+        if (decision.Refusal is { } refusal)
+        {
+            return Reply.Refused<Pod>(refusal);
+        }
+
+        if (decision.Events.Count > 0)
+        {
+            var pod = decision.Events.Aggregate(records.Pod, (p, e) => PodMachine.Evolve(p, e, Now, options.Probe));
+            await GuardAsync(() => records.WriteAsync(pod, [], [Activity.Line(Now, by, action, $"Pod {Name}", pod: Name)]));
+        }
+
+        Poke();
+        return Reply.Of(Pod);
+    }
+
+    /// <summary>After a failed write memory is read anew from the store before anything else happens.</summary>
+    private async Task GuardAsync(Func<Task> write)
+    {
+        try
+        {
+            await write();
+        }
+        catch
+        {
+            DeactivateOnIdle();
+            throw;
+        }
+    }
+
+    private CopyView ViewOf(Copy copy)
+    {
+        var progress = copy.IsMoving ? worker.ProgressOf(Name, copy.Version) : null;
+        return new CopyView(progress?.Phase == CopyState.Finalising && copy.State == CopyState.Replicating ? copy with { State = CopyState.Finalising } : copy, progress);
+    }
+
+    /// <summary>As one operation sees it, or as it is.</summary>
+    private CopyStanding StandingOf(Copy copy, OperationId? asker) => new(Name, copy.Version, asker is { } operation ? CopyMachine.StateFor(copy, operation) : copy.State,
+        copy.Generation, copy.Fault, copy.Tries, copy.Content, copy.Receipt, copy.Role, copy.Attempt);
+
+    private static DateTimeOffset Sooner(DateTimeOffset? a, DateTimeOffset b) => a is { } known && known < b ? known : b;
+}

@@ -1,0 +1,96 @@
+using Orleans.ImageMgmt.Domain;
+using Orleans.ImageMgmt.Grains.Durable;
+using Orleans.Runtime;
+using Orleans.Storage;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>
+/// What a pod has stored. Copies in motion lie in one hot record; a copy that ends is written to a record of its own, and leaves the hot one
+/// with its next write, so that an end costs one write. Of two records of one copy the one with the higher revision counts.
+/// </summary>
+internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName name)
+{
+    private readonly StateCell<StoredPod> hot = new(storage, "pod", grain);
+    private Dictionary<VersionId, Copy> moving = [];
+
+    public Pod Pod => hot.Current.Pod ?? PodMachine.Initial(name);
+
+    public IReadOnlyCollection<Copy> Moving => moving.Values;
+
+    public async Task ReadAsync()
+    {
+        await hot.ReadAsync();
+        var found = new Dictionary<VersionId, Copy>();
+        foreach (var copy in hot.Current.Moving)
+        {
+            var ended = await ReadEndedAsync(copy.Version);
+            if (ended is null || ended.Revision < copy.Revision)
+            {
+                found[copy.Version] = copy;
+            }
+        }
+
+        moving = found;
+    }
+
+    public async Task<Copy> GetAsync(VersionId version) => moving.TryGetValue(version, out var copy)
+        ? copy
+        : await ReadEndedAsync(version) ?? CopyMachine.Initial(version, name);
+
+    /// <summary>Stores changed copies, and the pod where it changed. After an exception nothing here can be trusted: read again.</summary>
+    /// <param name="pod">The pod as it shall be, or null when it did not change.</param>
+    /// <param name="changed">The copies that changed.</param>
+    /// <param name="lines">For the activity log.</param>
+    public async Task WriteAsync(Pod? pod, IReadOnlyList<Copy> changed, IReadOnlyList<Projection> lines)
+    {
+        var next = new Dictionary<VersionId, Copy>(moving);
+        var hotChanges = pod is not null;
+        foreach (var copy in changed)
+        {
+            if (copy.IsMoving)
+            {
+                next[copy.Version] = copy;
+                hotChanges = true;
+            }
+            else
+            {
+                await WriteEndedAsync(copy, hotChanges ? [] : lines);
+                lines = hotChanges ? lines : [];
+                next.Remove(copy.Version);
+            }
+        }
+
+        if (hotChanges)
+        {
+            await hot.ChangeAsync(current => new StoredPod
+            {
+                Pod = pod ?? current.Pod,
+                Moving = [.. next.Values],
+                UnknownFields = current.UnknownFields,
+                ThisWriteOnly = lines,
+            });
+        }
+
+        moving = next;
+    }
+
+    /// <summary>Keeps a step that need not be durable: after a crash the copy begins that try again and finds its staged bytes.</summary>
+    public void Remember(Copy copy) => moving = new Dictionary<VersionId, Copy>(moving) { [copy.Version] = copy };
+
+    private async Task<Copy?> ReadEndedAsync(VersionId version)
+    {
+        var cell = CellOf(version);
+        await cell.ReadAsync();
+        return cell.Current.Copy;
+    }
+
+    private async Task WriteEndedAsync(Copy copy, IReadOnlyList<Projection> lines)
+    {
+        var cell = CellOf(copy.Version);
+        await cell.ReadAsync();
+        await cell.ChangeAsync(current => new StoredCopy { Copy = copy, UnknownFields = current.UnknownFields, ThisWriteOnly = lines });
+    }
+
+    private StateCell<StoredCopy> CellOf(VersionId version) => new(storage, $"copy/{version}", grain);
+}

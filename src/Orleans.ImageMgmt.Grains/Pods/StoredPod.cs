@@ -1,0 +1,60 @@
+using System.Text.Json;
+using Orleans.ImageMgmt.Domain;
+using Orleans.ImageMgmt.Grains.Durable;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>The hot part of a pod's state: the pod, and the copies in motion on it. Ended copies are records of their own.</summary>
+internal sealed class StoredPod : Recorded
+{
+    public Pod? Pod { get; init; }
+
+    public IReadOnlyList<Copy> Moving { get; init; } = [];
+
+    protected override IEnumerable<CatalogRow> Rows()
+    {
+        if (Pod is { Spec: { } spec } pod)
+        {
+            yield return new CatalogRow(CatalogKind.Pod, pod.Name.Value, pod.Name.Value, pod.State.ToString(), pod.ChangedAt, pod.ChangedAt,
+                JsonSerializer.Serialize(new PodBody(pod.Name, pod.State, spec.Family, spec.Labels, pod.Fault, spec.Slots), StateJson.Options))
+            {
+                Family = spec.Family,
+                Pod = pod.Name.Value,
+                Unfinished = pod.State != PodState.Disconnected,
+            };
+        }
+
+        foreach (var copy in Moving)
+        {
+            yield return CopyRows.Of(copy);
+        }
+    }
+}
+
+/// <summary>A copy that has ended: available, failed, quarantined or deleted.</summary>
+internal sealed class StoredCopy : Recorded
+{
+    public Copy? Copy { get; init; }
+
+    protected override IEnumerable<CatalogRow> Rows() => Copy is null ? [] : [CopyRows.Of(Copy)];
+}
+
+/// <summary>A pod as lists show it.</summary>
+public sealed record PodBody(PodName Name, PodState State, string Family, IReadOnlyDictionary<string, string> Labels, ConnectorFault? Fault, int Slots);
+
+/// <summary>A copy as lists show it.</summary>
+public sealed record CopyBody(VersionId Version, PodName Pod, CopyRole Role, CopyState State, Generation Generation, Receipt? Receipt, ConnectorFault? Fault,
+    DateTimeOffset? RetryAt);
+
+internal static class CopyRows
+{
+    internal static CatalogRow Of(Copy copy) =>
+        new(CatalogKind.Copy, $"{copy.Pod}/{copy.Version}", copy.Version.Value, copy.State.ToString(), copy.WantedAt, copy.ChangedAt,
+            JsonSerializer.Serialize(new CopyBody(copy.Version, copy.Pod, copy.Role, copy.State, copy.Generation, copy.Receipt, copy.Fault, copy.RetryAt), StateJson.Options))
+        {
+            Sort = $"{copy.Version}/{copy.Pod}",
+            Image = copy.Version.Image.Value,
+            Version = copy.Version.Version.Value,
+            Pod = copy.Pod.Value,
+        };
+}

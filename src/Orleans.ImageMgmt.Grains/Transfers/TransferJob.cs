@@ -1,0 +1,132 @@
+using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>One step of one copy that the worker carries out.</summary>
+/// <param name="Spec">The pod it runs on.</param>
+/// <param name="Copy">The copy as it was when the step was decided.</param>
+/// <param name="Step">What to do.</param>
+internal sealed record TransferJob(PodSpec Spec, Copy Copy, CopyStep Step);
+
+/// <summary>A job under way: its progress, and the means to stop it.</summary>
+internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TimeProvider time, DateTimeOffset startedAt) : ITransferObserver, IDisposable
+{
+    private int chunksNeeded;
+    private int chunksBefore;
+    private int chunksStaged;
+    private long bytesNeeded;
+    private long bytesSent;
+    private long bytesVerified;
+    private long bytesToVerify;
+    private long movedAt = time.GetTimestamp();
+
+    public TransferJob Job { get; } = job;
+
+    public CancellationTokenSource Stop { get; } = new();
+
+    public CopyState Phase { get; set; } = job.Copy.State;
+
+    public bool IsStalled { get; private set; }
+
+    /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
+    public bool IsAtWork { get; private set; }
+
+    /// <summary>Ends when the connector has let go, whatever the result.</summary>
+    public Task Ended { get; set; } = Task.CompletedTask;
+
+    public CopyProgress Progress => new(Phase, chunksNeeded, chunksBefore, Volatile.Read(ref chunksStaged), bytesNeeded,
+        Interlocked.Read(ref bytesSent), Interlocked.Read(ref bytesVerified), Interlocked.Read(ref bytesToVerify), startedAt);
+
+    public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded)
+    {
+        this.chunksNeeded = chunksNeeded;
+        chunksBefore = chunksStaged;
+        this.bytesNeeded = bytesNeeded;
+        trace.Planned(Job, chunksNeeded, chunksStaged);
+        Moved();
+    }
+
+    public void ChunkRequested(int chunk) => trace.Requested(Job, chunk);
+
+    public void ChunkStaged(int chunk, int length)
+    {
+        trace.Staged(Job, chunk);
+        Interlocked.Increment(ref chunksStaged);
+        Interlocked.Add(ref bytesSent, length);
+        Moved();
+    }
+
+    public void Advanced(long bytes, long total)
+    {
+        Interlocked.Exchange(ref bytesVerified, bytes);
+        Interlocked.Exchange(ref bytesToVerify, total);
+        Moved();
+    }
+
+    public void Begin()
+    {
+        Moved();
+        IsAtWork = true;
+    }
+
+    public void Moved() => Interlocked.Exchange(ref movedAt, time.GetTimestamp());
+
+    /// <summary>Stops the job when nothing moved for too long.</summary>
+    public void StopIfStalled(TimeSpan transferStall, TimeSpan finaliseStall)
+    {
+        var limit = Phase == CopyState.Replicating ? transferStall : finaliseStall;
+        if (!IsAtWork || IsStalled || time.GetElapsedTime(Interlocked.Read(ref movedAt)) <= limit)
+        {
+            return;
+        }
+
+        IsStalled = true;
+        try
+        {
+            Stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself just now.
+        }
+    }
+
+    public void Dispose() => Stop.Dispose();
+}
+
+/// <summary>Appends one line for every chunk requested and staged to a file, so that an audit over kills can prove that no staged chunk was
+/// requested again. A line is handed to the system before the caller goes on, so it survives a kill of the process.</summary>
+internal sealed class TransferTrace : IDisposable
+{
+    private readonly FileStream? file;
+    private readonly Lock gate = new();
+
+    public TransferTrace(string path) =>
+        file = path.Length == 0 ? null : new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+
+    public void Planned(TransferJob job, int needed, int staged) => Write($"P {Of(job)} needed={needed} staged={staged}\n");
+
+    public void Requested(TransferJob job, int chunk) => Write($"R {Of(job)} {chunk}\n");
+
+    public void Staged(TransferJob job, int chunk) => Write($"S {Of(job)} {chunk}\n");
+
+    public void Dispose() => file?.Dispose();
+
+    private static string Of(TransferJob job) => $"{job.Spec.Name} {job.Copy.Version} {job.Copy.Generation}.{job.Copy.Attempt}";
+
+    private void Write(FormattableString line)
+    {
+        if (file is null)
+        {
+            return;
+        }
+
+        var bytes = System.Text.Encoding.UTF8.GetBytes(FormattableString.Invariant(line));
+        lock (gate)
+        {
+            file.Write(bytes);
+        }
+    }
+}

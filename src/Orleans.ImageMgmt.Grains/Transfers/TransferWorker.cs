@@ -1,0 +1,344 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>
+/// Moves bytes for the pods of this silo, outside grain turns. One job at a time per copy: a newer job stops the older one and waits until
+/// the connector has let go. Results go to the pod grain as a normal call; one that cannot be delivered is made again when the pod drives.
+/// </summary>
+internal sealed class TransferWorker : IDisposable
+{
+    /// <summary>How often one connector call may answer "in progress" before it counts as stalled.</summary>
+    private const int PollLimit = 10_000;
+
+    /// <summary>Tries to deliver one result; the pod's own drive is the fallback.</summary>
+    private const int DeliveryTries = 6;
+
+    private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<(PodName Pod, VersionId Version), RunningTransfer> running = new();
+    private readonly IGrainFactory grains;
+    private readonly ConnectorCache connectors;
+    private readonly ImageMgmtOptions options;
+    private readonly TimeProvider time;
+    private readonly ILogger<TransferWorker> log;
+    private readonly TransferTrace trace;
+    private readonly SemaphoreSlim slots;
+    private readonly ITimer watch;
+    private readonly CancellationTokenSource stopping = new();
+
+    public TransferWorker(IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TimeProvider time, ILogger<TransferWorker> log)
+    {
+        (this.grains, this.connectors, this.options, this.time, this.log) = (grains, connectors, options, time, log);
+        trace = new TransferTrace(options.TransferTrace);
+        slots = new SemaphoreSlim(options.TransfersPerSilo);
+        watch = time.CreateTimer(_ => StopStalled(), null, WatchInterval, WatchInterval);
+    }
+
+    public CopyProgress? ProgressOf(PodName pod, VersionId version) =>
+        running.TryGetValue((pod, version), out var transfer) ? transfer.Progress : null;
+
+    /// <summary>Starts a job unless this very try is under way. Returns at once.</summary>
+    public void Ensure(TransferJob job)
+    {
+        if (stopping.IsCancellationRequested)
+        {
+            return;
+        }
+
+        var key = (job.Spec.Name, job.Copy.Version);
+        RunningTransfer? older = null;
+        if (running.TryGetValue(key, out var known))
+        {
+            if (known.Job.Copy.Attempt >= job.Copy.Attempt)
+            {
+                return;
+            }
+
+            known.Stop.Cancel();
+            older = known;
+        }
+
+        var transfer = new RunningTransfer(job, trace, time, time.GetUtcNow());
+        running[key] = transfer;
+        using (ExecutionContext.SuppressFlow())
+        {
+            transfer.Ended = Task.Run(() => RunAsync(transfer, older));
+        }
+    }
+
+    /// <summary>Stops every job of a pod, when its grain leaves this silo.</summary>
+    public void StopPod(PodName pod)
+    {
+        foreach (var (key, transfer) in running)
+        {
+            if (key.Pod == pod)
+            {
+                transfer.Stop.Cancel();
+            }
+        }
+    }
+
+    /// <summary>Stops everything and waits, bounded, until the connectors have let go.</summary>
+    public async Task StopAsync(TimeSpan limit)
+    {
+        await stopping.CancelAsync();
+        foreach (var transfer in running.Values)
+        {
+            await transfer.Stop.CancelAsync();
+        }
+
+        try
+        {
+            await Task.WhenAll(running.Values.Select(t => t.Ended)).WaitAsync(limit, time);
+        }
+        catch (TimeoutException)
+        {
+            TransferLog.StopTimedOut(log, running.Count);
+        }
+    }
+
+    public void Dispose()
+    {
+        watch.Dispose();
+        stopping.Dispose();
+        slots.Dispose();
+        trace.Dispose();
+    }
+
+    private void StopStalled()
+    {
+        foreach (var transfer in running.Values)
+        {
+            transfer.StopIfStalled(options.TransferStall, options.FinaliseStall);
+        }
+    }
+
+    private async Task RunAsync(RunningTransfer transfer, RunningTransfer? older)
+    {
+        var job = transfer.Job;
+        var key = (job.Spec.Name, job.Copy.Version);
+        try
+        {
+            if (older is not null)
+            {
+                await older.Ended; // the connector serves one call per copy
+            }
+
+            var result = await RunGuardedAsync(transfer);
+            if (result is not null && !stopping.IsCancellationRequested)
+            {
+                await DeliverAsync(job, result);
+            }
+        }
+        finally
+        {
+            running.TryRemove(new(key, transfer));
+            transfer.Dispose();
+        }
+    }
+
+    private async Task<WorkerResult?> RunGuardedAsync(RunningTransfer transfer)
+    {
+        var job = transfer.Job;
+        try
+        {
+            await slots.WaitAsync(transfer.Stop.Token);
+            try
+            {
+                transfer.Begin();
+                var result = await CarryOutAsync(transfer, transfer.Stop.Token);
+
+                // A connector answers a stopped call with a value; it says that the call was stopped, and only the worker knows why.
+                return result.Fault is { Cause: FaultCause.Cancelled } && transfer.Stop.IsCancellationRequested ? Stopped(transfer) : result;
+            }
+            finally
+            {
+                slots.Release();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return Stopped(transfer);
+        }
+        catch (Exception bug)
+        {
+            TransferLog.Broke(log, job.Spec.Name.Value, job.Copy.Version.Value, bug);
+            return Failed(job, new ConnectorFault(StageOf(transfer), FaultCause.Unexpected, $"{bug.GetType().Name}: {bug.Message}",
+                "This is a defect: report it with the server's log."));
+        }
+    }
+
+    /// <summary>Timed out when nothing moved. Else it was stopped by a newer job, a moving grain or the end of the process: nobody waits for this one.</summary>
+    private WorkerResult? Stopped(RunningTransfer transfer) => !transfer.IsStalled
+        ? null
+        : Failed(transfer.Job, new ConnectorFault(StageOf(transfer), FaultCause.TimedOut,
+            $"Nothing moved on pod {transfer.Job.Spec.Name} for {(transfer.Phase == CopyState.Replicating ? options.TransferStall : options.FinaliseStall).TotalSeconds:0} s.",
+            "It is tried again; check the pod's storage and network if it repeats."));
+
+    private async Task<WorkerResult> CarryOutAsync(RunningTransfer transfer, CancellationToken stop)
+    {
+        var job = transfer.Job;
+        var order = new CopyOrder(job.Copy.Version, job.Copy.Generation, job.Copy.Attempt);
+        switch (connectors.Get(job.Spec))
+        {
+            case ConnectorResult<IPodConnector>.Failed failed:
+                return Failed(job, failed.Fault with { Stage = StageOf(transfer) });
+            case ConnectorResult<IPodConnector>.Done(var connector):
+                return job.Step switch
+                {
+                    CopyStep.Prepare step => await PrepareAsync(transfer, connector, order, step, stop),
+                    CopyStep.Receive step => await ReceiveAsync(transfer, connector, order, step, stop),
+                    CopyStep.Finalise step => await FinaliseAsync(transfer, connector, order, step.Content, stop),
+                    CopyStep.Remove step => await RemoveAsync(transfer, connector, order, step, stop),
+                    _ => throw new NotSupportedException(job.Step.ToString()),
+                };
+            default:
+                throw new NotSupportedException("A connector is made or not; nothing else.");
+        }
+    }
+
+    private async Task<WorkerResult> PrepareAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Prepare step, CancellationToken stop)
+    {
+        var result = await PollAsync(transfer, () => connector.PrepareAsync(order, step.Source, transfer, stop), stop);
+        return result switch
+        {
+            ConnectorResult<PreparedCopy>.Done(var prepared) => Done(transfer.Job, prepared.Content, prepared.Receipt),
+            ConnectorResult<PreparedCopy>.Failed(var fault) => Failed(transfer.Job, fault),
+            _ => throw new NotSupportedException(),
+        };
+    }
+
+    private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
+    {
+        var opened = await OpenSourceAsync(order.Version, step, stop);
+        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
+        {
+            return Failed(transfer.Job, ((ConnectorResult<Content.IContentReader>.Failed)opened).Fault);
+        }
+
+        await using (reader)
+        {
+            var bound = ReaderOffer.Create(reader, step.Content);
+            if (bound is not ConnectorResult<ReaderOffer>.Done(var offer))
+            {
+                return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)bound).Fault);
+            }
+
+            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
+            if (received is ConnectorResult<StagedCopy>.Failed(var fault))
+            {
+                return Failed(transfer.Job, fault);
+            }
+        }
+
+        return await FinaliseAsync(transfer, connector, order, step.Content, stop);
+    }
+
+    private async Task<ConnectorResult<Content.IContentReader>> OpenSourceAsync(VersionId version, CopyStep.Receive step, CancellationToken stop)
+    {
+        var source = (await grains.GetPod(step.From).GetAsync()).Pod;
+        if (source.Spec is null || source.State == PodState.Disconnected)
+        {
+            return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {step.From} is not connected.", $"Connect pod {step.From} again.");
+        }
+
+        if (connectors.Get(source.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
+        {
+            return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {step.From} cannot be opened with its settings.", $"Correct the settings of pod {step.From}.");
+        }
+
+        var opened = await connector.OpenAsync(version, stop);
+        return opened is ConnectorResult<Content.IContentReader>.InProgress
+            ? new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.")
+            : opened;
+    }
+
+    private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
+    {
+        transfer.Phase = CopyState.Finalising;
+        transfer.Moved();
+        var result = await PollAsync(transfer, () => connector.FinaliseAsync(order, content, transfer, stop), stop);
+        return result switch
+        {
+            ConnectorResult<Receipt>.Done(var receipt) => Done(transfer.Job, content, receipt),
+            ConnectorResult<Receipt>.Failed(var fault) => Failed(transfer.Job, fault),
+            _ => throw new NotSupportedException(),
+        };
+    }
+
+    private async Task<WorkerResult> RemoveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Remove step, CancellationToken stop)
+    {
+        var scope = step.Final ? DeleteScope.Copy : DeleteScope.Staged;
+        var result = await PollAsync(transfer, () => connector.DeleteAsync(order, scope, stop), stop);
+        return result is ConnectorResult<Removed>.Failed(var fault)
+            ? Failed(transfer.Job, fault)
+            : new WorkerResult(order.Version, order.Attempt, null, null, null, IsRemoved: true);
+    }
+
+    /// <summary>Makes a call until it no longer answers "in progress".</summary>
+    private async Task<ConnectorResult<T>> PollAsync<T>(RunningTransfer transfer, Func<Task<ConnectorResult<T>>> call, CancellationToken stop)
+    {
+        for (var poll = 0; poll < PollLimit; poll++)
+        {
+            var result = await call();
+            if (result is not ConnectorResult<T>.InProgress waiting)
+            {
+                return result;
+            }
+
+            await Task.Delay(waiting.AskAgainAfter, time, stop);
+        }
+
+        return new ConnectorFault(StageOf(transfer), FaultCause.TimedOut, $"Still in progress after {PollLimit} questions.", "Check the pod; it is tried again.");
+    }
+
+    private async Task DeliverAsync(TransferJob job, WorkerResult result)
+    {
+        for (var attempt = 1; attempt <= DeliveryTries && !stopping.IsCancellationRequested; attempt++)
+        {
+            try
+            {
+                await grains.GetPod(job.Spec.Name).WorkerEndedAsync(result);
+                return;
+            }
+            catch (Exception problem)
+            {
+                TransferLog.NotDelivered(log, job.Spec.Name.Value, job.Copy.Version.Value, attempt, problem);
+                await Task.Delay(TimeSpan.FromSeconds(attempt), time, CancellationToken.None);
+            }
+        }
+    }
+
+    private static FaultStage StageOf(RunningTransfer transfer) => transfer.Job.Step switch
+    {
+        CopyStep.Prepare => FaultStage.Prepare,
+        CopyStep.Remove => FaultStage.Delete,
+        _ => transfer.Phase == CopyState.Finalising ? FaultStage.Finalise : FaultStage.Receive,
+    };
+
+    private static WorkerResult Done(TransferJob job, ContentDescription content, Receipt receipt) =>
+        new(job.Copy.Version, job.Copy.Attempt, content, receipt, null);
+
+    private static WorkerResult Failed(TransferJob job, ConnectorFault fault) =>
+        new(job.Copy.Version, job.Copy.Attempt, null, null, fault);
+}
+
+internal static partial class TransferLog
+{
+    [LoggerMessage(EventId = 200, Level = LogLevel.Error, Message = "The transfer of {Version} to pod {Pod} broke: this is a defect")]
+    internal static partial void Broke(ILogger logger, string pod, string version, Exception bug);
+
+    [LoggerMessage(EventId = 201, Level = LogLevel.Warning, Message = "Pod {Pod} could not take the result of {Version} (try {Attempt})")]
+    internal static partial void NotDelivered(ILogger logger, string pod, string version, int attempt, Exception problem);
+
+    [LoggerMessage(EventId = 202, Level = LogLevel.Warning, Message = "{Count} transfers did not let go in time; they are resumed at the next start")]
+    internal static partial void StopTimedOut(ILogger logger, int count);
+
+    [LoggerMessage(EventId = 203, Level = LogLevel.Warning, Message = "{Version} on pod {Pod}: {Fault}")]
+    internal static partial void Faulted(ILogger logger, string pod, string version, string fault);
+}

@@ -1,0 +1,150 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.Configuration;
+using Orleans.Hosting;
+using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Grains;
+using Orleans.ImageMgmt.Grains.Durable;
+
+namespace Orleans.ImageMgmt.Host;
+
+/// <summary>One process with one silo on an embedded store: nothing else has to be installed.</summary>
+internal sealed class EmbeddedHost : IAsyncDisposable
+{
+    private readonly EmbeddedStore store;
+    private readonly IHost host;
+    private readonly ILoggerFactory logging;
+
+    private EmbeddedHost(EmbeddedStore store, IHost host, ILoggerFactory logging)
+    {
+        (this.store, this.host, this.logging) = (store, host, logging);
+    }
+
+    public IServiceProvider Services => host.Services;
+
+    /// <summary>Opens the data directory and starts the silo.</summary>
+    /// <exception cref="StoreException">The data directory cannot be used; the message is one sentence.</exception>
+    public static async Task<EmbeddedHost> StartAsync(HostSettings settings, CancellationToken cancellationToken)
+    {
+        var logging = LoggerFactory.Create(log => Configure(log, settings));
+        var store = EmbeddedStore.Open(settings.DataDirectory, settings.Store, logging.CreateLogger("imgmt.store"), TimeProvider.System);
+        try
+        {
+            var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+            builder.Services.AddLogging(log => Configure(log, settings));
+            builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+            builder.Services.AddSingleton(settings.FaultLog);
+            builder.UseOrleans(silo => silo
+                .UseLocalhostClustering(FreeLoopbackPort(), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
+                .Configure<EndpointOptions>(endpoints =>
+                {
+                    endpoints.AdvertisedIPAddress = IPAddress.Loopback;
+                    endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
+                })
+                .Configure<SiloConnectionOptions>(connections => connections.ConfigureSiloInboundConnection(RefuseEverybody))
+                .AddEmbedded(store)
+                .AddImageMgmt(settings.Options));
+            var host = builder.Build();
+            await host.StartAsync(cancellationToken);
+            return new EmbeddedHost(store, host, logging);
+        }
+        catch
+        {
+            await store.DisposeAsync();
+            logging.Dispose();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await host.StopAsync();
+        host.Dispose();
+        await store.DisposeAsync();
+        logging.Dispose();
+    }
+
+    private static void Configure(ILoggingBuilder log, HostSettings settings)
+    {
+        log.SetMinimumLevel(settings.LogLevel);
+        log.AddFilter("Orleans", settings.LogLevel < LogLevel.Warning ? settings.LogLevel : LogLevel.Error);
+        log.AddFilter("Orleans.ImageMgmt", settings.LogLevel);
+        log.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        log.AddSimpleConsole(format =>
+        {
+            format.SingleLine = true;
+            format.UseUtcTimestamp = true;
+            format.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+        });
+    }
+
+    /// <summary>Orleans opens a port for other silos and asks nobody who they are. A silo that is alone has no callers there: every connection is
+    /// closed before a byte is read, because other users of the machine can reach loopback.</summary>
+    private static void RefuseEverybody(IConnectionBuilder connection) => connection.Use(_ => context =>
+    {
+        context.Abort(new ConnectionAbortedException("This silo is alone; nobody has business on its port."));
+        return Task.CompletedTask;
+    });
+
+    /// <summary>The silo's own port: any free one on loopback, so that several services can live on one machine.</summary>
+    private static int FreeLoopbackPort()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+}
+
+/// <summary>What an embedded host is started with.</summary>
+internal sealed record HostSettings(string DataDirectory)
+{
+    public ImageMgmtOptions Options { get; init; } = new();
+
+    public DurableOptions Store { get; init; } = new();
+
+    public IFaultLog FaultLog { get; init; } = SilentFaultLog.Instance;
+
+    public LogLevel LogLevel { get; init; } = LogLevel.Warning;
+
+    /// <summary>Reads <c>KEY=VALUE</c> settings into the options; a key that no option has is an error.</summary>
+    /// <exception cref="SettingsException">A key or value cannot be used; the message lists which.</exception>
+    public HostSettings With(IReadOnlyList<string> assignments)
+    {
+        var pairs = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
+        foreach (var assignment in assignments)
+        {
+            var equals = assignment.IndexOf('=', StringComparison.Ordinal);
+            if (equals <= 0)
+            {
+                throw new SettingsException($"'{assignment}' is no setting: KEY=VALUE is expected, such as ImageMgmt:TransfersPerSilo=32.");
+            }
+
+            pairs[assignment[..equals]] = assignment[(equals + 1)..];
+        }
+
+        if (pairs.Keys.FirstOrDefault(k => !k.StartsWith("ImageMgmt:", StringComparison.OrdinalIgnoreCase) && !k.StartsWith("Store:", StringComparison.OrdinalIgnoreCase)) is { } stray)
+        {
+            throw new SettingsException($"Setting '{stray}' is unknown: keys begin with ImageMgmt: or Store:.");
+        }
+
+        try
+        {
+            var configuration = new ConfigurationBuilder().AddInMemoryCollection(pairs).Build();
+            configuration.GetSection("ImageMgmt").Bind(Options, binder => binder.ErrorOnUnknownConfiguration = true);
+            configuration.GetSection("Store").Bind(Store, binder => binder.ErrorOnUnknownConfiguration = true);
+            return this;
+        }
+        catch (InvalidOperationException problem)
+        {
+            throw new SettingsException(problem.Message);
+        }
+    }
+}
+
+/// <summary>A setting cannot be used; the message is one sentence.</summary>
+internal sealed class SettingsException(string message) : Exception(message);

@@ -1,0 +1,86 @@
+using Xunit;
+
+namespace Orleans.ImageMgmt.Domain.Tests;
+
+/// <summary>Goal: nobody changes what a copy does in any state without reading it. Method: every state × every command as committed text.</summary>
+public sealed class CopyTableTests
+{
+    private static readonly RetryPolicy policy = RetryPolicy.Default;
+
+    private static readonly Copy copy = CopyMachine.Initial(Samples.Id, Samples.Paris) with
+    {
+        Role = CopyRole.Target, Generation = Samples.Gen(2), Attempt = 3, Tries = 1, WantedAt = Samples.Start, Content = Samples.Content,
+        From = Samples.Source, WantedBy = [Samples.One],
+    };
+
+    private static readonly Copy source = copy with { Role = CopyRole.Source, Content = null, From = null, Source = Samples.Disk };
+
+    private static IReadOnlyList<Sample<Copy>> States { get; } =
+    [
+        new("Deleted, never wanted", CopyMachine.Initial(Samples.Id, Samples.Paris)),
+        new("Deleted", copy with { State = CopyState.Deleted, WantedBy = [] }),
+        new("Deleted, cancelled here", copy with { State = CopyState.Deleted, WantedBy = [], LetGo = [Samples.One] }),
+        new("Deleted, version deleted", copy with { State = CopyState.Deleted, WantedBy = [], DeletedGeneration = Samples.Gen(2) }),
+        new("Pending", copy with { State = CopyState.Pending }),
+        new("Pending, two operations", copy with { State = CopyState.Pending, WantedBy = [Samples.One, Samples.Two] }),
+        new("Pending, time is over", copy with { State = CopyState.Pending, WantedAt = Samples.Now - policy.MaxTime - TimeSpan.FromSeconds(1) }),
+        new("Preparing", source with { State = CopyState.Preparing }),
+        new("Replicating", copy with { State = CopyState.Replicating }),
+        new("Replicating, last try", copy with { State = CopyState.Replicating, Tries = policy.MaxTries }),
+        new("Finalising", copy with { State = CopyState.Finalising }),
+        new("RetryPending, later", copy with { State = CopyState.RetryPending, Fault = Samples.Passing, RetryAt = Samples.Now.AddSeconds(5) }),
+        new("RetryPending, due", copy with { State = CopyState.RetryPending, Fault = Samples.Passing, RetryAt = Samples.Now.AddSeconds(-5) }),
+        new("Available", copy with { State = CopyState.Available, Receipt = Samples.ReceiptOf(Samples.Content, Samples.Paris) }),
+        new("Available, source", source with { State = CopyState.Available, Content = Samples.Content, Receipt = Samples.ReceiptOf(Samples.Content, Samples.Paris) }),
+        new("Failed", copy with { State = CopyState.Failed, Fault = Samples.Lasting }),
+        new("Failed, source", source with { State = CopyState.Failed, Fault = Samples.Lasting }),
+        new("Quarantined", copy with { State = CopyState.Quarantined, Fault = Samples.Passing, Receipt = Samples.ReceiptOf(Samples.Content, Samples.Paris) }),
+        new("Deleting, staged bytes", copy with { State = CopyState.Deleting }),
+        new("Deleting, all, later", copy with { State = CopyState.Deleting, DeletesFinal = true, RetryAt = Samples.Now.AddSeconds(5) }),
+    ];
+
+    private static IReadOnlyList<Sample<CopyCommand>> Commands { get; } =
+    [
+        new("Ensure, same again", new CopyCommand.Ensure(Samples.Gen(2), Samples.One, Samples.Content, Samples.Source)),
+        new("Ensure, newer operation", new CopyCommand.Ensure(Samples.Gen(3), Samples.Two, Samples.Content, Samples.Source)),
+        new("Ensure, older operation", new CopyCommand.Ensure(Samples.Gen(1), Samples.Two, Samples.Content, Samples.Source)),
+        new("Ensure, other content", new CopyCommand.Ensure(Samples.Gen(3), Samples.Two, Samples.OtherContent, Samples.Source)),
+        new("EnsurePrepared, same again", new CopyCommand.EnsurePrepared(Samples.Gen(2), Samples.One, Samples.Disk)),
+        new("EnsurePrepared, newer operation", new CopyCommand.EnsurePrepared(Samples.Gen(3), Samples.Two, Samples.Disk)),
+        new("EnsurePrepared, older operation", new CopyCommand.EnsurePrepared(Samples.Gen(1), Samples.Two, Samples.Disk)),
+        new("Start", new CopyCommand.Start()),
+        new("Staged", new CopyCommand.Staged(3)),
+        new("Staged, older try", new CopyCommand.Staged(2)),
+        new("Finalised, proof", new CopyCommand.Finalised(3, Samples.ReceiptOf(Samples.Content, Samples.Paris))),
+        new("Finalised, older try", new CopyCommand.Finalised(2, Samples.ReceiptOf(Samples.Content, Samples.Paris))),
+        new("Finalised, other digest", new CopyCommand.Finalised(3, Samples.ReceiptOf(Samples.OtherContent, Samples.Paris))),
+        new("Finalised, other pod", new CopyCommand.Finalised(3, Samples.ReceiptOf(Samples.Content, Samples.Oslo))),
+        new("Prepared, proof", new CopyCommand.Prepared(3, Samples.Content, Samples.ReceiptOf(Samples.Content, Samples.Paris))),
+        new("Prepared, other digest", new CopyCommand.Prepared(3, Samples.Content, Samples.ReceiptOf(Samples.OtherContent, Samples.Paris))),
+        new("Faulted, may pass", new CopyCommand.Faulted(3, Samples.Passing)),
+        new("Faulted, will not pass", new CopyCommand.Faulted(3, Samples.Lasting)),
+        new("Faulted, older try", new CopyCommand.Faulted(2, Samples.Passing)),
+        new("GiveUp", new CopyCommand.GiveUp()),
+        new("Retry", new CopyCommand.Retry(Samples.One)),
+        new("Retry of this failure", new CopyCommand.Retry(Samples.One, 3)),
+        new("Retry of an older failure", new CopyCommand.Retry(Samples.One, 2)),
+        new("Cancel, who wants it", new CopyCommand.Cancel(Samples.One)),
+        new("Cancel, a stranger", new CopyCommand.Cancel(new OperationId("op-9"))),
+        new("Delete, newer", new CopyCommand.Delete(Samples.Gen(4))),
+        new("Delete, older", new CopyCommand.Delete(Samples.Gen(1))),
+        new("Removed", new CopyCommand.Removed(3)),
+        new("Removed, older try", new CopyCommand.Removed(2)),
+        new("Quarantine", new CopyCommand.Quarantine(Samples.Passing)),
+        new("Repaired, proof", new CopyCommand.Repaired(Samples.ReceiptOf(Samples.Content, Samples.Paris))),
+        new("Repaired, other digest", new CopyCommand.Repaired(Samples.ReceiptOf(Samples.OtherContent, Samples.Paris))),
+    ];
+
+    [Fact]
+    public void The_copy_machine_does_what_its_table_says()
+    {
+        MachineTable.MustReachAll(States.Select(s => s.Value.State));
+        var machine = new Machine<Copy, CopyCommand, CopyEvent, CopyStep>((c, command) => CopyMachine.Decide(c, command, Samples.Now, policy),
+            (c, e) => CopyMachine.Evolve(c, e, Samples.Now), c => CopyMachine.Next(c, Samples.Now, policy));
+        Golden.Check("copy", MachineTable.Write("copy", machine, States, Commands));
+    }
+}

@@ -1,0 +1,2 @@
+global using Orleans.ImageMgmt.Domain;
+global using Version = Orleans.ImageMgmt.Domain.Version;

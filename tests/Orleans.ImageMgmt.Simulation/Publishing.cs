@@ -1,0 +1,205 @@
+namespace Orleans.ImageMgmt.Simulation;
+
+/// <summary>The publish grain in miniature.</summary>
+internal sealed class PublishNode(World world, string key, OperationId operation) : Node<Publish>(world, key, PublishMachine.Initial(operation))
+{
+    /// <summary>How each pod stands, as the shards said in this round; asked again when it is lost.</summary>
+    private readonly Dictionary<int, (int Round, IReadOnlyDictionary<PodName, TargetOutcome> Outcomes)> heard = [];
+
+    internal void Start(PublishOrder order)
+    {
+        Keep(new PublishCommand.Start(order));
+        Send<VersionNode>(Keys.Version(order.Version), "publish started", v => v.Hear(new VersionCommand.PublishStarted(operation)));
+        Drive();
+    }
+
+    /// <summary>The version does not know yet that it ended, so it is told again.</summary>
+    internal void GoOn()
+    {
+        if (Noun.State.IsEnded())
+        {
+            TellVersion();
+        }
+        else
+        {
+            Drive();
+        }
+    }
+
+    internal void Ask(PublishCommand command, Answer answer)
+    {
+        var decision = PublishMachine.Decide(Noun, command);
+        Keep(decision);
+        answer(decision.Refusal);
+        Drive();
+    }
+
+    /// <summary>A retry opens the publish at its version first, then begins the round.</summary>
+    internal void AskRetry(Answer answer)
+    {
+        var decision = PublishMachine.Decide(Noun, new PublishCommand.Retry());
+        if (decision.IsRefused || Noun.Order is not { } order)
+        {
+            answer(decision.Refusal);
+            return;
+        }
+
+        Send<VersionNode>(Keys.Version(order.Version), "reopen", v => v.Reopen(operation, order.Targets, order.Generation, answer));
+    }
+
+    internal void RetryNow(Answer answer) => Ask(new PublishCommand.Retry(), answer);
+
+    internal void VersionTold() => Keep(new PublishCommand.VersionTold());
+
+    internal void ShardChanged(int shard, TargetTotals totals, int round, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
+    {
+        if (Noun.Order is not { } order || round != Noun.Round)
+        {
+            return;
+        }
+
+        heard[shard] = (round, outcomes);
+        if (Keep(new PublishCommand.ShardChanged(shard, totals, round)))
+        {
+            Send<VersionNode>(Keys.Version(order.Version), "targets changed", v => v.Hear(new VersionCommand.TargetsChanged(operation, outcomes)));
+        }
+
+        if (Noun.State.IsEnded())
+        {
+            Drive();
+        }
+    }
+
+    internal override void Drive()
+    {
+        switch (PublishMachine.Next(Noun))
+        {
+            case PublishStep.DriveShards step:
+                DriveShards(step.Shards, isCancel: false);
+                break;
+            case PublishStep.CancelShards step:
+                DriveShards(step.Shards, isCancel: true);
+                break;
+            case PublishStep.TellVersion:
+                TellVersion();
+                WakeIn(TimeSpan.FromSeconds(10));
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void DriveShards(IReadOnlyList<int> shards, bool isCancel)
+    {
+        var (order, round) = (Noun.Order!, Noun.Round);
+        WakeIn(TimeSpan.FromSeconds(10));
+        foreach (var shard in shards)
+        {
+            ShardCommand command = isCancel ? new ShardCommand.Cancel(order, round) : new ShardCommand.Drive(order, round);
+            Send<ShardNode>(Keys.Shard(operation, shard), isCancel ? "cancel" : "drive", s => s.Ask(command));
+        }
+    }
+
+    private void TellVersion()
+    {
+        var missing = Enumerable.Range(0, Noun.Shards.Count).Where(n => !heard.TryGetValue(n, out var h) || h.Round != Noun.Round).ToList();
+        foreach (var shard in missing)
+        {
+            Send<ShardNode>(Keys.Shard(operation, shard), "how do you stand", s => s.Tell());
+            WakeIn(TimeSpan.FromSeconds(5));
+        }
+
+        if (missing.Count == 0)
+        {
+            var outcomes = heard.Values.SelectMany(h => h.Outcomes).ToDictionary(o => o.Key, o => o.Value);
+            var command = new VersionCommand.PublishEnded(operation, Noun.State == OperationState.Cancelled, outcomes);
+            Send<VersionNode>(Keys.Version(Noun.Order!.Version), "publish ended", v => v.PublishEnded(command));
+        }
+    }
+
+    private bool Keep(PublishCommand command) => Keep(PublishMachine.Decide(Noun, command));
+
+    private bool Keep(Decision<PublishEvent> decision) => Commit(decision, (p, e) => PublishMachine.Evolve(p, e, World.Now),
+        p => $"{p.State} {p.Totals.Available}/{p.Totals.All} failed {p.Totals.Failed} round {p.Round}");
+}
+
+/// <summary>The shard grain in miniature.</summary>
+internal sealed class ShardNode(World world, string key, int index) : Node<Shard>(world, key, ShardMachine.Initial(index))
+{
+    private readonly HashSet<PodName> asked = [];
+
+    internal void Ask(ShardCommand command)
+    {
+        Keep(ShardMachine.Decide(Noun, command));
+        Tell();
+        Drive();
+    }
+
+    internal void Hear(ShardCommand command)
+    {
+        if (Noun.Order is null)
+        {
+            return;
+        }
+
+        if (Keep(ShardMachine.Decide(Noun, command)))
+        {
+            Tell();
+        }
+
+        if (World.Planted(Plant.OneAfterTheOther))
+        {
+            Drive();
+        }
+    }
+
+    internal void Tell()
+    {
+        if (Noun.Order is not { } order)
+        {
+            return;
+        }
+
+        var (totals, round, outcomes) = (Noun.Totals, Noun.Round, Noun.Targets.ToDictionary(t => t.Pod, t => t.Outcome));
+        Send<PublishNode>(Keys.Publish(order.Operation), "shard changed", p => p.ShardChanged(index, totals, round, outcomes));
+    }
+
+    internal override void Drive()
+    {
+        switch (ShardMachine.Next(Noun))
+        {
+            case ShardStep.EnsureAt step:
+                Ensure(World.Planted(Plant.OneAfterTheOther) ? [.. step.Targets.Take(1)] : step.Targets);
+                WakeIn(TimeSpan.FromSeconds(10));
+                break;
+            case ShardStep.CancelAt step:
+                foreach (var pod in step.Pods)
+                {
+                    var (version, operation) = (Noun.Order!.Version, Noun.Order.Operation);
+                    Send<PodNode>(Keys.Pod(pod), "cancel", p => p.Cancel(version, operation, Key));
+                }
+
+                WakeIn(TimeSpan.FromSeconds(10));
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void Ensure(IReadOnlyList<ShardTarget> targets)
+    {
+        var order = Noun.Order!;
+        foreach (var target in targets)
+        {
+            if (!asked.Add(target.Pod) && World.Planted(Plant.AskOnce))
+            {
+                continue;
+            }
+
+            Send<PodNode>(Keys.Pod(target.Pod), "ensure", p => p.Ensure(order, target.IsRetryAsked ? target.Attempt : null, Key));
+        }
+    }
+
+    private bool Keep(Decision<ShardEvent> decision) => Commit(decision, ShardMachine.Evolve,
+        s => $"{s.Totals.Available}/{s.Totals.All} failed {s.Totals.Failed} cancelled {s.Totals.Cancelled} round {s.Round}");
+}
