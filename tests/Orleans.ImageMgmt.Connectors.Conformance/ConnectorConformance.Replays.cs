@@ -46,6 +46,24 @@ public abstract partial class ConnectorConformance
     }
 
     [Fact]
+    public async Task Rule_02_calls_about_different_versions_do_not_disturb_each_other()
+    {
+        var disk = OfferedDisk.MakeSmall(1);
+        var versions = Enumerable.Range(0, 6).Select(i => new VersionId(new ImageName($"image-{i % 2}"), new VersionName($"1.{i}"))).ToList();
+        await Task.WhenAll(versions.Select(version => Task.Run(async () =>
+        {
+            for (var round = 0; round < 3; round++)
+            {
+                Assert.Equal(version, (await MakeCopyAsync(disk, Order(version))).Version);
+                Value(await Connector.ProbeAsync(CancellationToken.None));
+                Assert.Contains(await InventoryAsync(), entry => entry.Version == version && entry.Final);
+                Assert.True(Value(await EndAsync(() => Connector.DeleteAsync(Order(version), DeleteScope.Copy, CancellationToken.None))).CopyRemoved);
+            }
+        })));
+        Assert.Empty(await InventoryAsync());
+    }
+
+    [Fact]
     public async Task Rule_03_a_call_may_be_cut_at_any_chunk_and_made_again()
     {
         var disk = OfferedDisk.Make();

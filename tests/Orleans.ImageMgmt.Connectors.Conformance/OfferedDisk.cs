@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 using Orleans.ImageMgmt.Content;
@@ -8,6 +9,9 @@ namespace Orleans.ImageMgmt.Connectors.Conformance;
 /// <summary>A disk in memory as the sending side would offer it, with faults a test can switch on. Counts what is asked of it.</summary>
 public sealed class OfferedDisk : IContentReader
 {
+    /// <summary>Bytes and digests by kind and seed: made once, for every test needs the same few.</summary>
+    private static readonly ConcurrentDictionary<(bool Small, int Seed), OfferedDisk> Made = new();
+
     private readonly byte[] bytes;
     private readonly Lock gate = new();
     private readonly List<int> reads = [];
@@ -31,6 +35,13 @@ public sealed class OfferedDisk : IContentReader
         Manifest = new ContentManifest(bytes.Length, chunkSize, whole, digests);
         Content = new ContentDescription(
             ContentKind.Disk, whole, bytes.Length, Manifest.DataLength, Manifest.ComputeDigest(), chunkSize, Manifest.DataChunks, SourceFormat.Raw, bytes.Length, whole);
+    }
+
+    private OfferedDisk(OfferedDisk same)
+    {
+        bytes = same.bytes;
+        Manifest = same.Manifest;
+        Content = same.Content;
     }
 
     public ContentManifest Manifest { get; }
@@ -61,22 +72,22 @@ public sealed class OfferedDisk : IContentReader
     }
 
     /// <summary>Nine and a half chunks of 1 MiB, two of them zeros, the last one short.</summary>
-    public static OfferedDisk Make(int seed = 1)
+    public static OfferedDisk Make(int seed = 1) => new(Made.GetOrAdd((false, seed), static key =>
     {
         var bytes = new byte[(9 * ContentManifest.MinChunkSize) + (ContentManifest.MinChunkSize / 2)];
-        new Random(seed).NextBytes(bytes);
+        new Random(key.Seed).NextBytes(bytes);
         bytes.AsSpan(2 * ContentManifest.MinChunkSize, ContentManifest.MinChunkSize).Clear();
         bytes.AsSpan(5 * ContentManifest.MinChunkSize, ContentManifest.MinChunkSize).Clear();
         return new OfferedDisk(bytes);
-    }
+    }));
 
     /// <summary>A small one for lists: one chunk and a bit.</summary>
-    public static OfferedDisk MakeSmall(int seed)
+    public static OfferedDisk MakeSmall(int seed) => new(Made.GetOrAdd((true, seed), static key =>
     {
         var bytes = new byte[ContentManifest.MinChunkSize + 4096];
-        new Random(seed).NextBytes(bytes);
+        new Random(key.Seed).NextBytes(bytes);
         return new OfferedDisk(bytes);
-    }
+    }));
 
     public void Forget()
     {

@@ -68,14 +68,14 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
                 return Fault(stage, FaultCause.Unreachable, $"its marker {MarkerName} was there and is gone: the share is not mounted, or was emptied", "Mount the share again.");
             }
 
-            if (Directory.Exists(Library))
+            if (Claim() is { } claimed)
+            {
+                marker = claimed;
+            }
+            else
             {
                 return Fault(stage, FaultCause.Misconfigured, $"it holds a content library and no readable marker {MarkerName}", "Put the marker back from a backup, or move the library away.");
             }
-
-            marker = new DatastoreMarker(Guid.NewGuid(), pod, pods.Time.GetUtcNow());
-            FilesystemRecords.Write(MarkerPath, marker);
-            SparseFile.FlushFolder(folder);
         }
 
         if (marker.Pod != pod)
@@ -96,8 +96,9 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
     /// <summary>Writes, flushes and removes a tiny file: the only honest answer to "can it be written?".</summary>
     public void TryWrite()
     {
-        // One name for all probes: what a cut leaves behind, the next probe removes.
-        var path = Path.Combine(TrashRoot, "probe");
+        // In the trash: what a cut leaves behind, whoever empties it removes. A name of its own, for two probes may run at once; that the
+        // other one empties the trash meanwhile takes nothing from this answer.
+        var path = Path.Combine(TrashRoot, $"probe-{Guid.NewGuid():N}");
         FilesystemRecords.WriteBytes(path, "probe"u8);
         File.Delete(path);
     }
@@ -113,9 +114,22 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
 
         var parent = Path.GetDirectoryName(doomed.Path)!;
         Directory.Move(doomed.Path, Path.Combine(TrashRoot, Guid.NewGuid().ToString("N")));
-        SparseFile.FlushFolder(parent);
+        FlushOrParent(parent);
         EmptyTrash();
         return true;
+    }
+
+    /// <summary>Makes a rename out of a library folder durable, also when that folder, empty now, was removed by another call.</summary>
+    public void FlushOrParent(string path)
+    {
+        try
+        {
+            SparseFile.FlushFolder(path);
+        }
+        catch (IOException) when (!Directory.Exists(path))
+        {
+            SparseFile.FlushFolder(Library);
+        }
     }
 
     public void EmptyTrash()
@@ -133,11 +147,49 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
                     File.Delete(path);
                 }
             }
-            catch (Exception gone) when (gone is DirectoryNotFoundException or FileNotFoundException)
+            catch (IOException) when (!Path.Exists(path))
             {
                 // Another call empties the trash too.
             }
         }
+    }
+
+    /// <summary>Makes the marker of a datastore that has never been anybody's, or takes the one that somebody else has just made.
+    /// Null where a library lies without one.</summary>
+    /// <remarks>The marker appears whole and before the library, so a library that was there first and a marker that is not there
+    /// afterwards do not belong together.</remarks>
+    private DatastoreMarker? Claim()
+    {
+        var hasLibrary = Directory.Exists(Library);
+        if (FilesystemRecords.TryRead<DatastoreMarker>(MarkerPath) is { } made)
+        {
+            return made;
+        }
+
+        if (hasLibrary || File.Exists(MarkerPath))
+        {
+            return null;
+        }
+
+        var draft = $"{MarkerPath}-{Guid.NewGuid():N}";
+        FilesystemRecords.Write(draft, new DatastoreMarker(Guid.NewGuid(), pod, pods.Time.GetUtcNow()));
+        try
+        {
+            File.Move(draft, MarkerPath, overwrite: false);
+        }
+        catch (IOException) when (File.Exists(MarkerPath))
+        {
+            // Another call or process was faster: its marker counts.
+        }
+
+        foreach (var leftover in Directory.EnumerateFiles(folder, MarkerName + "-*"))
+        {
+            // Of a claim that was cut, or of one that has just lost: it looks whether a marker is there.
+            File.Delete(leftover);
+        }
+
+        SparseFile.FlushFolder(folder);
+        return FilesystemRecords.TryRead<DatastoreMarker>(MarkerPath);
     }
 
     public ConnectorFault Fault(FaultStage stage, FaultCause cause, string what, string next) =>

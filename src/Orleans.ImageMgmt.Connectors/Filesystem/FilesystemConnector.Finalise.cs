@@ -7,6 +7,9 @@ internal sealed partial class FilesystemConnector
 {
     private const UnixFileMode ReadOnlyMode = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
+    /// <summary>Each further attempt needs one more delete of the image's last version at the very same moment.</summary>
+    private const int MoveAttempts = 100;
+
     private async Task<ConnectorResult<Receipt>> FinaliseAsync(
         Ledger ledger, CopyOrder order, ContentDescription content, ITransferObserver observer, CancellationToken cancellationToken)
     {
@@ -81,15 +84,30 @@ internal sealed partial class FilesystemConnector
 
         File.Delete(staged.OrderPath);
         SparseFile.FlushFolder(staged.Path);
-        Directory.CreateDirectory(datastore.ImageFolder(version.Image));
-        SparseFile.FlushFolder(datastore.Library);
-        var final = datastore.Final(version);
 
-        // Only a folder that is no copy can still lie here: one with a receipt was answered with it above, a damaged one was taken back.
-        datastore.Discard(final);
-        Directory.Move(staged.Path, final.Path);
+        // Only a folder that is no copy can still lie here: one with a receipt was answered with it before, a damaged one was taken back.
+        datastore.Discard(datastore.Final(version));
+        MoveIntoLibrary(datastore, version);
+        SparseFile.FlushFolder(datastore.Library);
         SparseFile.FlushFolder(datastore.ImageFolder(version.Image));
         SparseFile.FlushFolder(datastore.StagingRoot);
+    }
+
+    /// <summary>Deleting another version of the image may remove the image's empty folder just before the rename: then it is made again.</summary>
+    private static void MoveIntoLibrary(Datastore datastore, VersionId version)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                Directory.CreateDirectory(datastore.ImageFolder(version.Image));
+                Directory.Move(datastore.Staged(version).Path, datastore.Final(version).Path);
+                return;
+            }
+            catch (DirectoryNotFoundException) when (attempt < MoveAttempts && datastore.Staged(version).Exists)
+            {
+            }
+        }
     }
 
     private async Task<ConnectorResult<Receipt>> VerifyFinalAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken)

@@ -96,41 +96,67 @@ internal sealed partial class FilesystemConnector
             }
 
             datastore.EmptyTrash();
-            foreach (var image in Directory.EnumerateDirectories(datastore.Library).Select(Path.GetFileName))
-            {
-                if (ImageName.TryCreate(image, out var name))
-                {
-                    entries.AddRange(Directory.EnumerateDirectories(datastore.ImageFolder(name)).Select(Path.GetFileName)
-                        .Where(version => VersionName.TryCreate(version, out _))
-                        .Select(version => new InventoryEntry(new VersionId(name, new VersionName(version!)), Generation.None, true, datastore.Name, 0)));
-                }
-            }
 
-            foreach (var flat in Directory.EnumerateDirectories(datastore.StagingRoot).Select(Path.GetFileName))
-            {
-                if (Datastore.TryParseFlat(flat!, out var version))
-                {
-                    entries.Add(new InventoryEntry(version, Generation.None, false, datastore.Name, 0));
-                }
-            }
+            // Staged ones first: a copy that becomes final meanwhile is then seen at least once.
+            AddStaged(datastore, entries);
+            AddFinal(datastore, entries);
         }
 
         var page = Paging.Inventory(entries, cursor, limit);
-        return page with { Entries = [.. page.Entries.Select(Look)] };
+        return page with { Entries = [.. page.Entries.Select(Look).OfType<InventoryEntry>()] };
     }
 
-    private InventoryEntry Look(InventoryEntry entry)
+    private static void AddStaged(Datastore datastore, List<InventoryEntry> entries)
+    {
+        foreach (var flat in Directory.EnumerateDirectories(datastore.StagingRoot).Select(Path.GetFileName))
+        {
+            if (Datastore.TryParseFlat(flat!, out var version))
+            {
+                entries.Add(new InventoryEntry(version, Generation.None, false, datastore.Name, 0));
+            }
+        }
+    }
+
+    private static void AddFinal(Datastore datastore, List<InventoryEntry> entries)
+    {
+        foreach (var folder in Directory.EnumerateDirectories(datastore.Library).Select(Path.GetFileName))
+        {
+            if (!ImageName.TryCreate(folder, out var image))
+            {
+                continue;
+            }
+
+            try
+            {
+                entries.AddRange(Directory.EnumerateDirectories(datastore.ImageFolder(image)).Select(Path.GetFileName)
+                    .Where(version => VersionName.TryCreate(version, out _))
+                    .Select(version => new InventoryEntry(new VersionId(image, new VersionName(version!)), Generation.None, true, datastore.Name, 0)));
+            }
+            catch (DirectoryNotFoundException)
+            {
+                // The image's last version was deleted meanwhile.
+            }
+        }
+    }
+
+    /// <summary>Null for what has gone since the folders were read.</summary>
+    private InventoryEntry? Look(InventoryEntry entry)
     {
         var datastore = datastores.First(candidate => candidate.Name == entry.Datastore);
-        if (!entry.Final)
+        var folder = entry.Final ? datastore.Final(entry.Version) : datastore.Staged(entry.Version);
+        var bytes = folder.AllocatedBytes();
+        if (!folder.Exists)
         {
-            var staged = datastore.Staged(entry.Version);
-            return entry with { Generation = FilesystemRecords.TryRead<StagingOrder>(staged.OrderPath)?.Generation ?? Generation.None, Bytes = staged.AllocatedBytes() };
+            return null;
         }
 
-        var folder = datastore.Final(entry.Version);
+        if (!entry.Final)
+        {
+            return entry with { Generation = FilesystemRecords.TryRead<StagingOrder>(folder.OrderPath)?.Generation ?? Generation.None, Bytes = bytes };
+        }
+
         var record = folder.TryLoadFinal();
-        return entry with { Final = record is not null, Generation = record?.Receipt.Generation ?? Generation.None, Bytes = folder.AllocatedBytes() };
+        return entry with { Final = record is not null, Generation = record?.Receipt.Generation ?? Generation.None, Bytes = bytes };
     }
 
     private static Found? FindFinal(Ledger ledger, VersionId version) => FindFinal(ledger.Datastores, version);

@@ -84,7 +84,7 @@ internal sealed partial class FilesystemConnector
             File.Delete(final.DamagedPath);
             SparseFile.FlushFolder(final.Path);
             Directory.Move(final.Path, datastore.Staged(version).Path);
-            SparseFile.FlushFolder(datastore.ImageFolder(version.Image));
+            datastore.FlushOrParent(datastore.ImageFolder(version.Image));
             SparseFile.FlushFolder(datastore.StagingRoot);
         }
     }

@@ -46,11 +46,14 @@ internal sealed record LibraryFolder(string Path)
         long sum = 0;
         foreach (var name in ArtefactNames)
         {
-            var path = System.IO.Path.Combine(Path, name);
-            if (File.Exists(path))
+            try
             {
-                using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                using var file = File.OpenHandle(System.IO.Path.Combine(Path, name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
                 sum += SparseFile.AllocatedBytes(file);
+            }
+            catch (IOException trouble) when (IoTroubles.Classify(trouble) == IoTrouble.Missing)
+            {
+                // Not this one; or it has been moved or deleted since the folder was read.
             }
         }
 

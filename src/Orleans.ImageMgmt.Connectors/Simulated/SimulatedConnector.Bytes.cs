@@ -61,6 +61,14 @@ internal sealed partial class SimulatedConnector
             return ConnectorFaults.NoRoom(FaultStage.Prepare, Datastore, content.DataLength, 0, free);
         }
 
+        Stage(order, manifest, content, bytes);
+        return Finalise(order, content, observer, cancellationToken) is ConnectorResult<Receipt>.Done { Value: var receipt }
+            ? new PreparedCopy(content, receipt)
+            : new ConnectorResult<PreparedCopy>.InProgress(AskAgain, $"The platform is still taking {order.Version} in.");
+    }
+
+    private void Stage(CopyOrder order, ContentManifest manifest, ContentDescription content, byte[] bytes)
+    {
         var copy = new SimulatedCopy(manifest, content, order.Generation, settings.KeepsBytes);
         for (var chunk = 0; chunk < manifest.ChunkCount; chunk++)
         {
@@ -74,10 +82,6 @@ internal sealed partial class SimulatedConnector
         {
             store.Staged[order.Version] = copy;
         }
-
-        return Finalise(order, content, observer, cancellationToken) is ConnectorResult<Receipt>.Done { Value: var receipt }
-            ? new PreparedCopy(content, receipt)
-            : new ConnectorResult<PreparedCopy>.InProgress(AskAgain, $"The platform is still taking {order.Version} in.");
     }
 
     private async Task<ConnectorResult<StagedCopy>> TakeAsync(CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken)

@@ -1,0 +1,76 @@
+using Orleans.ImageMgmt.Connectors.Conformance;
+using Orleans.ImageMgmt.Domain;
+using static Orleans.ImageMgmt.Connectors.Tests.Calls;
+
+namespace Orleans.ImageMgmt.Connectors.Tests;
+
+public sealed class RegistryTests : IDisposable
+{
+    private readonly SimulatedPods pods = new(TimeProvider.System);
+
+    public void Dispose() => pods.Dispose();
+
+    private ConnectorRegistry Registry => new([pods, new FilesystemPods(TimeProvider.System)], TimeProvider.System, SilentFaultLog.Instance);
+
+    [Fact]
+    public void An_unknown_family_is_refused_with_the_known_ones()
+    {
+        var fault = Fault(Registry.Create(Spec("openstack")), FaultCause.Misconfigured);
+        Assert.Contains("filesystem, simulated", fault.Detail, StringComparison.Ordinal);
+        Assert.Equal(["filesystem", "simulated"], Registry.Families);
+    }
+
+    [Fact]
+    public void Two_factories_of_one_family_are_a_bug() =>
+        Assert.Throws<ArgumentException>(() => new ConnectorRegistry([pods, pods], TimeProvider.System, SilentFaultLog.Instance));
+
+    [Fact]
+    public async Task A_fault_plan_among_the_settings_is_played()
+    {
+        var pod = Value(Registry.Create(Spec("simulated", ("fault-plan", "probe:refuse"), ("fault-seed", "3"))));
+        Fault(await pod.ProbeAsync(CancellationToken.None), FaultCause.Unreachable);
+        Value(await pod.ProbeAsync(CancellationToken.None));
+    }
+
+    [Theory]
+    [InlineData("fault-plan", "receive:explode", "explode")]
+    [InlineData("fault-seed", "many", "fault-seed")]
+    [InlineData("colour", "blue", "colour")]
+    [InlineData("transfer", "pigeon", "pigeon")]
+    [InlineData("content", "guesses", "guesses")]
+    [InlineData("capacity", "much", "much")]
+    [InlineData("finalise-polls", "-1", "finalise-polls")]
+    [InlineData("source.x", "length=0", "source.x")]
+    [InlineData("source.x", "seed=1", "a length is missing")]
+    public void A_setting_that_cannot_be_read_is_refused_by_name(string key, string value, string named) =>
+        Assert.Contains(named, Fault(Registry.Create(Spec("simulated", (key, value))), FaultCause.Misconfigured).Detail, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task A_made_up_source_travels_from_one_simulated_pod_to_another()
+    {
+        var source = Value(Registry.Create(Spec("simulated", ("source.golden", "length=8MiB,data=3MiB,seed=4"))));
+        var target = Value(Registry.Create(Spec("simulated", ("content", "digests")) with { Name = new PodName("pod-2") }));
+        var prepared = Value(await source.PrepareAsync(new SourceRef("golden")));
+        Assert.Equal((8L << 20, 3L << 20), (prepared.Content.Length, prepared.Content.DataLength));
+        await using var reader = Value(await source.OpenAsync(Pos, CancellationToken.None));
+        var offer = Value(ReaderOffer.Create(reader, prepared.Content));
+        Value(await target.ReceiveAsync(Order(), offer, Content.SilentObserver.Instance, CancellationToken.None));
+        var receipt = Value(await target.FinaliseAsync(Order(), prepared.Content, Content.SilentObserver.Instance, CancellationToken.None));
+        Assert.Equal(prepared.Content.ContentDigest, receipt.ContentDigest);
+    }
+
+    [Fact]
+    public async Task An_offer_whose_manifest_is_not_the_versions_is_refused()
+    {
+        var disk = OfferedDisk.MakeSmall(1);
+        Fault(ReaderOffer.Create(disk, OfferedDisk.MakeSmall(2).Content), FaultCause.SourceCorrupt);
+        await using var artefact = Value(ReaderOffer.Create(disk, disk.Content)).OpenArtefact();
+        var bytes = new MemoryStream();
+        await artefact.CopyToAsync(bytes);
+        Assert.True(disk.Bytes.Span.SequenceEqual(bytes.ToArray()));
+        disk.Corrupt.Add(1);
+        await using var damaged = Value(ReaderOffer.Create(disk, disk.Content)).OpenArtefact();
+        var trouble = await Assert.ThrowsAsync<ArtefactCorruptException>(() => damaged.CopyToAsync(Stream.Null));
+        Assert.Equal(1, trouble.Chunk);
+    }
+}
