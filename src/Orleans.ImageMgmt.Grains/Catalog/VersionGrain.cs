@@ -100,6 +100,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
         var known = (await GrainFactory.GetPublish(request.Operation).GetAsync(null)).Publish;
         if (Version.OpenPublishes.Contains(request.Operation) || known.Order?.Version == Id)
         {
+            Poke();
             return Reply.Of(request.Operation); // the same request again
         }
 
@@ -260,7 +261,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
         foreach (var order in cell.Current.Unconfirmed)
         {
             await GrainFactory.GetPublish(order.Operation).StartAsync(order);
-            await cell.ChangeAsync(current => new StoredVersion
+            await ChangeAsync(cell, current => new StoredVersion
             {
                 Version = VersionMachine.Decide(current.Version!, new VersionCommand.PublishStarted(order.Operation)).Events
                     .Aggregate(current.Version!, (v, e) => VersionMachine.Evolve(v, e, Now)),
@@ -280,7 +281,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
     private async Task<Refusal?> ApplyAsync(VersionCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Func<Version, PublishOrder>? order = null)
     {
         Refusal? refusal = null;
-        await cell.ChangeAsync(current =>
+        await ChangeAsync(cell, current =>
         {
             var now = Now;
             var decision = VersionMachine.Decide(current.Version ?? VersionMachine.Initial(Id), command);

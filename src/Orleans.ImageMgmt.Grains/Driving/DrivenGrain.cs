@@ -44,6 +44,20 @@ internal abstract class DrivenGrain : Grain, IRemindable
 
     public Task ReceiveReminder(string reminderName, TickStatus status) => DriveGuardedAsync();
 
+    /// <summary>Changes a record. When the write fails its outcome may be unknown: the grain looks at what is durable before long, whoever asked.</summary>
+    protected async Task<bool> ChangeAsync<TState>(StateCell<TState> cell, Func<TState, TState?> change) where TState : class, new()
+    {
+        try
+        {
+            return await cell.ChangeAsync(change);
+        }
+        catch
+        {
+            Poke();
+            throw;
+        }
+    }
+
     /// <summary>Come back as soon as this turn is over.</summary>
     protected void Poke() => ComeBack(TimeSpan.Zero);
 

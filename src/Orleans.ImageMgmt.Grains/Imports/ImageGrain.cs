@@ -100,7 +100,7 @@ internal sealed class ImageGrain : DrivenGrain, IImageGrain
     private async Task<Refusal?> ApplyAsync(ImageCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines)
     {
         Refusal? refusal = null;
-        await cell.ChangeAsync(current =>
+        await ChangeAsync(cell, current =>
         {
             var now = Now;
             var image = current.Image ?? ImageMachine.Initial(GrainKeys.ImageOf(this.GetPrimaryKeyString()));

@@ -126,7 +126,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
     private async Task<Refusal?> ApplyAsync(PublishCommand command, RequestedBy by, string? action)
     {
         Refusal? refusal = null;
-        await cell.ChangeAsync(current =>
+        await ChangeAsync(cell, current =>
         {
             var now = Now;
             var publish = current.Publish ?? PublishMachine.Initial(Id);

@@ -170,7 +170,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
         return new TargetView(target.Pod, target.Outcome, state, view.Copy.Fault ?? target.Fault, view.Copy.Tries, view.Copy.RetryAt, view.Progress, view.Copy.Receipt);
     }
 
-    private Task<bool> ApplyAsync(IReadOnlyList<ShardCommand> commands) => cell.ChangeAsync(current =>
+    private Task<bool> ApplyAsync(IReadOnlyList<ShardCommand> commands) => ChangeAsync(cell, current =>
     {
         var before = current.Shard ?? ShardMachine.Initial(Id.Index);
         var after = commands.Aggregate(before, (shard, command) =>

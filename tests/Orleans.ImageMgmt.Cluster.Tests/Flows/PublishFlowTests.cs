@@ -79,7 +79,7 @@ public sealed class PublishFlowTests
 
     [Theory]
     [InlineData("receive:lie:times=1000")]
-    [InlineData("receive:corrupt:chunk=3:times=1000")]
+    [InlineData("receive:corrupt:times=1000")]
     [InlineData("finalise:refuse:times=1000")]
     public async Task A_pod_that_lies_or_damages_never_becomes_available(string plan)
     {
