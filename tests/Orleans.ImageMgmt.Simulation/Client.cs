@@ -13,7 +13,7 @@ internal sealed class Client(World world)
     private readonly Dictionary<OperationId, int> retries = [];
     private int operations;
 
-    /// <summary>The plan of one run: everybody connects, two versions are imported, then a dozen things happen at random times.</summary>
+    /// <summary>The plan of one run: everybody connects, three versions are imported, then a dozen things happen at random times.</summary>
     internal void Plan(int pods)
     {
         for (var n = 0; n < pods; n++)
@@ -24,6 +24,7 @@ internal sealed class Client(World world)
         var image = new ImageName("win11");
         At(1, () => Import(new VersionId(image, VersionName.First), "golden-1.img"));
         At(20 + world.Chance.Next(120), () => Import(new VersionId(image, new VersionName("1.1")), "golden-2.img"));
+        At(20 + world.Chance.Next(120), () => Import(new VersionId(image, new VersionName("1.2")), "golden-3.img"));
         Action[] wishes = [PublishAll, PublishAll, PublishSome, PublishSome, CancelOne, RetryOne, Toggle, DrainOne, DeleteOne, CancelImport, Reimport];
         var count = 6 + world.Chance.Next(12);
         for (var n = 0; n < count; n++)
@@ -33,6 +34,8 @@ internal sealed class Client(World world)
         }
 
         At(15, PublishAll);
+        At(150, PublishAll);
+        At(151, PublishAll);
     }
 
     /// <summary>The plain road: connect, import, publish to all ten seconds in.</summary>

@@ -31,7 +31,7 @@ public static class DeadPod
 
         var end = World.Start + TimeSpan.FromMinutes(30);
         var others = pods - 2;
-        while (world.Now < end && world.Step())
+        while (world.Now < end && world.Steps < world.Options.MaxSteps && world.Step())
         {
             if (world.Store.Of<Copy>().Count(c => c.Role == CopyRole.Target && c.Pod != deadName && c.State == CopyState.Available) == others)
             {

@@ -40,7 +40,7 @@ internal abstract class Node(World world, string key)
     protected void Write(string recordKey, object before, object after, Action<object> swap, string said)
     {
         World.CrashPoint(Silo);
-        if (World.Fault("write-failed", 0.005))
+        if (World.Fault("write-failed", World.Options.WriteFailures))
         {
             if (World.Planted(Plant.KeepUnwritten))
             {

@@ -48,6 +48,9 @@ public sealed record WorldOptions(int Seed, Plant Plant = Plant.None, bool Verbo
     /// <summary>After the faults stop, everything has to end within this time.</summary>
     public TimeSpan CalmTime { get; init; } = TimeSpan.FromHours(2);
 
+    /// <summary>Share of writes that the store does not take.</summary>
+    public double WriteFailures { get; init; } = 0.005;
+
     /// <summary>Steps of one run: a run that needs more is stuck in a loop.</summary>
     public int MaxSteps { get; init; } = 400_000;
 }

@@ -3,9 +3,11 @@ using System.Globalization;
 using Orleans.ImageMgmt.Simulation;
 
 // --seeds N [--start N]: that many worlds; --seed N [--verbose]: one of them, line by line. The same seed is the same world.
+// --plant BUG builds in one of the bugs of the enum Plant, to see it caught.
 var seeds = Argument("--seeds", 300);
 var start = Argument("--start", 1);
 var one = Argument("--seed", 0);
+var plant = Array.IndexOf(args, "--plant") is var p and >= 0 ? Enum.Parse<Plant>(args[p + 1], ignoreCase: true) : Plant.None;
 var isVerbose = args.Contains("--verbose");
 if (one > 0)
 {
@@ -20,14 +22,14 @@ var broken = new Violation?[seeds];
 Parallel.For(0, seeds, new ParallelOptions { MaxDegreeOfParallelism = isVerbose ? 1 : Environment.ProcessorCount }, n =>
 {
     var seed = start + n;
-    results[n] = Simulator.Run(new WorldOptions(seed, Verbose: isVerbose));
+    results[n] = Simulator.Run(new WorldOptions(seed, plant, isVerbose));
     broken[n] = results[n].Violation;
     if (broken[n] is null && seed % deadPodEvery == 0)
     {
-        broken[n] = DeadPod.Check(seed);
+        broken[n] = DeadPod.Check(seed, plant);
     }
 
-    if (broken[n] is null && seed % sampleEvery == 0 && Simulator.Run(new WorldOptions(seed)).TraceHash != results[n].TraceHash)
+    if (broken[n] is null && seed % sampleEvery == 0 && Simulator.Run(new WorldOptions(seed, plant)).TraceHash != results[n].TraceHash)
     {
         broken[n] = new Violation(seed, results[n].Steps, "the same seed gave another run", []);
     }

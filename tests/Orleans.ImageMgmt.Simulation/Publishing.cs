@@ -145,11 +145,10 @@ internal sealed class ShardNode(World world, string key, int index) : Node<Shard
         if (Keep(ShardMachine.Decide(Noun, command)))
         {
             Tell();
-        }
-
-        if (World.Planted(Plant.OneAfterTheOther))
-        {
-            Drive();
+            if (World.Planted(Plant.OneAfterTheOther))
+            {
+                Drive();
+            }
         }
     }
 

@@ -5,6 +5,11 @@ public static class Simulator
 {
     private const int PodsLimit = 40;
 
+    private static readonly Dictionary<string, Bytes> byPath = Enumerable.Range(1, 3).Select(n => $"golden-{n}.img")
+        .ToDictionary(path => path, path => Bytes.Of(path, 3 + (5 * (path[7] - '0'))));
+
+    private static readonly Dictionary<Digest, Bytes> byDigest = byPath.Values.ToDictionary(b => b.Description.ContentDigest);
+
     /// <summary>One seed from its first step to quiet.</summary>
     public static RunResult Run(WorldOptions options)
     {
@@ -29,14 +34,14 @@ public static class Simulator
         return world;
     }
 
+    internal static void AddPod(World world, PodName pod) =>
+        world.Connectors[pod.Value] = new Connector(world, pod, d => byDigest[d], s => byPath[s.Path]);
+
     private static void AddPods(World world, int pods)
     {
-        var bytes = Enumerable.Range(1, 3).Select(n => (Path: $"golden-{n}.img", Bytes: Bytes.Of($"golden-{n}.img", 3 + (5 * n)))).ToDictionary(b => b.Path, b => b.Bytes);
-        var byDigest = bytes.Values.ToDictionary(b => b.Description.ContentDigest);
         for (var n = 0; n < pods; n++)
         {
-            var pod = new PodName($"pod-{n:00}");
-            world.Connectors[pod.Value] = new Connector(world, pod, d => byDigest[d], s => bytes[s.Path]);
+            AddPod(world, new PodName($"pod-{n:00}"));
         }
     }
 

@@ -174,6 +174,18 @@ internal sealed class World
         return true;
     }
 
+    /// <summary>Lets time pass: does everything that is due until then.</summary>
+    internal void RunUntil(DateTimeOffset end)
+    {
+        while (queue.TryPeek(out _, out var when) && when.At <= end.Ticks)
+        {
+            Step();
+            Invariants.Require(Steps < Options.MaxSteps, "the world does not come to rest: too many steps");
+        }
+
+        Now = end;
+    }
+
     /// <summary>All is well from here on: pods answer, messages arrive, silos run.</summary>
     internal void StopFaults()
     {
