@@ -88,7 +88,7 @@ public sealed class KillTests(ITestOutputHelper output)
 
             await server.KillAsync();
             Kills++;
-            output.WriteLine($"kill {Kills} at {moment}: {estate.Ledger.Staged} chunks staged; last line '{server.Lines.LastOrDefault()}'");
+            output.WriteLine($"kill {Kills} at {moment}: {estate.Ledger.Staged} chunks staged; last line '{string.Join("", server.Lines.TakeLast(1))}'");
             estate.AssertNoHalfCopyIsInSight();
         }
 

@@ -73,13 +73,17 @@ internal sealed class DatabaseFile(string path, DurableOptions options)
     public static bool IsOfOneRequest(SqliteException error) =>
         error.SqliteErrorCode is raw.SQLITE_CONSTRAINT or raw.SQLITE_TOOBIG or raw.SQLITE_MISMATCH or raw.SQLITE_RANGE;
 
+    /// <summary>Opening a database on a full disk fails where its shared memory file cannot grow (SQLITE_IOERR_SHMSIZE), and that says "I/O error".</summary>
+    private static bool IsFull(SqliteException error) =>
+        error.SqliteErrorCode is raw.SQLITE_FULL || error.SqliteExtendedErrorCode == (raw.SQLITE_IOERR | (19 << 8));
+
     /// <summary>What an error of the database (result codes: sqlite.org/rescode.html) means for the caller, and what a person can do.</summary>
     public StoreException Explain(SqliteException error)
     {
         var evidence = $"(SQLite {error.SqliteExtendedErrorCode}: {error.Message})";
         return error.SqliteErrorCode switch
         {
-            raw.SQLITE_FULL => new StoreUnavailableException(
+            _ when IsFull(error) => new StoreUnavailableException(
                 StoreUnavailableException.Full,
                 $"There is no room left on the file system of {Path}: free some or enlarge it; writing goes on by itself. {evidence}",
                 error),
