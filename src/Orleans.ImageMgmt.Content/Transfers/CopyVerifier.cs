@@ -5,8 +5,8 @@ namespace Orleans.ImageMgmt.Content;
 /// <summary>How a read-back behaves.</summary>
 public sealed class VerifyOptions
 {
-    /// <summary>Threads that read and hash one file. Default: 2, for hashing is bound by one core and reading seldom by the disk.</summary>
-    public int Parallel { get; init; } = 2;
+    /// <summary>Threads that read and hash one file; a direct read waits for the disk, so more than the cores that hash. Default: 4.</summary>
+    public int Parallel { get; init; } = 4;
 
     /// <summary>Flush the file and ask the system to forget its pages first, so that the bytes come from the disk. Default: true.</summary>
     public bool FromDisk { get; init; } = true;

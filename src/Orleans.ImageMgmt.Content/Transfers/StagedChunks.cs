@@ -26,13 +26,15 @@ internal sealed class StagedChunks
     /// <summary>Sizes the file and hashes every chunk of it that has bytes. Costs nothing for a new file.</summary>
     public static StagedChunks Examine(SafeFileHandle staging, ContentManifest manifest, CancellationToken cancellationToken)
     {
-        if (RandomAccess.GetLength(staging) != manifest.Length)
+        var found = RandomAccess.GetLength(staging);
+        if (found != manifest.Length)
         {
             RandomAccess.SetLength(staging, manifest.Length);
         }
 
         var plan = new StagedChunks();
-        var data = SparseFile.NextData(staging, 0);
+        // A file system that cannot show holes calls all of a new file data; that it was empty is known without it.
+        var data = found == 0 ? null : SparseFile.NextData(staging, 0);
         using var writer = new StagingWriter(staging, long.MaxValue);
         using var direct = DirectFile.ForReading(staging);
         for (var chunk = 0; chunk < manifest.ChunkCount; chunk++)
