@@ -88,7 +88,7 @@ public sealed class KillTests(ITestOutputHelper output)
 
             await server.KillAsync();
             Kills++;
-            output.WriteLine($"kill {Kills} at {moment}: {estate.Ledger.Staged} chunks staged; last line '{string.Join("", server.Lines.TakeLast(1))}'");
+            output.WriteLine($"kill {Kills} at {moment}: {estate.Ledger.Staged} chunks staged; last line '{string.Join("", server.Lines[^Math.Min(1, server.Lines.Count)..])}'");
             estate.AssertNoHalfCopyIsInSight();
         }
 
