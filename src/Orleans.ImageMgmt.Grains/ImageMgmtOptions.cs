@@ -27,6 +27,10 @@ public sealed class ImageMgmtOptions
     /// <summary>Pods that one shard asks at once. Default: 32.</summary>
     public int EnsuresAtOnce { get; set; } = 32;
 
+    /// <summary>Wait before a grain tries a step again that threw, because the store or another grain did not answer; doubles up to a minute.
+    /// Default: 2 s.</summary>
+    public TimeSpan StepRetry { get; set; } = TimeSpan.FromSeconds(2);
+
     /// <summary>File to which every requested and staged chunk is appended, for audits; empty = none. Default: empty.</summary>
     public string TransferTrace { get; set; } = "";
 

@@ -88,9 +88,11 @@ public sealed class KillTests(ITestOutputHelper output)
 
             await server.KillAsync();
             Kills++;
-            output.WriteLine($"kill {Kills} at {moment}: {estate.Ledger.Staged} chunks staged; last line '{string.Join("", server.Lines[^Math.Min(1, server.Lines.Count)..])}'");
+            output.WriteLine($"kill {Kills} at {moment}: {estate.Ledger.Staged} chunks staged; last line '{LastLine(server)}'");
             estate.AssertNoHalfCopyIsInSight();
         }
+
+        private static string LastLine(ImgmtProcess server) => server.Lines is { Count: > 0 } lines ? lines[lines.Count - 1] : "";
 
         public async Task EndAsync()
         {

@@ -33,9 +33,9 @@ public interface IImageGrain : IGrainWithStringKey
     [Alias("Get")]
     Task<Image> GetAsync();
 
-    /// <summary>A version says how it stands.</summary>
+    /// <summary>A version says how it stands, and which import it is of.</summary>
     [Alias("VersionChanged")]
-    Task VersionChangedAsync(VersionName version, VersionStatus status, bool isUsable, long revision);
+    Task VersionChangedAsync(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision);
 
     [Alias("Disable")]
     Task<Reply<ImageStatus>> DisableAsync(RequestedBy by);

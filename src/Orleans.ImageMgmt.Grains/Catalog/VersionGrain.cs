@@ -57,10 +57,15 @@ public sealed record VersionBody(VersionId Id, VersionStatus Status, bool IsUsab
     Generation Generation, TargetTotals Targets, ConnectorFault? Fault, DateTimeOffset CreatedAt, string Description);
 
 [GrainType("version"), Reentrant]
-internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptions options) : DrivenGrain, IVersionGrain
+internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds operations, ImageMgmtOptions options) : DrivenGrain, IVersionGrain
 {
+    private readonly HashSet<PodName> gone = [];
     private StateCell<StoredVersion> cell = null!;
     private (VersionStatus, bool)? imageKnows;
+    private DateTimeOffset? askedAt;
+    private Generation askedGeneration;
+
+    protected override TimeSpan FirstBackOff => options.StepRetry;
 
     private VersionId Id => GrainKeys.VersionOf(this.GetPrimaryKeyString());
 
@@ -76,10 +81,8 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
 
     public async Task<Reply<OperationId>> BeginImportAsync(ImportRequest request, string family)
     {
-        await EnsureReminderAsync();
-        var refusal = await ApplyAsync(
-            new VersionCommand.BeginImport(request.Operation, family, request.Pod, request.Source, request.From, request.Description), _ => []);
-        Poke();
+        var refusal = await AcceptAsync(() => ApplyAsync(
+            new VersionCommand.BeginImport(request.Operation, family, request.Pod, request.Source, request.From, request.Description), _ => []));
         return refusal is null ? Reply.Of(request.Operation) : Reply.Refused<OperationId>(refusal);
     }
 
@@ -100,13 +103,18 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
         var known = (await GrainFactory.GetPublish(request.Operation).GetAsync(null)).Publish;
         if (Version.OpenPublishes.Contains(request.Operation) || known.Order?.Version == Id)
         {
-            Poke();
             return Reply.Of(request.Operation); // the same request again
         }
 
-        if (known.Order is { } other)
+        // What the version itself refuses is said before anything about its targets.
+        if (VersionMachine.Decide(Version, new VersionCommand.BeginPublish(request.Operation, [Version.SourcePod ?? default])).Refusal is { } early)
         {
-            return Reply.Refused<OperationId>("operation.id-in-use", $"Operation {request.Operation} publishes {other.Version}.", "Choose another operation id.");
+            return Reply.Refused<OperationId>(early);
+        }
+
+        if (await operations.RefuseOtherAsync(request.Operation, OperationBody.Publish, Id) is { } taken)
+        {
+            return Reply.Refused<OperationId>(taken);
         }
 
         var targets = await publishTargets.ChooseAsync(Version, request);
@@ -115,50 +123,46 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
             return Reply.Refused<OperationId>(targets.Refusal);
         }
 
-        await EnsureReminderAsync();
-        var refusal = await ApplyAsync(new VersionCommand.BeginPublish(request.Operation, targets.Value), now =>
+        var refusal = await AcceptAsync(() => ApplyAsync(new VersionCommand.BeginPublish(request.Operation, targets.Value), now =>
         [
             Activity.Line(now, request.By, "publish.accepted", $"Publish {Id} to {targets.Value.Count} pods", Id, operation: request.Operation),
         ],
-        version => new PublishOrder(request.Operation, Id, version.Generation, version.Content!, version.SourcePod!.Value, targets.Value, request.By));
-        Poke();
+        version => new PublishOrder(request.Operation, Id, version.Generation, version.Content!, version.SourcePod!.Value, targets.Value, request.By)));
+        if (refusal is null)
+        {
+            await ConfirmSoonAsync();
+        }
+
         return refusal is null ? Reply.Of(request.Operation) : Reply.Refused<OperationId>(refusal);
     }
 
     public async Task<Reply<OperationId>> ReopenPublishAsync(OperationId operation, IReadOnlyList<PodName> targets, Generation ordered)
     {
-        await EnsureReminderAsync();
-        var refusal = await ApplyAsync(new VersionCommand.BeginPublish(operation, targets, ordered), _ => []);
-        Poke();
+        var refusal = await AcceptAsync(() => ApplyAsync(new VersionCommand.BeginPublish(operation, targets, ordered), _ => []));
         return refusal is null ? Reply.Of(operation) : Reply.Refused<OperationId>(refusal);
     }
 
-    public async Task TargetsChangedAsync(OperationId operation, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
-    {
+    public async Task TargetsChangedAsync(OperationId operation, IReadOnlyDictionary<PodName, TargetOutcome> outcomes) =>
         await ApplyAsync(new VersionCommand.TargetsChanged(operation, outcomes), _ => []);
-        Poke();
-    }
 
     public async Task PublishEndedAsync(OperationId operation, bool wasCancelled, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
     {
         await ApplyAsync(new VersionCommand.PublishEnded(operation, wasCancelled, outcomes), now =>
             [Activity.Line(now, Activity.Service, "publish.ended", $"Publish {operation} of {Id} ended", Id, operation: operation)]);
-        Poke();
+        await TellImageAsync(); // before the publish counts as told: a crash in between finds it unfinished and tells again
     }
 
     public async Task CopyReportedAsync(CopyStanding standing)
     {
         if (standing.State is CopyState.Deleted && Version.Removing.Contains(standing.Pod))
         {
-            await ApplyAsync(new VersionCommand.CopyRemoved(standing.Pod), now =>
-                [Activity.Line(now, Activity.Service, "copy.deleted", $"The copy of {Id} on pod {standing.Pod} is gone", Id, pod: standing.Pod)]);
+            gone.Add(standing.Pod);
+            ComeBack(options.ReportLinger); // many come together, and are stored together
         }
         else if (standing.Role == CopyRole.Source && Version.Import is { } import && standing.Generation == Version.Generation)
         {
             await SourceReportedAsync(import, standing);
         }
-
-        Poke();
     }
 
     public Task<Reply<VersionStatus>> DisableAsync(RequestedBy by) => CommandAsync(new VersionCommand.Disable(), by, "version.disabled");
@@ -167,33 +171,70 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
 
     public async Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by)
     {
-        await EnsureReminderAsync();
-        var reply = await CommandAsync(new VersionCommand.BeginDelete(operation), by, "version.delete-accepted");
+        if (Version.Delete == operation)
+        {
+            return Reply.Of(operation); // the same request again, perhaps after it was done
+        }
+
+        if (await operations.RefuseOtherAsync(operation, OperationBody.Delete, Id) is { } taken)
+        {
+            return Reply.Refused<OperationId>(taken);
+        }
+
+        var reply = await AcceptAsync(() => CommandAsync(new VersionCommand.BeginDelete(operation), by, "version.delete-accepted"));
         return reply.IsDone ? Reply.Of(Version.Delete ?? operation) : Reply.Refused<OperationId>(reply.Refusal);
+    }
+
+    /// <summary>Asked from outside: whoever it is may have lost what was told before.</summary>
+    public override Task DriveAsync()
+    {
+        imageKnows = null;
+        return base.DriveAsync();
     }
 
     protected override async Task<TimeSpan?> DriveOnceAsync()
     {
+        await FlushGoneAsync();
         await TellImageAsync();
         await ConfirmOrdersAsync();
-        switch (VersionMachine.Next(Version))
+        var step = VersionMachine.Next(Version);
+        if (step is VersionStep.Rest)
+        {
+            askedAt = null;
+            return null;
+        }
+
+        // Below is asked at once and then in intervals, however often something is told here in between.
+        if (askedAt is { } asked && asked + options.EnsureInterval is var next && next > Now && Version.Generation == askedGeneration)
+        {
+            return next - Now;
+        }
+
+        var generation = Version.Generation;
+        await AskAsync(step);
+        (askedAt, askedGeneration) = (Now, generation);
+        return options.EnsureInterval;
+    }
+
+    private async Task AskAsync(VersionStep next)
+    {
+        switch (next)
         {
             case VersionStep.Prepare step:
-                var ensured = await GrainFactory.GetPod(step.Pod).EnsurePreparedAsync(new PrepareOrder(Id, Version.Generation, Version.Import!.Value, step.Source));
-                await CopyEnsuredAsync(ensured);
-                return options.EnsureInterval;
+                await CopyEnsuredAsync(await GrainFactory.GetPod(step.Pod).EnsurePreparedAsync(new PrepareOrder(Id, Version.Generation, Version.Import!.Value, step.Source)));
+                break;
             case VersionStep.DrivePublishes step:
                 foreach (var publish in step.Publishes)
                 {
                     await GrainFactory.GetPublish(publish).DriveAsync();
                 }
 
-                return options.EnsureInterval;
+                break;
             case VersionStep.RemoveCopies step:
                 await RemoveCopiesAsync(step.Pods);
-                return options.EnsureInterval;
+                break;
             default:
-                return null;
+                throw new NotSupportedException(next.ToString());
         }
     }
 
@@ -230,18 +271,40 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
         var fault = new ConnectorFault(FaultStage.Prepare, FaultCause.Denied, ensured.Refusal.Message, ensured.Refusal.Hint);
         await ApplyAsync(new VersionCommand.PrepareFailed(Version.Import!.Value, fault), now =>
             [Activity.Line(now, Activity.Service, "import.failed", $"{Id}: {fault}", Id, operation: Version.Import)]);
-        Poke();
     }
 
     private async Task RemoveCopiesAsync(IReadOnlyList<PodName> pods)
     {
         foreach (var batch in pods.Chunk(options.EnsuresAtOnce))
         {
-            var standings = await Task.WhenAll(batch.Select(pod => GrainFactory.GetPod(pod).DeleteCopyAsync(Id, Version.Generation)));
-            foreach (var standing in standings.Where(s => s.IsDone))
+            await Task.WhenAll(batch.Select(RemoveCopyAsync));
+        }
+    }
+
+    private async Task RemoveCopyAsync(PodName pod)
+    {
+        try
+        {
+            if (await GrainFactory.GetPod(pod).DeleteCopyAsync(Id, Version.Generation) is { IsDone: true } standing)
             {
-                await CopyReportedAsync(standing.Value!);
+                await CopyReportedAsync(standing.Value);
             }
+        }
+        catch (Exception problem)
+        {
+            DrivingLog.ReportLost(Log, pod.Value, problem); // one pod's grain that fails delays no other; it is asked again
+        }
+    }
+
+    /// <summary>Stores the pods that have removed their copy, all in one write.</summary>
+    private async Task FlushGoneAsync()
+    {
+        List<PodName> pods = [.. gone];
+        if (pods.Count > 0)
+        {
+            await ApplyAsync(pods.Select(p => new VersionCommand.CopyRemoved(p)), now =>
+                [.. pods.Select(p => Activity.Line(now, Activity.Service, "copy.deleted", $"The copy of {Id} on pod {p} is gone", Id, pod: p))]);
+            gone.ExceptWith(pods);
         }
     }
 
@@ -250,8 +313,21 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
         var now = (Version.Status, Version.IsUsable);
         if (Version.Exists && imageKnows != now)
         {
-            await GrainFactory.GetImage(Id.Image).VersionChangedAsync(Id.Version, now.Status, now.IsUsable, Version.Revision);
+            await GrainFactory.GetImage(Id.Image).VersionChangedAsync(Id.Version, Version.Import!.Value, now.Status, now.IsUsable, Version.Revision);
             imageKnows = now;
+        }
+    }
+
+    /// <summary>So that whoever got the answer finds the publish at once. What does not work now the next drive does: the order is durable.</summary>
+    private async Task ConfirmSoonAsync()
+    {
+        try
+        {
+            await ConfirmOrdersAsync();
+        }
+        catch (Exception problem)
+        {
+            DrivingLog.ReportLost(Log, this.GetGrainId().ToString(), problem);
         }
     }
 
@@ -261,7 +337,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
         foreach (var order in cell.Current.Unconfirmed)
         {
             await GrainFactory.GetPublish(order.Operation).StartAsync(order);
-            await ChangeAsync(cell, current => new StoredVersion
+            await ChangeAsync(cell, current => current.Unconfirmed.All(o => o.Operation != order.Operation) ? null : new StoredVersion
             {
                 Version = VersionMachine.Decide(current.Version!, new VersionCommand.PublishStarted(order.Operation)).Events
                     .Aggregate(current.Version!, (v, e) => VersionMachine.Evolve(v, e, Now)),
@@ -274,32 +350,42 @@ internal sealed class VersionGrain(PublishTargets publishTargets, ImageMgmtOptio
     private async Task<Reply<VersionStatus>> CommandAsync(VersionCommand command, RequestedBy by, string action)
     {
         var refusal = await ApplyAsync(command, now => [Activity.Line(now, by, action, $"Version {Id}", Id)]);
-        Poke();
         return refusal is null ? Reply.Of(Version.Status) : Reply.Refused<VersionStatus>(refusal);
     }
 
-    private async Task<Refusal?> ApplyAsync(VersionCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Func<Version, PublishOrder>? order = null)
+    private Task<Refusal?> ApplyAsync(VersionCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Func<Version, PublishOrder>? order = null) =>
+        ApplyAsync([command], lines, order);
+
+    /// <summary>Decides and stores; what changed is driven on.</summary>
+    private async Task<Refusal?> ApplyAsync(IEnumerable<VersionCommand> commands, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Func<Version, PublishOrder>? order = null)
     {
         Refusal? refusal = null;
-        await ChangeAsync(cell, current =>
+        var isChanged = await ChangeAsync(cell, current =>
         {
             var now = Now;
-            var decision = VersionMachine.Decide(current.Version ?? VersionMachine.Initial(Id), command);
-            refusal = decision.Refusal;
-            if (decision.Events.Count == 0)
+            refusal = null;
+            var before = current.Version ?? VersionMachine.Initial(Id);
+            var version = before;
+            foreach (var command in commands)
             {
-                return null;
+                var decision = VersionMachine.Decide(version, command);
+                refusal ??= decision.Refusal;
+                version = decision.Events.Aggregate(version, (v, e) => VersionMachine.Evolve(v, e, now));
             }
 
-            var version = decision.Events.Aggregate(current.Version ?? VersionMachine.Initial(Id), (v, e) => VersionMachine.Evolve(v, e, now));
-            return new StoredVersion
+            return ReferenceEquals(version, before) ? null : new StoredVersion
             {
                 Version = version,
-                Unconfirmed = order is null ? current.Unconfirmed : [.. current.Unconfirmed, order(version)],
+                Unconfirmed = [.. current.Unconfirmed.Where(o => version.OpenPublishes.Contains(o.Operation)), .. order is null ? [] : (PublishOrder[])[order(version)]],
                 UnknownFields = current.UnknownFields,
                 ThisWriteOnly = lines(now),
             };
         });
+        if (isChanged)
+        {
+            Poke();
+        }
+
         return refusal;
     }
 }

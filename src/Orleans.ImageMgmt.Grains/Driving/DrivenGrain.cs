@@ -14,14 +14,21 @@ internal abstract class DrivenGrain : Grain, IRemindable
     /// <summary>Longest wait before a step that threw is tried again.</summary>
     private static readonly TimeSpan MaxBackOff = TimeSpan.FromMinutes(1);
 
+    /// <summary>Doublings of the first back-off: enough to reach the longest one from any sensible option.</summary>
+    private const int MaxDoublings = 16;
+
     /// <summary>The reminder is only the last resort, behind timers and the resume scan.</summary>
     private static readonly TimeSpan ReminderPeriod = TimeSpan.FromMinutes(5);
 
     private const string ReminderName = "drive";
 
+    private readonly Gate reminderGate = new(); // a drop and a registration of a reentrant grain must not overlap
     private IGrainTimer? timer;
+    private DateTimeOffset? dueAt;
+    private bool isDriving;
     private bool hasReminder;
     private bool knowsReminder;
+    private int openIntents;
     private int failures;
 
     protected TimeProvider Time => field ??= ServiceProvider.GetService<TimeProvider>() ?? TimeProvider.System;
@@ -32,17 +39,25 @@ internal abstract class DrivenGrain : Grain, IRemindable
 
     protected IGrainStorage StateStorage => field ??= ServiceProvider.GetRequiredService<IGrainStorage>();
 
+    /// <summary>Wait before a step that threw is tried again; doubles with every failure in a row.</summary>
+    protected abstract TimeSpan FirstBackOff { get; }
+
     /// <summary>Does the next step. Returns when to come back; null = nothing more to do until somebody asks.</summary>
     protected abstract Task<TimeSpan?> DriveOnceAsync();
 
     /// <summary>Pokes the grain and answers at once; nobody waits for a step.</summary>
-    public Task DriveAsync()
+    public virtual Task DriveAsync()
     {
         Poke();
         return Task.CompletedTask;
     }
 
-    public Task ReceiveReminder(string reminderName, TickStatus status) => DriveGuardedAsync();
+    public Task ReceiveReminder(string reminderName, TickStatus status)
+    {
+        hasReminder = true; // perhaps from a registration whose answer was lost
+        Poke();
+        return Task.CompletedTask;
+    }
 
     /// <summary>Changes a record. When the write fails its outcome may be unknown: the grain looks at what is durable before long, whoever asked.</summary>
     protected async Task<bool> ChangeAsync<TState>(StateCell<TState> cell, Func<TState, TState?> change) where TState : class, new()
@@ -61,35 +76,51 @@ internal abstract class DrivenGrain : Grain, IRemindable
     /// <summary>Come back as soon as this turn is over.</summary>
     protected void Poke() => ComeBack(TimeSpan.Zero);
 
-    /// <summary>Registered before an intent is stored: a crash between the two finds a reminder without an intent, which removes itself.</summary>
-    protected async Task EnsureReminderAsync()
+    /// <summary>Come back after so long, or sooner when somebody asked for that before. A call while a step runs is never lost: the step's
+    /// own wish to rest does not overrule it.</summary>
+    protected void ComeBack(TimeSpan wait)
     {
-        if (hasReminder)
+        var at = Now + wait;
+        if (dueAt <= at)
         {
             return;
         }
 
-        await this.RegisterOrUpdateReminder(ReminderName, ReminderPeriod, ReminderPeriod);
-        (hasReminder, knowsReminder) = (true, true);
+        dueAt = at;
+        if (!isDriving)
+        {
+            SetTimer(wait);
+        }
     }
 
-    private async Task DropReminderAsync()
+    /// <summary>Stores an intent with the reminder around it: registered before the intent is stored, so that a crash between the two finds a
+    /// reminder without an intent, which removes itself; not dropped while the intent is being stored. The grain drives afterwards even when
+    /// the write threw, for its commit may have happened.</summary>
+    protected async Task<T> AcceptAsync<T>(Func<Task<T>> store)
     {
-        if (knowsReminder && !hasReminder)
+        openIntents++;
+        try
         {
-            return;
-        }
+            if (UsesReminder)
+            {
+                await EnsureReminderAsync();
+            }
 
-        if (await this.GetReminder(ReminderName) is { } reminder)
+            return await store();
+        }
+        finally
         {
-            await this.UnregisterReminder(reminder);
+            openIntents--;
+            Poke();
         }
-
-        (hasReminder, knowsReminder) = (false, true);
     }
+
+    /// <summary>Whether this kind of grain keeps a reminder while it has work.</summary>
+    protected virtual bool UsesReminder => true;
 
     private async Task DriveGuardedAsync()
     {
+        (isDriving, dueAt) = (true, null);
         try
         {
             var again = await DriveOnceAsync();
@@ -98,29 +129,68 @@ internal abstract class DrivenGrain : Grain, IRemindable
             {
                 ComeBack(wait);
             }
-            else
+            else if (dueAt is null && UsesReminder)
             {
-                timer?.Dispose();
-                timer = null;
-                if (UsesReminder)
-                {
-                    await DropReminderAsync();
-                }
+                await DropReminderAsync();
             }
         }
         catch (Exception problem)
         {
-            failures++;
-            var backOff = TimeSpan.FromSeconds(Math.Min(Math.Pow(2, Math.Min(failures, 10)), MaxBackOff.TotalSeconds));
+            var backOff = BackOffAfter(++failures);
             DrivingLog.StepFailed(Log, this.GetGrainId().ToString(), backOff.TotalSeconds, problem);
-            ComeBack(backOff);
+            dueAt = Now + backOff;
+        }
+        finally
+        {
+            isDriving = false;
+        }
+
+        if (dueAt is { } due)
+        {
+            SetTimer(due > Now ? due - Now : TimeSpan.Zero);
+        }
+        else
+        {
+            timer?.Dispose();
+            timer = null;
         }
     }
 
-    /// <summary>Whether this kind of grain keeps a reminder while it has work.</summary>
-    protected virtual bool UsesReminder => true;
+    private TimeSpan BackOffAfter(int failed)
+    {
+        var backOff = FirstBackOff * Math.Pow(2, Math.Min(failed - 1, MaxDoublings));
+        return backOff < MaxBackOff ? backOff : MaxBackOff;
+    }
 
-    protected void ComeBack(TimeSpan wait)
+    private Task<bool> EnsureReminderAsync() => reminderGate.PassAsync(async () =>
+    {
+        if (!hasReminder)
+        {
+            knowsReminder = false; // an answer that is lost leaves it open
+            await this.RegisterOrUpdateReminder(ReminderName, ReminderPeriod, ReminderPeriod);
+            (hasReminder, knowsReminder) = (true, true);
+        }
+
+        return true;
+    });
+
+    private Task<bool> DropReminderAsync() => reminderGate.PassAsync(async () =>
+    {
+        if ((knowsReminder && !hasReminder) || openIntents > 0)
+        {
+            return false;
+        }
+
+        if (await this.GetReminder(ReminderName) is { } reminder)
+        {
+            await this.UnregisterReminder(reminder);
+        }
+
+        (hasReminder, knowsReminder) = (false, true);
+        return true;
+    });
+
+    private void SetTimer(TimeSpan wait)
     {
         if (timer is null)
         {

@@ -13,11 +13,15 @@ internal sealed class Reporter(ILogger<Reporter> log)
 
     private int underWay;
 
-    public void Send(string to, Func<Task> call)
+    /// <param name="to">Names the far side in the log.</param>
+    /// <param name="call">Runs outside any turn.</param>
+    /// <param name="lost">Runs instead when the limit is reached.</param>
+    public void Send(string to, Func<Task> call, Action? lost = null)
     {
         if (Interlocked.Increment(ref underWay) > Limit)
         {
             Interlocked.Decrement(ref underWay);
+            lost?.Invoke();
             return;
         }
 

@@ -11,6 +11,9 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
+    /// <summary>Failures that one scan goes on after: beyond it nothing works, and the scan begins again later.</summary>
+    private const int ProblemsKept = 100;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
@@ -28,25 +31,48 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
         }
     }
 
+    /// <summary>Everything that may have been going on. A record that cannot be driven now holds up no other: the scan is repeated for it.</summary>
     private async Task<int> ResumeAsync(CancellationToken stop)
     {
         var count = 0;
+        List<Exception> problems = [];
         await foreach (var row in catalog.UnfinishedOperationsAsync(stop))
         {
-            await ResumeAsync(row.Read<OperationBody>());
-            count++;
+            count += await TryAsync(() => ResumeAsync(row.Read<OperationBody>()), problems);
         }
 
         await foreach (var row in catalog.AllAsync(CatalogKind.Pod, stop))
         {
             if (row.Read<PodBody>() is { State: not PodState.Disconnected } pod)
             {
-                await grains.GetPod(pod.Name).DriveAsync();
-                count++;
+                count += await TryAsync(() => grains.GetPod(pod.Name).DriveAsync(), problems);
             }
         }
 
-        return count;
+        // An image that a crash kept from hearing how its version ended asks again.
+        await foreach (var row in catalog.AllAsync(CatalogKind.Image, stop))
+        {
+            if (row.Read<ImageBody>() is { Status: ImageStatus.Importing or ImageStatus.Deleting } image)
+            {
+                count += await TryAsync(() => grains.GetImage(image.Name).DriveAsync(), problems);
+            }
+        }
+
+        return problems.Count == 0 ? count : throw new AggregateException(problems);
+    }
+
+    private static async Task<int> TryAsync(Func<Task> drive, List<Exception> problems)
+    {
+        try
+        {
+            await drive();
+            return 1;
+        }
+        catch (Exception problem) when (problems.Count < ProblemsKept)
+        {
+            problems.Add(problem);
+            return 0;
+        }
     }
 
     private async Task ResumeAsync(OperationBody operation)

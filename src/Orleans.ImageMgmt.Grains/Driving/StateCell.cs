@@ -11,8 +11,12 @@ namespace Orleans.ImageMgmt.Grains;
 internal sealed class StateCell<TState>(IGrainStorage storage, string name, GrainId grain)
     where TState : class, new()
 {
+    /// <summary>Decisions of one change: one more after a conflict, when somebody else or a late commit has written in between.</summary>
+    private const int Decisions = 2;
+
     private Task lastWrite = Task.CompletedTask; // all calls come from the grain's own scheduler, one at a time
     private string? etag;
+    private bool isStale;
 
     public TState Current { get; private set; } = new();
 
@@ -25,10 +29,13 @@ internal sealed class StateCell<TState>(IGrainStorage storage, string name, Grai
         Current = stored.State ?? new TState();
         etag = stored.ETag;
         Exists = stored.RecordExists;
+        isStale = false;
     }
 
     /// <summary>Makes a new value from the newest durable one and stores it. Returns false, storing nothing, when <paramref name="change"/> returns null.</summary>
-    public async Task<bool> ChangeAsync(Func<TState, TState?> change)
+    /// <param name="change">Decides from the record alone; after a conflict it decides once more, from what is stored then.</param>
+    /// <param name="decidesOnce">The change comes from more than this record: a conflict is the caller's to solve.</param>
+    public async Task<bool> ChangeAsync(Func<TState, TState?> change, bool decidesOnce = false)
     {
         var before = lastWrite;
         var done = new TaskCompletionSource();
@@ -36,33 +43,53 @@ internal sealed class StateCell<TState>(IGrainStorage storage, string name, Grai
         await before;
         try
         {
-            var next = change(Current);
-            if (next is null)
+            for (var decision = 1; ; decision++)
             {
-                return false;
-            }
+                if (isStale)
+                {
+                    await ReadAsync();
+                }
 
-            var stored = new GrainState<TState>(next, etag) { RecordExists = Exists };
-            try
-            {
-                await storage.WriteStateAsync(name, grain, stored);
-            }
-            catch
-            {
-                // The commit may have happened although its answer was lost: what is durable now is read back, never guessed.
-                await TryRereadAsync();
-                throw;
-            }
+                if (change(Current) is not { } next)
+                {
+                    return false;
+                }
 
-            Current = next;
-            etag = stored.ETag;
-            Exists = true;
-            return true;
+                try
+                {
+                    await WriteAsync(next);
+                    return true;
+                }
+                catch (InconsistentStateException) when (!decidesOnce && decision < Decisions)
+                {
+                    isStale = true; // what is stored now decides
+                }
+            }
         }
         finally
         {
             done.SetResult();
         }
+    }
+
+    private async Task WriteAsync(TState next)
+    {
+        var stored = new GrainState<TState>(next, etag) { RecordExists = Exists };
+        try
+        {
+            await storage.WriteStateAsync(name, grain, stored);
+        }
+        catch
+        {
+            // The commit may have happened although its answer was lost: what is durable now is read back, never guessed.
+            isStale = true;
+            await TryRereadAsync();
+            throw;
+        }
+
+        Current = next;
+        etag = stored.ETag;
+        Exists = true;
     }
 
     private async Task TryRereadAsync()
@@ -73,7 +100,7 @@ internal sealed class StateCell<TState>(IGrainStorage storage, string name, Grai
         }
         catch (Exception)
         {
-            // The first failure is the one to report; the etag check of the next write keeps this cell honest.
+            // The first failure is the one to report; the next change reads first.
         }
     }
 }

@@ -26,9 +26,12 @@ internal sealed class StoredImage : Recorded
 public sealed record ImageBody(ImageName Name, ImageStatus Status, string Family, PodName? SourcePod, string Description, int Versions, DateTimeOffset CreatedAt);
 
 [GrainType("image"), Reentrant]
-internal sealed class ImageGrain : DrivenGrain, IImageGrain
+internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions options) : DrivenGrain, IImageGrain
 {
     private StateCell<StoredImage> cell = null!;
+    private bool hasAskedVersions;
+
+    protected override TimeSpan FirstBackOff => options.StepRetry;
 
     private Image Image => cell.Current.Image ?? ImageMachine.Initial(GrainKeys.ImageOf(this.GetPrimaryKeyString()));
 
@@ -42,27 +45,47 @@ internal sealed class ImageGrain : DrivenGrain, IImageGrain
 
     public async Task<Reply<OperationId>> ImportAsync(ImportRequest request)
     {
+        if (Image.Versions.Any(v => v.Import == request.Operation))
+        {
+            return Reply.Of(request.Operation); // the same request again
+        }
+
+        var id = new VersionId(request.Image, request.Version);
+        if (await operations.RefuseOtherAsync(request.Operation, OperationBody.Import, id) is { } taken)
+        {
+            return Reply.Refused<OperationId>(taken);
+        }
+
         var pod = (await GrainFactory.GetPod(request.Pod).GetAsync()).Pod;
-        if (!Image.Versions.Any(v => v.Import == request.Operation) && pod is not { State: PodState.Connected, Spec: not null })
+        if (pod is not { State: PodState.Connected, Spec: { } spec })
         {
             return Reply.Refused<OperationId>("pod.not-connected", $"Source pod {request.Pod} is {Words.Shown(pod.State)}.", "Connect it, or choose another source pod.");
         }
 
-        await EnsureReminderAsync();
-        var command = new ImageCommand.Import(request.Operation, request.Version, request.From, pod.Spec?.Family ?? "", request.Pod, request.Source,
-            request.Description, request.By);
-        var id = new VersionId(request.Image, request.Version);
-        var refusal = await ApplyAsync(command, now =>
+        // The version itself knows best whether a new import may take it over: this image's entry of it may be behind.
+        var begin = new VersionCommand.BeginImport(request.Operation, spec.Family, request.Pod, request.Source, request.From, request.Description);
+        if (VersionMachine.Decide(await GrainFactory.GetVersion(id).GetAsync(), begin).Refusal is { } early)
+        {
+            return Reply.Refused<OperationId>(early);
+        }
+
+        var command = new ImageCommand.Import(request.Operation, request.Version, request.From, spec.Family, request.Pod, request.Source, request.Description, request.By);
+        var refusal = await AcceptAsync(() => ApplyAsync(command, now =>
         [
             Activity.Line(now, request.By, "import.accepted", $"Import {id} from {request.Source.Path} on pod {request.Pod}", id, pod: request.Pod, operation: request.Operation),
             new Projection.Upsert(new OperationBody(request.Operation, OperationBody.Import, OperationState.Accepted, id, null, null).ToRow(now, now, isUnfinished: true)),
-        ]);
-        Poke();
+        ]));
         return refusal is null ? Reply.Of(request.Operation) : Reply.Refused<OperationId>(refusal);
     }
 
-    public async Task VersionChangedAsync(VersionName version, VersionStatus status, bool isUsable, long revision) =>
-        await ApplyAsync(new ImageCommand.VersionChanged(version, status, isUsable, revision), _ => []);
+    public async Task VersionChangedAsync(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision)
+    {
+        // A word about an earlier import must not pass for the one that was registered and not handed over yet.
+        if (!Image.Versions.Any(v => v.Name == version && !v.IsBegun && v.Import != import))
+        {
+            await ApplyAsync(new ImageCommand.VersionChanged(version, status, isUsable, revision), _ => []);
+        }
+    }
 
     public Task<Reply<ImageStatus>> DisableAsync(RequestedBy by) => ChangeAsync(new ImageCommand.Disable(), by, "image.disabled");
 
@@ -70,6 +93,7 @@ internal sealed class ImageGrain : DrivenGrain, IImageGrain
 
     protected override async Task<TimeSpan?> DriveOnceAsync()
     {
+        await AskVersionsAsync();
         if (ImageMachine.Next(Image) is not ImageStep.BeginVersions step)
         {
             return null;
@@ -79,16 +103,46 @@ internal sealed class ImageGrain : DrivenGrain, IImageGrain
         {
             var request = new ImportRequest(entry.Import, Image.Name, entry.Name, entry.From, entry.Pod, entry.Source, entry.Description, entry.By);
             var begun = await GrainFactory.GetVersion(new VersionId(Image.Name, entry.Name)).BeginImportAsync(request, Image.Family);
-            await ApplyAsync(begun.IsDone ? new ImageCommand.VersionBegun(entry.Name, entry.Import) : await RefusedAsync(entry), _ => []);
+            if (begun.IsDone)
+            {
+                await ApplyAsync(new ImageCommand.VersionBegun(entry.Name, entry.Import), _ => []);
+            }
+            else
+            {
+                await RefusedAsync(entry, begun.Refusal);
+            }
         }
 
         return TimeSpan.Zero;
     }
 
-    private async Task<ImageCommand> RefusedAsync(VersionEntry entry)
+    /// <summary>Once after an activation: a version that moved on while a crash kept it from telling tells again.</summary>
+    private async Task AskVersionsAsync()
     {
-        var version = await GrainFactory.GetVersion(new VersionId(Image.Name, entry.Name)).GetAsync();
-        return new ImageCommand.VersionRefused(entry.Name, entry.Import, version.Exists ? version.Status : null, version.IsUsable);
+        if (hasAskedVersions)
+        {
+            return;
+        }
+
+        foreach (var entry in Image.Versions.Where(v => v is { IsBegun: true, Status: not (VersionStatus.Available or VersionStatus.Disabled or VersionStatus.Deleted) }))
+        {
+            await GrainFactory.GetVersion(new VersionId(Image.Name, entry.Name)).DriveAsync();
+        }
+
+        hasAskedVersions = true;
+    }
+
+    /// <summary>The version refused after all. The operation ends as failed, and the entry shows how the version really stands.</summary>
+    private async Task RefusedAsync(VersionEntry entry, Refusal refusal)
+    {
+        var id = new VersionId(Image.Name, entry.Name);
+        var version = await GrainFactory.GetVersion(id).GetAsync();
+        var fault = new ConnectorFault(FaultStage.Prepare, FaultCause.Denied, refusal.Message, refusal.Hint);
+        await ApplyAsync(new ImageCommand.VersionRefused(entry.Name, entry.Import, version.Exists ? version.Status : null, version.IsUsable), now =>
+        [
+            Activity.Line(now, Activity.Service, "import.failed", $"{id}: {fault}", id, operation: entry.Import),
+            new Projection.Upsert(new OperationBody(entry.Import, OperationBody.Import, OperationState.Failed, id, null, fault).ToRow(now, now, isUnfinished: false)),
+        ]);
     }
 
     private async Task<Reply<ImageStatus>> ChangeAsync(ImageCommand command, RequestedBy by, string action)

@@ -13,12 +13,15 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
 {
     private PodRecords records = null!;
     private readonly Dictionary<(VersionId, OperationId), int> shardOf = [];
+    private readonly PodProbing probing = new(connectors, reporter, options);
     private DateTimeOffset? probedAt;
-    private bool isProbing;
+    private bool isStale;
 
     private Pod Pod => records.Pod with { ProbedAt = probedAt ?? records.Pod.ProbedAt };
 
     private PodName Name => GrainKeys.PodOf(this.GetPrimaryKeyString());
+
+    protected override TimeSpan FirstBackOff => options.StepRetry;
 
     protected override bool UsesReminder => false; // driven by the resume scan and by the shards that want something
 
@@ -45,13 +48,23 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
             return Reply.Refused<Pod>("pod.invalid", fault.Detail, fault.NextStep);
         }
 
-        probedAt = null;
-        return await ChangePodAsync(new PodCommand.Connect(spec), by, "pod.connected");
+        var reply = await ChangePodAsync(new PodCommand.Connect(spec), by, "pod.connected");
+        if (reply is { IsDone: true, Value.State: PodState.Connecting })
+        {
+            probedAt = null; // what is known was known with the old settings
+            probing.Forget();
+        }
+
+        return reply;
     }
 
     public Task<Reply<Pod>> DrainAsync(RequestedBy by) => ChangePodAsync(new PodCommand.Drain(), by, "pod.draining");
 
-    public Task<Reply<Pod>> DisconnectAsync(RequestedBy by) => ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count), by, "pod.disconnected");
+    public async Task<Reply<Pod>> DisconnectAsync(RequestedBy by)
+    {
+        await RefreshAsync();
+        return await ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count), by, "pod.disconnected");
+    }
 
     public Task<PodView> GetAsync() => Task.FromResult(new PodView(Pod, [.. records.Moving.Select(ViewOf)]));
 
@@ -65,8 +78,17 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         }
 
         using var stop = new CancellationTokenSource(options.ProbeTimeout, Time);
-        var listed = await Task.Run(() => connector.ListSourcesAsync(cursor, Math.Clamp(limit, 1, Limits.PageRows), stop.Token), stop.Token)
-            .WaitAsync(options.ProbeTimeout, Time, CancellationToken.None);
+        ConnectorResult<SourcePage> listed;
+        try
+        {
+            listed = await Task.Run(() => connector.ListSourcesAsync(cursor, Math.Clamp(limit, 1, Limits.PageRows), stop.Token), CancellationToken.None)
+                .WaitAsync(options.ProbeTimeout, Time, CancellationToken.None);
+        }
+        catch (Exception late) when (late is TimeoutException or OperationCanceledException)
+        {
+            return Reply.Refused<SourceList>("list-sources.timed-out", $"Pod {Name} did not list its sources within {options.ProbeTimeout.TotalSeconds:0} s.", "Check the pod and the way to it.");
+        }
+
         return listed switch
         {
             ConnectorResult<SourcePage>.Done(var page) => Reply.Of(new SourceList(
@@ -99,6 +121,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
             TransferLog.Faulted(Log, Name.Value, result.Version.Value, problem.ToString());
         }
 
+        await RefreshAsync();
         CopyCommand command = result switch
         {
             { IsRemoved: true } => new CopyCommand.Removed(result.Attempt),
@@ -113,7 +136,8 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
 
     public async Task ProbedAsync(ConnectorFault? fault)
     {
-        isProbing = false;
+        await RefreshAsync();
+        probing.Forget();
         probedAt = Now;
         var before = records.Pod;
         PodCommand command = fault is null ? new PodCommand.Probed() : new PodCommand.ProbeFailed(fault);
@@ -134,10 +158,11 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
 
     protected override async Task<TimeSpan?> DriveOnceAsync()
     {
+        await RefreshAsync();
         var now = Now;
         await GiveUpAndStartAsync(now);
         RunJobs(now);
-        return Probe(now);
+        return NextDrive(now);
     }
 
     private async Task GiveUpAndStartAsync(DateTimeOffset now)
@@ -150,10 +175,11 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         await StoreAsync(changed);
     }
 
-    /// <summary>Makes sure that every copy at work has its job; jobs of a pod that does not work are left to end by themselves.</summary>
+    /// <summary>Makes sure that every copy at work has its job; jobs of a pod that does not work are left to end by themselves. A disconnected
+    /// pod is left alone: what has to be removed there waits until it is connected again.</summary>
     private void RunJobs(DateTimeOffset now)
     {
-        if (Pod.Spec is not { } spec)
+        if (Pod is not { Spec: { } spec, State: not PodState.Disconnected })
         {
             return;
         }
@@ -168,25 +194,20 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         }
     }
 
-    private TimeSpan? Probe(DateTimeOffset now)
+    /// <summary>When to come back: for the next probe, for the next try of a copy, and to see that jobs still run. Sends a probe that is due.</summary>
+    private TimeSpan? NextDrive(DateTimeOffset now)
     {
-        DateTimeOffset? back = records.Moving.Count > 0 ? now + options.EnsureInterval : null;
+        DateTimeOffset? back = records.Moving.Count > 0 && Pod.State != PodState.Disconnected ? now + options.EnsureInterval : null;
         switch (PodMachine.Next(Pod, now, options.Probe))
         {
-            case PodStep.Probe when !isProbing:
-                isProbing = true;
-                SendProbe();
-                back = Sooner(back, now + options.ProbeTimeout + options.Probe.RetryInterval);
-                break;
             case PodStep.Probe:
-                isProbing = false; // the answer was lost: the next drive asks again
-                back = Sooner(back, now + options.Probe.RetryInterval);
+                back = Sooner(back, probing.Ensure(GrainFactory.GetPod(Name), Pod.Spec!, Time));
                 break;
             case PodStep.Wait wait:
                 back = Sooner(back, wait.Until);
                 break;
             default:
-                break; // disconnected: nothing to ask
+                return null; // disconnected: nothing to ask, nothing to do
         }
 
         foreach (var copy in records.Moving)
@@ -200,39 +221,12 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         return back is null ? null : back.Value > now ? back.Value - now : TimeSpan.FromMilliseconds(10);
     }
 
-    private void SendProbe()
-    {
-        var spec = Pod.Spec!;
-        var self = GrainFactory.GetPod(Name);
-        var limit = options.ProbeTimeout;
-        var time = Time;
-        reporter.Send(Name.Value, async () => await self.ProbedAsync(await ProbeAsync(connectors, spec, limit, time)));
-    }
-
-    private static async Task<ConnectorFault?> ProbeAsync(ConnectorCache connectors, PodSpec spec, TimeSpan limit, TimeProvider time)
-    {
-        using var stop = new CancellationTokenSource(limit, time);
-        try
-        {
-            return connectors.Get(spec) switch
-            {
-                ConnectorResult<IPodConnector>.Done(var connector) =>
-                    await connector.ProbeAsync(stop.Token).WaitAsync(limit, time) is ConnectorResult<PodProbe>.Failed(var fault) ? fault : null,
-                ConnectorResult<IPodConnector>.Failed(var fault) => fault,
-                _ => null,
-            };
-        }
-        catch (Exception problem) when (problem is TimeoutException or OperationCanceledException)
-        {
-            return new ConnectorFault(FaultStage.Probe, FaultCause.TimedOut, $"Pod {spec.Name} did not answer within {limit.TotalSeconds:0} s.", "Check the pod and the way to it.");
-        }
-    }
-
     private Task<Reply<CopyStanding>> CommandAsync(VersionId version, CopyCommand command, OperationId? asker, bool isNewWork) =>
         CommandsAsync(version, [command], asker, isNewWork);
 
     private async Task<Reply<CopyStanding>> CommandsAsync(VersionId version, IReadOnlyList<CopyCommand> commands, OperationId? asker, bool isNewWork)
     {
+        await RefreshAsync();
         var before = await records.GetAsync(version);
         if (isNewWork && RefuseNewWork(before) is { } refusal)
         {
@@ -327,7 +321,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
 
         foreach (var operation in operations)
         {
-            if (shardOf.TryGetValue((copy.Version, operation), out var shard))
+            if (copy.IsMoving ? shardOf.TryGetValue((copy.Version, operation), out var shard) : shardOf.Remove((copy.Version, operation), out shard))
             {
                 var listener = GrainFactory.GetShard(operation, shard);
                 var standing = StandingOf(copy, operation);
@@ -338,6 +332,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
 
     private async Task<Reply<Pod>> ChangePodAsync(PodCommand command, RequestedBy by, string action)
     {
+        await RefreshAsync();
         var decision = PodMachine.Decide(records.Pod, command);
         if (decision.Refusal is { } refusal)
         {
@@ -354,7 +349,8 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         return Reply.Of(Pod);
     }
 
-    /// <summary>After a failed write memory is read anew from the store before anything else happens.</summary>
+    /// <summary>After a failed write nothing is decided before memory was read anew from the store. The grain stays and drives on, so that nobody
+    /// has to ask for it first.</summary>
     private async Task GuardAsync(Func<Task> write)
     {
         try
@@ -363,8 +359,18 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
         }
         catch
         {
-            DeactivateOnIdle();
+            isStale = true;
+            ComeBack(options.StepRetry);
             throw;
+        }
+    }
+
+    private async Task RefreshAsync()
+    {
+        if (isStale)
+        {
+            await records.ReadAsync();
+            isStale = false;
         }
     }
 

@@ -69,14 +69,11 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
                 Moving = [.. next.Values],
                 UnknownFields = current.UnknownFields,
                 ThisWriteOnly = lines,
-            });
+            }, decidesOnce: true);
         }
 
         moving = next;
     }
-
-    /// <summary>Keeps a step that need not be durable: after a crash the copy begins that try again and finds its staged bytes.</summary>
-    public void Remember(Copy copy) => moving = new Dictionary<VersionId, Copy>(moving) { [copy.Version] = copy };
 
     private async Task<Copy?> ReadEndedAsync(VersionId version)
     {
@@ -89,7 +86,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
     {
         var cell = CellOf(copy.Version);
         await cell.ReadAsync();
-        await cell.ChangeAsync(current => new StoredCopy { Copy = copy, UnknownFields = current.UnknownFields, ThisWriteOnly = lines });
+        await cell.ChangeAsync(current => new StoredCopy { Copy = copy, UnknownFields = current.UnknownFields, ThisWriteOnly = lines }, decidesOnce: true);
     }
 
     private StateCell<StoredCopy> CellOf(VersionId version) => new(storage, $"copy/{version}", grain);

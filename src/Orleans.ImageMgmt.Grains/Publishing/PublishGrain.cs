@@ -19,7 +19,14 @@ internal sealed class StoredPublish : Recorded
 [GrainType("publish"), Reentrant]
 internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPublishGrain
 {
+    private readonly Gate books = new(); // the end of one round and the retry that opens the next must not overlap at the version
     private StateCell<StoredPublish> cell = null!;
+    private readonly Dictionary<int, PublishCommand.ShardChanged> told = []; // by shard
+    private bool isEndAsked;
+    private (DateTimeOffset At, int Round, bool IsCancelling)? asked;
+    private (DateTimeOffset At, TargetTotals Totals)? versionKnows;
+
+    protected override TimeSpan FirstBackOff => options.StepRetry;
 
     private OperationId Id => GrainKeys.PublishOf(this.GetPrimaryKeyString());
 
@@ -33,9 +40,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
     public async Task<Reply<OperationId>> StartAsync(PublishOrder order)
     {
-        await EnsureReminderAsync();
-        var refusal = await ApplyAsync(new PublishCommand.Start(order), order.By, "publish.started");
-        Poke();
+        var refusal = await AcceptAsync(() => ApplyAsync([new PublishCommand.Start(order)], order.By, "publish.started"));
         return refusal is null ? Reply.Of(Id) : Reply.Refused<OperationId>(refusal);
     }
 
@@ -53,91 +58,162 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
     public Task<Reply<OperationState>> CancelAsync(RequestedBy by) => CommandAsync(new PublishCommand.Cancel(), by, "publish.cancel-accepted");
 
-    public async Task<Reply<OperationState>> RetryAsync(RequestedBy by)
+    public Task<Reply<OperationState>> RetryAsync(RequestedBy by) => books.PassAsync(async () =>
     {
-        if (Publish is { Order: { } order } publish && publish.State.IsEnded())
+        var publish = Publish;
+        if (PublishMachine.Decide(publish, new PublishCommand.Retry()).Refusal is { } early)
+        {
+            return Reply.Refused<OperationState>(early);
+        }
+
+        if (publish.State.IsEnded())
         {
             // The version opens its books again first: it must not hear outcomes of a publish that it holds for closed.
-            List<PodName> failed = [];
-            for (var shard = 0; shard < publish.Shards.Count; shard++)
-            {
-                var outcomes = await GrainFactory.GetShard(Id, shard).GetOutcomesAsync();
-                failed.AddRange(outcomes.Where(o => o.Value == TargetOutcome.Failed).Select(o => o.Key));
-            }
-
-            var reopened = await GrainFactory.GetVersion(order.Version).ReopenPublishAsync(Id, failed, order.Generation);
+            var failed = (await OutcomesAsync(publish)).Where(o => o.Value == TargetOutcome.Failed).Select(o => o.Key).ToList();
+            var reopened = await GrainFactory.GetVersion(publish.Order!.Version).ReopenPublishAsync(Id, failed, publish.Order.Generation);
             if (!reopened.IsDone)
             {
                 return Reply.Refused<OperationState>(reopened.Refusal);
             }
         }
 
-        await EnsureReminderAsync();
-        return await CommandAsync(new PublishCommand.Retry(), by, "publish.retry-accepted");
+        return await AcceptAsync(() => CommandAsync(new PublishCommand.Retry(), by, "publish.retry-accepted"));
+    });
+
+    public Task ShardChangedAsync(int shard, TargetTotals totals, int round)
+    {
+        told[shard] = new PublishCommand.ShardChanged(shard, totals, round);
+        ComeBack(options.ReportLinger); // many come together, and are stored together; what a crash loses is asked again
+        return Task.CompletedTask;
     }
 
-    public async Task ShardChangedAsync(int shard, TargetTotals totals, int round)
+    /// <summary>Asked by the version that holds it for open, or after a start: an end that was told may have got lost with a retry that was not stored.</summary>
+    public override Task DriveAsync()
     {
-        await ApplyAsync(new PublishCommand.ShardChanged(shard, totals, round), Activity.Service, null);
-        Poke();
+        isEndAsked = true;
+        return base.DriveAsync();
     }
 
     protected override async Task<TimeSpan?> DriveOnceAsync()
     {
+        await FlushAsync();
         var publish = Publish;
-        switch (PublishMachine.Next(publish))
+        if (publish.State.IsEnded())
         {
-            case PublishStep.DriveShards step:
-                await Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(publish.Order!, publish.Round)));
-                return options.EnsureInterval;
-            case PublishStep.CancelShards step:
-                await Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(publish.Order!, publish.Round)));
-                return options.EnsureInterval;
-            case PublishStep.TellVersion:
-                await TellVersionAsync(publish);
-                return TimeSpan.Zero;
-            default:
-                return null;
+            return await EndAsync();
+        }
+
+        if (PublishMachine.Next(publish) is PublishStep.Rest)
+        {
+            return null;
+        }
+
+        await TellProgressAsync(publish);
+
+        // Shards are asked at once and then in intervals, however often they tell something in between.
+        if (asked is { } last && last.Round == publish.Round && last.IsCancelling == publish.IsCancelling && last.At + options.EnsureInterval > Now)
+        {
+            return last.At + options.EnsureInterval - Now;
+        }
+
+        await AskAsync(publish);
+        asked = (Now, publish.Round, publish.IsCancelling);
+        return options.EnsureInterval;
+    }
+
+    private Task AskAsync(Publish publish) => PublishMachine.Next(publish) switch
+    {
+        PublishStep.DriveShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(publish.Order!, publish.Round))),
+        PublishStep.CancelShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(publish.Order!, publish.Round))),
+        var step => throw new NotSupportedException(step.ToString()),
+    };
+
+    private async Task FlushAsync()
+    {
+        List<PublishCommand.ShardChanged> taken = [.. told.Values];
+        if (taken.Count > 0)
+        {
+            await ApplyAsync(taken, Activity.Service, null);
+            foreach (var change in taken.Where(c => ReferenceEquals(told[c.Shard], c)))
+            {
+                told.Remove(change.Shard);
+            }
         }
     }
 
-    private async Task TellVersionAsync(Publish publish)
+    /// <summary>Tells the version how the publish ended, until it has stored that.</summary>
+    private Task<TimeSpan?> EndAsync() => books.PassAsync<TimeSpan?>(async () =>
+    {
+        var publish = Publish; // a retry may have opened it again meanwhile
+        if (!publish.State.IsEnded())
+        {
+            return TimeSpan.Zero;
+        }
+
+        if (!publish.IsTold || isEndAsked)
+        {
+            isEndAsked = false;
+            await GrainFactory.GetVersion(publish.Order!.Version).PublishEndedAsync(Id, publish.State == OperationState.Cancelled, await OutcomesAsync(publish));
+            await ApplyAsync([new PublishCommand.VersionTold()], Activity.Service, null);
+            versionKnows = null;
+        }
+
+        return null;
+    });
+
+    /// <summary>While it runs: the version becomes usable with the first copy, and hears of more in intervals; each telling rewrites its whole record.</summary>
+    private async Task TellProgressAsync(Publish publish)
+    {
+        var totals = publish.Totals;
+        var isFirst = totals.Available > 0 && versionKnows is not { Totals.Available: > 0 };
+        if (isFirst || (versionKnows is { } known && known.Totals != totals && known.At + options.EnsureInterval <= Now))
+        {
+            await GrainFactory.GetVersion(publish.Order!.Version).TargetsChangedAsync(Id, await OutcomesAsync(publish));
+            versionKnows = (Now, totals);
+        }
+    }
+
+    private async Task<Dictionary<PodName, TargetOutcome>> OutcomesAsync(Publish publish)
     {
         var outcomes = new Dictionary<PodName, TargetOutcome>();
-        for (var shard = 0; shard < publish.Shards.Count; shard++)
+        foreach (var shard in await Task.WhenAll(Enumerable.Range(0, publish.Shards.Count).Select(n => GrainFactory.GetShard(Id, n).GetOutcomesAsync())))
         {
-            foreach (var (pod, outcome) in await GrainFactory.GetShard(Id, shard).GetOutcomesAsync())
+            foreach (var (pod, outcome) in shard)
             {
                 outcomes[pod] = outcome;
             }
         }
 
-        await GrainFactory.GetVersion(publish.Order!.Version).PublishEndedAsync(Id, publish.State == OperationState.Cancelled, outcomes);
-        await ApplyAsync(new PublishCommand.VersionTold(), Activity.Service, null);
+        return outcomes;
     }
 
     private async Task<Reply<OperationState>> CommandAsync(PublishCommand command, RequestedBy by, string action)
     {
-        var refusal = await ApplyAsync(command, by, action);
-        Poke();
+        var refusal = await ApplyAsync([command], by, action);
         return refusal is null ? Reply.Of(Publish.State) : Reply.Refused<OperationState>(refusal);
     }
 
-    private async Task<Refusal?> ApplyAsync(PublishCommand command, RequestedBy by, string? action)
+    private async Task<Refusal?> ApplyAsync(IReadOnlyList<PublishCommand> commands, RequestedBy by, string? action)
     {
         Refusal? refusal = null;
-        await ChangeAsync(cell, current =>
+        var isChanged = await ChangeAsync(cell, current =>
         {
             var now = Now;
-            var publish = current.Publish ?? PublishMachine.Initial(Id);
-            var decision = PublishMachine.Decide(publish, command);
-            refusal = decision.Refusal;
-            if (decision.Events.Count == 0)
+            refusal = null;
+            var before = current.Publish ?? PublishMachine.Initial(Id);
+            var next = before;
+            foreach (var command in commands)
+            {
+                var decision = PublishMachine.Decide(next, command);
+                refusal ??= decision.Refusal;
+                next = decision.Events.Aggregate(next, (p, e) => PublishMachine.Evolve(p, e, now));
+            }
+
+            if (ReferenceEquals(before, next))
             {
                 return null;
             }
 
-            var next = decision.Events.Aggregate(publish, (p, e) => PublishMachine.Evolve(p, e, now));
             return new StoredPublish
             {
                 Publish = next,
@@ -145,6 +221,11 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
                 ThisWriteOnly = action is null ? [] : [Activity.Line(now, by, action, $"Publish {Id} of {next.Order?.Version}", next.Order?.Version, operation: Id)],
             };
         });
+        if (isChanged)
+        {
+            Poke();
+        }
+
         return refusal;
     }
 }

@@ -24,7 +24,8 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
     private StateCell<StoredShard> cell = null!;
     private TargetTotals? publishKnows;
     private bool isAsked;
-    private bool isFlushing;
+
+    protected override TimeSpan FirstBackOff => options.StepRetry;
 
     private (OperationId Operation, int Index) Id => GrainKeys.ShardOf(this.GetPrimaryKeyString());
 
@@ -57,12 +58,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
     public Task ReportAsync(CopyStanding standing)
     {
         gathered[standing.Pod] = standing;
-        if (!isFlushing)
-        {
-            isFlushing = true;
-            ComeBack(options.ReportLinger);
-        }
-
+        ComeBack(options.ReportLinger);
         return Task.CompletedTask;
     }
 
@@ -91,7 +87,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
 
         await FlushAsync();
         await TellPublishAsync();
-        return gathered.Count > 0 || isAsked ? options.ReportLinger : null; // asked again by its publish while targets are open
+        return null; // asked again by its publish while targets are open; woken by what is reported
     }
 
     private async Task EnsureAsync()
@@ -142,15 +138,17 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
     /// <summary>Stores what was gathered, in one write.</summary>
     private async Task FlushAsync()
     {
-        isFlushing = false;
         if (gathered.Count == 0)
         {
             return;
         }
 
         var taken = gathered.Values.ToList();
-        gathered.Clear();
         await ApplyAsync([.. taken.Select(s => new ShardCommand.Reported(s.Pod, s.State, s.Fault, s.Tries, s.Attempt))]);
+        foreach (var standing in taken.Where(s => ReferenceEquals(gathered[s.Pod], s)))
+        {
+            gathered.Remove(standing.Pod); // stored; what came meanwhile is next
+        }
     }
 
     private async Task TellPublishAsync()

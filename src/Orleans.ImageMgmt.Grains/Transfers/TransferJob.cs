@@ -21,6 +21,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Time
     private long bytesVerified;
     private long bytesToVerify;
     private long movedAt = time.GetTimestamp();
+    private readonly TaskCompletionSource hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public TransferJob Job { get; } = job;
 
@@ -30,8 +31,17 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Time
 
     public bool IsStalled { get; private set; }
 
+    /// <summary>Stopped because its grain left: the next activation may begin this very try again.</summary>
+    public bool IsAbandoned { get; private set; }
+
     /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
     public bool IsAtWork { get; private set; }
+
+    /// <summary>What the connector does, once it does something.</summary>
+    public Task<WorkerResult>? Work { get; set; }
+
+    /// <summary>Ends when the connector has not let go long after it was stopped for a stall: its result is no longer waited for.</summary>
+    public Task Hangs => hangs.Task;
 
     /// <summary>Ends when the connector has let go, whatever the result.</summary>
     public Task Ended { get; set; } = Task.CompletedTask;
@@ -73,19 +83,39 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Time
 
     public void Moved() => Interlocked.Exchange(ref movedAt, time.GetTimestamp());
 
-    /// <summary>Stops the job when nothing moved for too long.</summary>
+    /// <summary>Stops the job when nothing moved for too long, and gives it up when it does not let go for as long again.</summary>
     public void StopIfStalled(TimeSpan transferStall, TimeSpan finaliseStall)
     {
         var limit = Phase == CopyState.Replicating ? transferStall : finaliseStall;
-        if (!IsAtWork || IsStalled || time.GetElapsedTime(Interlocked.Read(ref movedAt)) <= limit)
+        var still = time.GetElapsedTime(Interlocked.Read(ref movedAt));
+        if (!IsAtWork || still <= limit)
         {
             return;
         }
 
-        IsStalled = true;
+        if (!IsStalled)
+        {
+            IsStalled = true;
+            Cancel();
+        }
+        else if (still > limit * 2)
+        {
+            hangs.TrySetResult();
+        }
+    }
+
+    public void Abandon()
+    {
+        IsAbandoned = true;
+        Cancel();
+    }
+
+    /// <summary>Asks the connector to let go. What it does on being asked runs on another thread, never on the caller's turn.</summary>
+    public void Cancel()
+    {
         try
         {
-            Stop.Cancel();
+            _ = Stop.CancelAsync();
         }
         catch (ObjectDisposedException)
         {

@@ -54,12 +54,12 @@ internal sealed class TransferWorker : IDisposable
         RunningTransfer? older = null;
         if (running.TryGetValue(key, out var known))
         {
-            if (known.Job.Copy.Attempt >= job.Copy.Attempt)
+            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned)
             {
                 return;
             }
 
-            known.Stop.Cancel();
+            known.Cancel();
             older = known;
         }
 
@@ -68,6 +68,11 @@ internal sealed class TransferWorker : IDisposable
         using (ExecutionContext.SuppressFlow())
         {
             transfer.Ended = Task.Run(() => RunAsync(transfer, older));
+        }
+
+        if (stopping.IsCancellationRequested)
+        {
+            transfer.Cancel(); // the stop may have looked before this job was there
         }
     }
 
@@ -78,7 +83,7 @@ internal sealed class TransferWorker : IDisposable
         {
             if (key.Pod == pod)
             {
-                transfer.Stop.Cancel();
+                transfer.Abandon();
             }
         }
     }
@@ -89,7 +94,7 @@ internal sealed class TransferWorker : IDisposable
         await stopping.CancelAsync();
         foreach (var transfer in running.Values)
         {
-            await transfer.Stop.CancelAsync();
+            transfer.Cancel();
         }
 
         try
@@ -124,12 +129,7 @@ internal sealed class TransferWorker : IDisposable
         var key = (job.Spec.Name, job.Copy.Version);
         try
         {
-            if (older is not null)
-            {
-                await older.Ended; // the connector serves one call per copy
-            }
-
-            var result = await RunGuardedAsync(transfer);
+            var result = older is null || await LetsGoAsync(older) ? await RunGuardedAsync(transfer) : NotLetGo(job);
             if (result is not null && !stopping.IsCancellationRequested)
             {
                 await DeliverAsync(job, result);
@@ -137,10 +137,31 @@ internal sealed class TransferWorker : IDisposable
         }
         finally
         {
+            await Task.WhenAny(transfer.Work ?? Task.CompletedTask); // whoever comes next waits for this call
+
             running.TryRemove(new(key, transfer));
             transfer.Dispose();
         }
     }
+
+    /// <summary>The connector serves one call per copy: waits, bounded, until the call of the older job has come back.</summary>
+    private async Task<bool> LetsGoAsync(RunningTransfer older)
+    {
+        try
+        {
+            await older.Ended.WaitAsync(options.FinaliseStall, time);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    private WorkerResult NotLetGo(TransferJob job) => Failed(job, new ConnectorFault(
+        job.Step switch { CopyStep.Prepare => FaultStage.Prepare, CopyStep.Remove => FaultStage.Delete, _ => FaultStage.Receive }, FaultCause.TimedOut,
+        $"An earlier call to pod {job.Spec.Name} has not come back for {options.FinaliseStall.TotalSeconds:0} s after it was stopped.",
+        "Check the pod's storage: a call hangs in it."));
 
     private async Task<WorkerResult?> RunGuardedAsync(RunningTransfer transfer)
     {
@@ -151,7 +172,13 @@ internal sealed class TransferWorker : IDisposable
             try
             {
                 transfer.Begin();
-                var result = await CarryOutAsync(transfer, transfer.Stop.Token);
+                transfer.Work = Task.Run(() => CarryOutAsync(transfer, transfer.Stop.Token), CancellationToken.None);
+                if (await Task.WhenAny(transfer.Work, transfer.Hangs) != transfer.Work)
+                {
+                    return Stopped(transfer); // a call that hangs in a dead pod's storage keeps neither its result nor its slot waiting
+                }
+
+                var result = await transfer.Work;
 
                 // A connector answers a stopped call with a value; it says that the call was stopped, and only the worker knows why.
                 return result.Fault is { Cause: FaultCause.Cancelled } && transfer.Stop.IsCancellationRequested ? Stopped(transfer) : result;
@@ -241,7 +268,16 @@ internal sealed class TransferWorker : IDisposable
 
     private async Task<ConnectorResult<Content.IContentReader>> OpenSourceAsync(VersionId version, CopyStep.Receive step, CancellationToken stop)
     {
-        var source = (await grains.GetPod(step.From).GetAsync()).Pod;
+        Pod source;
+        try
+        {
+            source = (await grains.GetPod(step.From).GetAsync()).Pod;
+        }
+        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
+        {
+            return new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"The record of source pod {step.From} could not be read: {problem.Message}", "It is tried again.");
+        }
+
         if (source.Spec is null || source.State == PodState.Disconnected)
         {
             return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {step.From} is not connected.", $"Connect pod {step.From} again.");
@@ -291,6 +327,7 @@ internal sealed class TransferWorker : IDisposable
                 return result;
             }
 
+            transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
             await Task.Delay(waiting.AskAgainAfter, time, stop);
         }
 
