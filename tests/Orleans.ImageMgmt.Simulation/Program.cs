@@ -37,11 +37,7 @@ Parallel.For(0, seeds, new ParallelOptions { MaxDegreeOfParallelism = isVerbose 
 
 foreach (var violation in broken.OfType<Violation>().Take(1))
 {
-    foreach (var line in violation.LastLines)
-    {
-        Console.WriteLine(line);
-    }
-
+    Console.WriteLine(string.Join('\n', violation.LastLines));
     Console.WriteLine($"seed {violation.Seed}, step {violation.Step}: {violation.Invariant}");
 }
 

@@ -85,7 +85,7 @@ public sealed partial class CodeTests
                     select (file, attribute, argument)).ToList();
 
         SourceTree.AssertNone(uses
-            .Where(use => !use.argument!.ToString().StartsWith("Aliases.", StringComparison.Ordinal) && !IsNameOf(use.argument))
+            .Where(use => !use.argument!.ToString().StartsWith("Aliases.", StringComparison.Ordinal) && !IsNameOf(use.argument) && !IsOwnName(use.attribute, use.argument))
             .Select(use => $"{use.file.At(use.attribute)} {use.attribute}: take the alias from Aliases"));
         SourceTree.AssertNone(uses
             .Where(use => use.attribute.Parent?.Parent is BaseTypeDeclarationSyntax)
@@ -93,6 +93,11 @@ public sealed partial class CodeTests
             .Where(same => same.Count() > 1)
             .Select(same => $"{same.Key} is the alias of {same.Count()} types: {string.Join(", ", same.Select(use => use.file.At(use.attribute)))}"));
     }
+
+    /// <summary>A method's alias counts inside its interface only: it is the method's name, without the ending that says it is awaited.</summary>
+    private static bool IsOwnName(AttributeSyntax attribute, ExpressionSyntax alias) => attribute.Parent?.Parent is MethodDeclarationSyntax method
+        && alias is LiteralExpressionSyntax { Token.ValueText: var text }
+        && (text == method.Identifier.Text || $"{text}Async" == method.Identifier.Text);
 
     [Fact]
     public void Alias_values_are_unique_and_carry_our_prefix()

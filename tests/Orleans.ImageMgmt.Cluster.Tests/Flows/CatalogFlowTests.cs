@@ -1,7 +1,7 @@
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Domain;
 using Xunit;
-using static Orleans.ImageMgmt.Cluster.Tests.Flows.TestService;
+using static Orleans.ImageMgmt.Cluster.Tests.Flows.SiloUnderTest;
 
 namespace Orleans.ImageMgmt.Cluster.Tests.Flows;
 

@@ -3,7 +3,7 @@ using Orleans.ImageMgmt.Grains.Durable;
 using Orleans.Runtime;
 using Orleans.Storage;
 using Xunit;
-using static Orleans.ImageMgmt.Cluster.Tests.Flows.TestService;
+using static Orleans.ImageMgmt.Cluster.Tests.Flows.SiloUnderTest;
 
 namespace Orleans.ImageMgmt.Cluster.Tests.Flows;
 

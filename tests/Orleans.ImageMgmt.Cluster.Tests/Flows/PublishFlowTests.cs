@@ -3,7 +3,7 @@ using Orleans.ImageMgmt.Domain;
 using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
 using Xunit;
-using static Orleans.ImageMgmt.Cluster.Tests.Flows.TestService;
+using static Orleans.ImageMgmt.Cluster.Tests.Flows.SiloUnderTest;
 
 namespace Orleans.ImageMgmt.Cluster.Tests.Flows;
 

@@ -15,7 +15,7 @@ using Xunit;
 namespace Orleans.ImageMgmt.Cluster.Tests.Flows;
 
 /// <summary>A silo with the embedded store of a folder of its own, and the verbs of the tests. Pods are simulated ones.</summary>
-internal sealed class TestService : IAsyncDisposable
+internal sealed class SiloUnderTest : IAsyncDisposable
 {
     public static readonly RequestedBy By = new("ada", "test", "because");
     public static readonly ImageName Win10 = new("Win10POS");
@@ -30,7 +30,7 @@ internal sealed class TestService : IAsyncDisposable
     private readonly EmbeddedStore store;
     private readonly InProcessTestCluster cluster;
 
-    private TestService(string folder, EmbeddedStore store, InProcessTestCluster cluster) => (this.folder, this.store, this.cluster) = (folder, store, cluster);
+    private SiloUnderTest(string folder, EmbeddedStore store, InProcessTestCluster cluster) => (this.folder, this.store, this.cluster) = (folder, store, cluster);
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -42,7 +42,7 @@ internal sealed class TestService : IAsyncDisposable
 
     public StoreCounters Counters => store.Counters;
 
-    public static async Task<TestService> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3)
+    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
@@ -66,7 +66,7 @@ internal sealed class TestService : IAsyncDisposable
         });
         var cluster = builder.Build();
         await cluster.DeployAsync();
-        return new TestService(folder, store, cluster);
+        return new SiloUnderTest(folder, store, cluster);
     }
 
     public static PodSpec Spec(PodName name, string? faultPlan = null, string? source = null, string family = "simulated", IReadOnlyDictionary<string, string>? labels = null)
