@@ -88,14 +88,13 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
 
     public async Task<Reply<VersionStatus>> CancelImportAsync(OperationId operation, RequestedBy by)
     {
-        var pod = Version.SourcePod;
-        var reply = await CommandAsync(new VersionCommand.CancelImport(operation), by, "import.cancelled");
-        if (reply.IsDone && pod is { } source)
+        // The pod lets go first: a crash in between leaves an import that is still Importing and can be cancelled again.
+        if (Version.Import == operation && Version.SourcePod is { } source)
         {
             await GrainFactory.GetPod(source).CancelCopyAsync(Id, operation);
         }
 
-        return reply;
+        return await CommandAsync(new VersionCommand.CancelImport(operation), by, "import.cancelled");
     }
 
     public async Task<Reply<OperationId>> PublishAsync(PublishRequest request)

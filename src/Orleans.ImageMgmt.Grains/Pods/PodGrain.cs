@@ -63,7 +63,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
     public async Task<Reply<Pod>> DisconnectAsync(RequestedBy by)
     {
         await RefreshAsync();
-        return await ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count), by, "pod.disconnected");
+        return await ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count(c => c.State != CopyState.Deleting)), by, "pod.disconnected");
     }
 
     public Task<PodView> GetAsync() => Task.FromResult(new PodView(Pod, [.. records.Moving.Select(ViewOf)]));
