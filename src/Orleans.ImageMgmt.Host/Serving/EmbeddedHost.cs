@@ -141,7 +141,7 @@ internal sealed record HostSettings(string DataDirectory)
         }
         catch (InvalidOperationException problem)
         {
-            throw new SettingsException(problem.Message);
+            throw new SettingsException($"A setting cannot be used: {problem.InnerException?.Message ?? problem.Message} The options are the properties of ImageMgmtOptions (ImageMgmt:...) and DurableOptions (Store:...).");
         }
     }
 }
