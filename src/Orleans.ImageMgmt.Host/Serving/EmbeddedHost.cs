@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -35,21 +36,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         var store = EmbeddedStore.Open(settings.DataDirectory, settings.Store, logging.CreateLogger("imgmt.store"), TimeProvider.System);
         try
         {
-            var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-            builder.Services.AddLogging(log => Configure(log, settings));
-            builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
-            builder.Services.AddSingleton(settings.FaultLog);
-            builder.UseOrleans(silo => silo
-                .UseLocalhostClustering(FreeLoopbackPort(), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
-                .Configure<EndpointOptions>(endpoints =>
-                {
-                    endpoints.AdvertisedIPAddress = IPAddress.Loopback;
-                    endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
-                })
-                .Configure<SiloConnectionOptions>(connections => connections.ConfigureSiloInboundConnection(RefuseEverybody))
-                .AddEmbedded(store)
-                .AddImageMgmt(settings.Options));
-            var host = builder.Build();
+            var host = settings.Http is null ? BuildQuiet(settings, store) : BuildWeb(settings, settings.Http, store);
             await host.StartAsync(cancellationToken);
             return new EmbeddedHost(store, host, logging);
         }
@@ -59,6 +46,46 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             logging.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The silo alone: nobody can reach it but this process.</summary>
+    private static IHost BuildQuiet(HostSettings settings, EmbeddedStore store)
+    {
+        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        AddService(builder, settings, store);
+        return builder.Build();
+    }
+
+    /// <summary>The silo with its doors: HTTP, the dashboard, health. Nothing is mapped outside the locks.</summary>
+    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, EmbeddedStore store)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        AddService(builder, settings, store);
+        builder.AddLocks(settings, http);
+        builder.AddDoors(settings, http);
+        builder.AddUpkeep(settings, store);
+        var app = builder.Build();
+        app.UseLocks();
+        app.MapDoors();
+        app.MapUpkeep();
+        return app;
+    }
+
+    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store)
+    {
+        builder.Services.AddLogging(log => Configure(log, settings));
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        builder.Services.AddSingleton(settings.FaultLog);
+        builder.UseOrleans(silo => silo
+            .UseLocalhostClustering(FreeLoopbackPort(), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
+            .Configure<EndpointOptions>(endpoints =>
+            {
+                endpoints.AdvertisedIPAddress = IPAddress.Loopback;
+                endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
+            })
+            .Configure<SiloConnectionOptions>(connections => connections.ConfigureSiloInboundConnection(RefuseEverybody))
+            .AddEmbedded(store)
+            .AddImageMgmt(settings.Options));
     }
 
     public async ValueTask DisposeAsync()
@@ -107,6 +134,9 @@ internal sealed record HostSettings(string DataDirectory)
 
     public DurableOptions Store { get; init; } = new();
 
+    /// <summary>How HTTP is served; null: not at all (the demo).</summary>
+    public HttpOptions? Http { get; init; }
+
     public IFaultLog FaultLog { get; init; } = SilentFaultLog.Instance;
 
     public LogLevel LogLevel { get; init; } = LogLevel.Warning;
@@ -127,9 +157,10 @@ internal sealed record HostSettings(string DataDirectory)
             pairs[assignment[..equals]] = assignment[(equals + 1)..];
         }
 
-        if (pairs.Keys.FirstOrDefault(k => !k.StartsWith("ImageMgmt:", StringComparison.OrdinalIgnoreCase) && !k.StartsWith("Store:", StringComparison.OrdinalIgnoreCase)) is { } stray)
+        string[] sections = ["ImageMgmt:", "Store:", "Http:"];
+        if (pairs.Keys.FirstOrDefault(k => !sections.Any(s => k.StartsWith(s, StringComparison.OrdinalIgnoreCase))) is { } stray)
         {
-            throw new SettingsException($"Setting '{stray}' is unknown: keys begin with ImageMgmt: or Store:.");
+            throw new SettingsException($"Setting '{stray}' is unknown: keys begin with {string.Join(" or ", sections)}.");
         }
 
         try
@@ -137,6 +168,7 @@ internal sealed record HostSettings(string DataDirectory)
             var configuration = new ConfigurationBuilder().AddInMemoryCollection(pairs).Build();
             configuration.GetSection("ImageMgmt").Bind(Options, binder => binder.ErrorOnUnknownConfiguration = true);
             configuration.GetSection("Store").Bind(Store, binder => binder.ErrorOnUnknownConfiguration = true);
+            configuration.GetSection("Http").Bind(Http ?? new HttpOptions(), binder => binder.ErrorOnUnknownConfiguration = true);
             return this;
         }
         catch (InvalidOperationException problem)

@@ -32,7 +32,7 @@ internal static class ServeCommand
         try
         {
             var plan = request.Plan is null ? null : Plan.Read(request.Plan);
-            var settings = new HostSettings(request.Data) { LogLevel = request.Level }.With(request.Set);
+            var settings = new HostSettings(request.Data) { LogLevel = request.Level, Http = new HttpOptions() }.With(request.Set);
             await using var host = await EmbeddedHost.StartAsync(settings, stop);
             await Console.Out.WriteLineAsync($"imgmt is ready; data in {Path.GetFullPath(request.Data)}");
             var well = true;

@@ -30,7 +30,9 @@ internal sealed class ImgmtProcess : IAsyncDisposable
     public static ImgmtProcess Start(params IEnumerable<string> arguments)
     {
         var program = Path.Combine(AppContext.BaseDirectory, "imgmt.dll");
-        var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        // Any free port: many servers run beside each other.
+        string[] anyPort = arguments.First() == "serve" ? ["--set", "Http:Listen=http://127.0.0.1:0"] : [];
+        var start = new ProcessStartInfo("dotnet", [program, .. arguments, .. anyPort]) { RedirectStandardOutput = true, RedirectStandardError = true };
         return new ImgmtProcess(Process.Start(start)!);
     }
 

@@ -1,0 +1,8 @@
+namespace Orleans.ImageMgmt.Host;
+
+/// <summary>How HTTP is served (section <c>Http</c>).</summary>
+internal sealed class HttpOptions
+{
+    /// <summary>Address and port, such as <c>http://127.0.0.1:7480</c>; port 0 takes any free one. Default: <c>http://127.0.0.1:7480</c>.</summary>
+    public string Listen { get; set; } = "http://127.0.0.1:7480";
+}

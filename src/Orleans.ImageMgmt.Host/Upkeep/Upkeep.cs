@@ -1,0 +1,16 @@
+using Microsoft.AspNetCore.Builder;
+using Orleans.ImageMgmt.Grains.Durable;
+
+namespace Orleans.ImageMgmt.Host;
+
+/// <summary>What an operator needs: health, metrics, backup, support bundle.</summary>
+internal static class Upkeep
+{
+    public static void AddUpkeep(this WebApplicationBuilder builder, HostSettings settings, EmbeddedStore store)
+    {
+    }
+
+    public static void MapUpkeep(this WebApplication app)
+    {
+    }
+}
