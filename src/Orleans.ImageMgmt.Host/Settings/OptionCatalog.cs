@@ -47,6 +47,7 @@ internal static class OptionCatalog
         new("ImageMgmt", typeof(ImageMgmtOptions), settings => settings.Options),
         new("Log", typeof(LogOptions), settings => settings.Log),
         new("Store", typeof(DurableOptions), settings => settings.Store),
+        new("Trust", typeof(TrustOptions), settings => settings.Trust),
     ];
 
     public static IReadOnlyList<OptionEntry> Entries { get; } =

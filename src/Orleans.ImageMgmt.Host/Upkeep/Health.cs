@@ -12,13 +12,13 @@ internal static class Health
 {
     public static void MapHealth(this WebApplication app)
     {
-        app.MapGet(UpkeepRoutes.Live, () => Results.Text("live\n"))
+        app.MapGet(Routes.Liveness, () => Results.Text("live\n"))
             .WithName("GetLiveness").WithSummary("The process answers.").AllowAnonymous();
-        app.MapGet(UpkeepRoutes.Ready, AnswerReadyAsync)
+        app.MapGet(Routes.Readiness, AnswerReadyAsync)
             .WithName("GetReadiness").WithSummary("The service can take work; 503 with the reason when it cannot.")
             .Produces<string>(StatusCodes.Status200OK, "text/plain").ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .RequireAuthorization(Roles.Viewer);
-        app.MapGet(UpkeepRoutes.Version, () => Results.Ok(ProgramVersion.Current))
+        app.MapGet(Routes.ServerVersion, () => Results.Ok(ProgramVersion.Current))
             .WithName("GetVersion").WithSummary("Which program this is.").Produces<ServerVersion>()
             .RequireAuthorization(Roles.Viewer);
     }
@@ -30,7 +30,7 @@ internal static class Health
                 detail: reason.Message,
                 statusCode: StatusCodes.Status503ServiceUnavailable,
                 title: "The service cannot take work.",
-                type: $"urn:imgmt:problem:{reason.Code}",
+                type: Problem.TypePrefix + reason.Code,
                 extensions: new Dictionary<string, object?> { ["code"] = reason.Code, ["hint"] = reason.Hint });
 }
 

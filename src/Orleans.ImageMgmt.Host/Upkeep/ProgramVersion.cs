@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Orleans.ImageMgmt.Api;
-using Orleans.ImageMgmt.Grains.Durable;
 
 namespace Orleans.ImageMgmt.Host;
 
@@ -12,11 +11,12 @@ internal static class ProgramVersion
     private static readonly string[] Built =
         (typeof(ProgramVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0.0.0").Split('+', 2);
 
-    public static ServerVersion Current { get; } = new(
-        Built[0],
-        Built.Length > 1 ? Built[1] : null,
-        RuntimeInformation.FrameworkDescription,
-        RuntimeInformation.OSDescription.Trim(),
-        RuntimeInformation.RuntimeIdentifier,
-        EmbeddedStore.NewestSchema);
+    public static ServerVersion Current { get; } = new()
+    {
+        Product = "ImageMgmt",
+        Version = Built[0],
+        Api = "v1",
+        Commit = Built.Length > 1 ? Built[1] : null,
+        Runtime = $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}",
+    };
 }

@@ -18,11 +18,11 @@ public sealed class HealthTests
         await using var server = await UpkeepServer.StartAsync();
         using var nobody = new HttpClient { BaseAddress = server.Address };
 
-        Assert.Equal(HttpStatusCode.OK, (await nobody.GetAsync(UpkeepRoutes.Live, UpkeepServer.Stop)).StatusCode);
-        Assert.Equal("ready\n", await server.Http.GetStringAsync(UpkeepRoutes.Ready, UpkeepServer.Stop));
-        var version = await server.Http.GetFromJsonAsync<ServerVersion>(UpkeepRoutes.Version, UpkeepServer.Stop);
+        Assert.Equal(HttpStatusCode.OK, (await nobody.GetAsync(Routes.Liveness, UpkeepServer.Stop)).StatusCode);
+        Assert.Equal("ready\n", await server.Http.GetStringAsync(Routes.Readiness, UpkeepServer.Stop));
+        var version = await server.Http.GetFromJsonAsync<ServerVersion>(Routes.ServerVersion, UpkeepServer.Stop);
         Assert.Matches(@"^\d+\.\d+\.\d+$", version!.Version);
-        Assert.Equal(1, version.StoreSchema);
+        Assert.Equal(("ImageMgmt", "v1"), (version.Product, version.Api));
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class HealthTests
             take.CommandText = "BEGIN IMMEDIATE";
             await take.ExecuteNonQueryAsync(UpkeepServer.Stop);
 
-            using var answer = await server.Http.GetAsync(UpkeepRoutes.Ready, UpkeepServer.Stop);
+            using var answer = await server.Http.GetAsync(Routes.Readiness, UpkeepServer.Stop);
 
             Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
             Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
@@ -44,10 +44,10 @@ public sealed class HealthTests
             Assert.Equal("store.busy", problem.GetProperty("code").GetString());
             Assert.Equal("urn:imgmt:problem:store.busy", problem.GetProperty("type").GetString());
             Assert.Contains("Another program holds a lock", problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
-            Assert.Equal(HttpStatusCode.OK, (await server.Http.GetAsync(UpkeepRoutes.Live, UpkeepServer.Stop)).StatusCode);
+            Assert.Equal(HttpStatusCode.OK, (await server.Http.GetAsync(Routes.Liveness, UpkeepServer.Stop)).StatusCode);
         }
 
-        Assert.Equal("ready\n", await server.Http.GetStringAsync(UpkeepRoutes.Ready, UpkeepServer.Stop));
+        Assert.Equal("ready\n", await server.Http.GetStringAsync(Routes.Readiness, UpkeepServer.Stop));
     }
 
     [Fact]
