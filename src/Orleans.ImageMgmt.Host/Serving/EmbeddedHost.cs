@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -77,13 +76,13 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         builder.Services.AddSingleton(settings.FaultLog);
         builder.UseOrleans(silo => silo
-            .UseLocalhostClustering(FreeLoopbackPort(), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
+            .UseLocalhostClustering(SiloLocks.FreePort(IPAddress.Loopback), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
             .Configure<EndpointOptions>(endpoints =>
             {
                 endpoints.AdvertisedIPAddress = IPAddress.Loopback;
-                endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
+                endpoints.GatewayPort = 0; // off unless Gateway:Listen says where
             })
-            .AddSiloLocks(trust, logging, TimeProvider.System)
+            .AddSiloLocks(trust, settings.Gateway, logging, TimeProvider.System)
             .AddEmbedded(store)
             .AddImageMgmt(settings.Options));
     }
@@ -109,14 +108,6 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             format.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
         });
     }
-
-    /// <summary>The silo's own port: any free one on loopback, so that several services can live on one machine.</summary>
-    private static int FreeLoopbackPort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
 }
 
 /// <summary>What an embedded host is started with.</summary>
@@ -127,6 +118,8 @@ internal sealed record HostSettings(string DataDirectory)
     public DurableOptions Store { get; init; } = new();
 
     public TrustOptions Trust { get; init; } = new();
+
+    public GatewayOptions Gateway { get; init; } = new();
 
     /// <summary>How HTTP is served; null: not at all (the demo).</summary>
     public HttpOptions? Http { get; init; }
@@ -151,7 +144,7 @@ internal sealed record HostSettings(string DataDirectory)
             pairs[assignment[..equals]] = assignment[(equals + 1)..];
         }
 
-        string[] sections = ["ImageMgmt:", "Store:", "Http:", "Trust:"];
+        string[] sections = ["ImageMgmt:", "Store:", "Http:", "Trust:", "Gateway:"];
         if (pairs.Keys.FirstOrDefault(k => !sections.Any(s => k.StartsWith(s, StringComparison.OrdinalIgnoreCase))) is { } stray)
         {
             throw new SettingsException($"Setting '{stray}' is unknown: keys begin with {string.Join(" or ", sections)}.");
@@ -163,8 +156,9 @@ internal sealed record HostSettings(string DataDirectory)
             configuration.GetSection("ImageMgmt").Bind(Options, binder => binder.ErrorOnUnknownConfiguration = true);
             configuration.GetSection("Store").Bind(Store, binder => binder.ErrorOnUnknownConfiguration = true);
             configuration.GetSection("Trust").Bind(Trust, binder => binder.ErrorOnUnknownConfiguration = true);
+            configuration.GetSection("Gateway").Bind(Gateway, binder => binder.ErrorOnUnknownConfiguration = true);
             configuration.GetSection("Http").Bind(Http ?? new HttpOptions(), binder => binder.ErrorOnUnknownConfiguration = true);
-            return this;
+            return Gateway.Faults() is [] ? this : throw new SettingsException(string.Join(" ", Gateway.Faults().Select(fault => $"Gateway:{fault}")));
         }
         catch (InvalidOperationException problem)
         {
