@@ -37,7 +37,7 @@ internal static class DemoCommand
             place.CheckRoom(sources.Sum(s => new FileInfo(s.Path).Length));
             var settings = new HostSettings(place.Data)
             {
-                LogLevel = LogLevel.Error, // what goes wrong on purpose is told by the screen, with its reason
+                Log = new() { Level = LogLevel.Error, OrleansLevel = LogLevel.Error }, // what goes wrong on purpose is told by the screen, with its reason
                 FaultLog = screen,
                 Options = new() { Retry = RetryPolicy.Default with { FirstDelay = TimeSpan.FromSeconds(1) } },
             };
@@ -45,7 +45,7 @@ internal static class DemoCommand
             var story = new DemoStory(host.Services.GetRequiredService<ImageMgmtClient>(), place, screen);
             return await story.RunAsync(sources, stop) ? 0 : 1;
         }
-        catch (Exception problem) when (problem is GoldenDiskException or StoreException or SettingsException or RefusedException or IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is GoldenDiskException or StoreException or SettingsException or TrustException or RefusedException or IOException or UnauthorizedAccessException)
         {
             screen.Error(problem.Message);
             return 2;

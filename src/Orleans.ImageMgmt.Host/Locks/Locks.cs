@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Orleans.ImageMgmt.Host;
 
@@ -10,10 +11,16 @@ internal static class Locks
     {
         builder.WebHost.UseKestrelCore().UseUrls(http.Listen);
         builder.Services.AddRouting();
+        var policies = builder.Services.AddAuthorizationBuilder();
+        foreach (var role in Roles.All)
+        {
+            policies.AddPolicy(role, policy => policy.RequireAssertion(_ => true)); // there are no tokens yet
+        }
     }
 
     public static void UseLocks(this WebApplication app)
     {
         app.UseRouting();
+        app.UseAuthorization();
     }
 }

@@ -1,0 +1,76 @@
+namespace Orleans.ImageMgmt.Api;
+
+public sealed partial class ImageMgmtHttpClient
+{
+    /// <summary>One page of images, by name.</summary>
+    public Task<Page<ImageResource>> ListImagesAsync(ImageFilter? filter = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
+        GetAsync<Page<ImageResource>>(new QueryText(Routes.Images).Add("status", Word(filter?.Status)).Add("family", filter?.Family).Add("name", filter?.NamePrefix)
+            .Add("sort", filter is { Descending: true } ? "-name" : null).Add(page).ToString(), cancellationToken);
+
+    public IAsyncEnumerable<ImageResource> AllImagesAsync(ImageFilter? filter = null, CancellationToken cancellationToken = default) =>
+        AllAsync((page, stop) => ListImagesAsync(filter, page, stop), cancellationToken);
+
+    public Task<ImageResource> GetImageAsync(string image, CancellationToken cancellationToken = default) =>
+        GetAsync<ImageResource>(Routes.Fill(Routes.Image, image), cancellationToken);
+
+    public Task<ImageResource> DisableImageAsync(string image, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
+        SendAsync<ImageResource>(HttpMethod.Post, Routes.Fill(Routes.ImageDisable, image), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
+
+    public Task<ImageResource> EnableImageAsync(string image, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
+        SendAsync<ImageResource>(HttpMethod.Post, Routes.Fill(Routes.ImageEnable, image), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
+
+    /// <summary>Removes every version of an image with all its copies.</summary>
+    public Task<OperationResource> DeleteImageAsync(string image, string? reason = null, string? operation = null, string? etag = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Delete, new QueryText(Routes.Fill(Routes.Image, image)).Add("reason", reason).ToString(), null, new RequestTags(operation, etag), cancellationToken);
+
+    /// <summary>One page of an image's versions, by name.</summary>
+    public Task<Page<VersionResource>> ListVersionsAsync(string image, VersionFilter? filter = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
+        GetAsync<Page<VersionResource>>(new QueryText(Routes.Fill(Routes.Versions, image)).Add("status", Word(filter?.Status)).Add("name", filter?.NamePrefix)
+            .Add("sort", filter is { Descending: true } ? "-name" : null).Add(page).ToString(), cancellationToken);
+
+    public IAsyncEnumerable<VersionResource> AllVersionsAsync(string image, VersionFilter? filter = null, CancellationToken cancellationToken = default) =>
+        AllAsync((page, stop) => ListVersionsAsync(image, filter, page, stop), cancellationToken);
+
+    public Task<VersionResource> GetVersionAsync(string image, string version, CancellationToken cancellationToken = default) =>
+        GetAsync<VersionResource>(Routes.Fill(Routes.Version, image, version), cancellationToken);
+
+    /// <summary>Imports a new image, or a new version of a known one.</summary>
+    /// <param name="image">The image, new or known.</param>
+    /// <param name="request">What to import.</param>
+    /// <param name="operation">The operation's id: the same again is the same import; null = the server makes one.</param>
+    /// <param name="cancellationToken">Stops waiting for the answer, not the import.</param>
+    public Task<OperationResource> ImportAsync(string image, ImportRequest request, string? operation = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.Versions, image), request, new RequestTags(operation), cancellationToken);
+
+    /// <summary>Puts a verified copy of a version on every target.</summary>
+    public Task<OperationResource> PublishAsync(string image, string version, PublishRequest? request = null, string? operation = null, string? etag = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.VersionPublish, image, version), request ?? new PublishRequest(), new RequestTags(operation, etag), cancellationToken);
+
+    public Task<VersionResource> DisableVersionAsync(string image, string version, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
+        SendAsync<VersionResource>(HttpMethod.Post, Routes.Fill(Routes.VersionDisable, image, version), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
+
+    public Task<VersionResource> EnableVersionAsync(string image, string version, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
+        SendAsync<VersionResource>(HttpMethod.Post, Routes.Fill(Routes.VersionEnable, image, version), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
+
+    /// <summary>Removes every copy of a version.</summary>
+    public Task<OperationResource> DeleteVersionAsync(string image, string version, string? reason = null, string? operation = null, string? etag = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Delete, new QueryText(Routes.Fill(Routes.Version, image, version)).Add("reason", reason).ToString(), null, new RequestTags(operation, etag), cancellationToken);
+
+    /// <summary>One page of a version's copies, by pod.</summary>
+    public Task<Page<CopyResource>> ListCopiesAsync(string image, string version, CopyState? state = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
+        GetAsync<Page<CopyResource>>(new QueryText(Routes.Fill(Routes.VersionCopies, image, version)).Add("state", Word(state)).Add(page).ToString(), cancellationToken);
+
+    public IAsyncEnumerable<CopyResource> AllCopiesAsync(string image, string version, CopyState? state = null, CancellationToken cancellationToken = default) =>
+        AllAsync((page, stop) => ListCopiesAsync(image, version, state, page, stop), cancellationToken);
+
+    /// <summary>The copy of a version on one pod, with the progress of what runs.</summary>
+    public Task<CopyResource> GetCopyAsync(string image, string version, string pod, CancellationToken cancellationToken = default) =>
+        GetAsync<CopyResource>(Routes.Fill(Routes.VersionCopy, image, version, pod), cancellationToken);
+
+    /// <summary>One page of the receipts of a version's available copies, by pod.</summary>
+    public Task<Page<ReceiptResource>> ListReceiptsAsync(string image, string version, PageRequest? page = null, CancellationToken cancellationToken = default) =>
+        GetAsync<Page<ReceiptResource>>(new QueryText(Routes.Fill(Routes.VersionReceipts, image, version)).Add(page).ToString(), cancellationToken);
+
+    public IAsyncEnumerable<ReceiptResource> AllReceiptsAsync(string image, string version, CancellationToken cancellationToken = default) =>
+        AllAsync((page, stop) => ListReceiptsAsync(image, version, page, stop), cancellationToken);
+}

@@ -1,0 +1,158 @@
+using System.Net;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+
+namespace Orleans.ImageMgmt.Api;
+
+public sealed partial class ImageMgmtHttpClient
+{
+    /// <summary>Reconnects in a row that brought nothing before a watch gives up. Default: 10.</summary>
+    public const int ReconnectLimit = 10;
+
+    private static readonly TimeSpan FirstReconnect = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan LongestReconnect = TimeSpan.FromSeconds(10);
+
+    /// <summary>A stream that says nothing for this long, not even that it is alive, is taken for broken.</summary>
+    private static readonly TimeSpan SilenceLimit = TimeSpan.FromSeconds(60);
+
+    /// <summary>One page of operations, newest first.</summary>
+    public Task<Page<OperationResource>> ListOperationsAsync(OperationFilter? filter = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
+        GetAsync<Page<OperationResource>>(new QueryText(Routes.Operations).Add("state", Word(filter?.State)).Add("kind", Word(filter?.Kind)).Add("image", filter?.Image)
+            .Add("sort", filter is { Ascending: true } ? "createdAt" : null).Add(page).ToString(), cancellationToken);
+
+    public IAsyncEnumerable<OperationResource> AllOperationsAsync(OperationFilter? filter = null, CancellationToken cancellationToken = default) =>
+        AllAsync((page, stop) => ListOperationsAsync(filter, page, stop), cancellationToken);
+
+    public Task<OperationResource> GetOperationAsync(string operation, CancellationToken cancellationToken = default) =>
+        GetAsync<OperationResource>(Routes.Fill(Routes.Operation, operation), cancellationToken);
+
+    /// <summary>One page of an operation's targets, by pod.</summary>
+    public Task<Page<TargetResource>> ListTargetsAsync(string operation, PageRequest? page = null, CancellationToken cancellationToken = default) =>
+        GetAsync<Page<TargetResource>>(new QueryText(Routes.Fill(Routes.OperationTargets, operation)).Add(page).ToString(), cancellationToken);
+
+    public IAsyncEnumerable<TargetResource> AllTargetsAsync(string operation, CancellationToken cancellationToken = default) =>
+        AllAsync((page, stop) => ListTargetsAsync(operation, page, stop), cancellationToken);
+
+    /// <summary>Stops what has not finished; keeps copies that are available.</summary>
+    public Task<OperationResource> CancelOperationAsync(string operation, string? reason = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.OperationCancel, operation), new ActionRequest { Reason = reason }, default, cancellationToken);
+
+    /// <summary>Begins nothing new until it is resumed.</summary>
+    public Task<OperationResource> PauseOperationAsync(string operation, string? reason = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.OperationPause, operation), new ActionRequest { Reason = reason }, default, cancellationToken);
+
+    public Task<OperationResource> ResumeOperationAsync(string operation, string? reason = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.OperationResume, operation), new ActionRequest { Reason = reason }, default, cancellationToken);
+
+    /// <summary>Tries again what failed: everything, or one pod.</summary>
+    public Task<OperationResource> RetryOperationAsync(string operation, RetryRequest? request = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.OperationRetry, operation), request ?? new RetryRequest(), default, cancellationToken);
+
+    /// <summary>One page of the activity log, newest first.</summary>
+    public Task<Page<ActivityResource>> ListActivityAsync(ActivityFilter? filter = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
+        GetAsync<Page<ActivityResource>>(new QueryText(Routes.Activity).Add("image", filter?.Image).Add("pod", filter?.Pod).Add("operation", filter?.Operation).Add(page).ToString(), cancellationToken);
+
+    public IAsyncEnumerable<ActivityResource> AllActivityAsync(ActivityFilter? filter = null, CancellationToken cancellationToken = default) =>
+        AllAsync((page, stop) => ListActivityAsync(filter, page, stop), cancellationToken);
+
+    /// <summary>
+    /// What changes about an operation, from how it stands now to its end. A broken connection is taken up again where it broke; the stream ends
+    /// with the event <see cref="OperationEvent.EndName"/>.
+    /// </summary>
+    /// <param name="operation">Which.</param>
+    /// <param name="lastEventId">Go on after this event; null = from how it stands now.</param>
+    /// <param name="cancellationToken">Ends the watch, not the operation.</param>
+    public async IAsyncEnumerable<OperationEvent> WatchOperationAsync(
+        string operation, string? lastEventId = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        for (var failures = 0; ; failures++)
+        {
+            if (failures > ReconnectLimit)
+            {
+                throw new HttpRequestException($"The events of operation {operation} ended {ReconnectLimit} times without one of them.");
+            }
+
+            if (failures > 0)
+            {
+                var wait = FirstReconnect * Math.Pow(2, failures - 1);
+                await Task.Delay(wait < LongestReconnect ? wait : LongestReconnect, time, cancellationToken);
+            }
+
+            await using var events = StreamAsync(operation, lastEventId, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            while (await NextAsync(events, failures, cancellationToken))
+            {
+                failures = 0;
+                lastEventId = events.Current.Id;
+                yield return events.Current;
+                if (events.Current.Name == OperationEvent.EndName)
+                {
+                    yield break;
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether there is an event; false when the stream broke and may be taken up again.</summary>
+    private static async Task<bool> NextAsync(IAsyncEnumerator<OperationEvent> events, int failures, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await events.MoveNextAsync();
+        }
+        catch (Exception broken) when (IsPassing(broken) && failures < ReconnectLimit && !cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private static bool IsPassing(Exception problem) => problem is HttpRequestException or IOException or TimeoutException
+        || problem is ProblemException { StatusCode: HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout };
+
+    private async IAsyncEnumerable<OperationEvent> StreamAsync(string operation, string? lastEventId, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var request = Make(HttpMethod.Get, Routes.Fill(Routes.OperationEvents, operation), null, default);
+        request.Headers.Accept.Clear();
+        request.Headers.TryAddWithoutValidation("Accept", $"text/event-stream, {Problem.MediaType}");
+        if (lastEventId is not null)
+        {
+            request.Headers.TryAddWithoutValidation(ApiHeaders.LastEventId, lastEventId);
+        }
+
+        using var silence = new CancellationTokenSource(SilenceLimit, time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
+        using var answer = await Guarded(http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop.Token), silence, cancellationToken);
+        await ThrowIfRefusedAsync(answer, cancellationToken);
+        await using var body = await answer.Content.ReadAsStreamAsync(cancellationToken);
+        await using var items = SseParser.Create(body, Parse).EnumerateAsync(stop.Token).GetAsyncEnumerator(stop.Token);
+        while (await Guarded(items.MoveNextAsync().AsTask(), silence, cancellationToken))
+        {
+            silence.CancelAfter(SilenceLimit);
+            if (items.Current is { Data: { } data, EventId: { } id })
+            {
+                yield return data with { Id = id };
+            }
+        }
+    }
+
+    private static async Task<T> Guarded<T>(Task<T> work, CancellationTokenSource silence, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await work;
+        }
+        catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"The server said nothing for {SilenceLimit.TotalSeconds:0} s.");
+        }
+    }
+
+    /// <summary>Null for events that this client does not know, such as the sign of life.</summary>
+    private static OperationEvent? Parse(string name, ReadOnlySpan<byte> json) => name switch
+    {
+        OperationEvent.OperationName or OperationEvent.EndName =>
+            new OperationEvent { Id = "", Name = name, Operation = JsonSerializer.Deserialize<OperationResource>(json, ImageMgmtJson.Options) },
+        OperationEvent.TargetName => new OperationEvent { Id = "", Name = name, Target = JsonSerializer.Deserialize<TargetResource>(json, ImageMgmtJson.Options) },
+        _ => null,
+    };
+}

@@ -1,0 +1,174 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+
+namespace Orleans.ImageMgmt.Api;
+
+/// <summary>
+/// The API over HTTP, with plain verbs. Every long action returns at once with its operation; no job depends on its caller staying here.
+/// Every method throws <see cref="ProblemException"/> when the server refuses, and <see cref="HttpRequestException"/> when it cannot be reached.
+/// </summary>
+public sealed partial class ImageMgmtHttpClient
+{
+    /// <summary>Bytes of an answer that is no stream: a page of the largest rows fits many times.</summary>
+    private const int AnswerLimit = 64 << 20;
+
+    private readonly HttpClient http;
+    private readonly TimeProvider time;
+
+    /// <param name="http">Has the server's address as its base address, and the token in its default headers. Its time-out must be
+    /// <see cref="Timeout.InfiniteTimeSpan"/> for <see cref="WatchOperationAsync"/> and uploads.</param>
+    /// <param name="time">The clock for waits between reconnects; null = the system's.</param>
+    public ImageMgmtHttpClient(HttpClient http, TimeProvider? time = null)
+    {
+        (this.http, this.time) = (http, time ?? TimeProvider.System);
+        if (http.BaseAddress is null)
+        {
+            throw new ArgumentException("The client has no base address.", nameof(http));
+        }
+    }
+
+    /// <summary>A client with its own connection pool.</summary>
+    /// <param name="server">The server's address, such as <c>http://127.0.0.1:7480</c>.</param>
+    /// <param name="token">The token, or null for an endpoint that wants none.</param>
+    /// <param name="handler">How connections are made; null = the default.</param>
+    public static ImageMgmtHttpClient Create(Uri server, string? token, HttpMessageHandler? handler = null)
+    {
+        var http = new HttpClient(handler ?? new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15), PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+        {
+            BaseAddress = server,
+            Timeout = Timeout.InfiniteTimeSpan,
+            MaxResponseContentBufferSize = AnswerLimit,
+        };
+        if (token is not null)
+        {
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        }
+
+        return new ImageMgmtHttpClient(http);
+    }
+
+    /// <summary>A new operation id, for callers that want to repeat a request safely.</summary>
+    public static string NewOperationId() => Guid.CreateVersion7().ToString("N");
+
+    private async Task<T> GetAsync<T>(string path, CancellationToken cancellationToken) =>
+        await SendAsync<T>(HttpMethod.Get, path, null, default, cancellationToken);
+
+    private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, RequestTags tags, CancellationToken cancellationToken)
+    {
+        using var request = Make(method, path, body, tags);
+        using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseContentRead, cancellationToken);
+        await ThrowIfRefusedAsync(answer, cancellationToken);
+        return await ReadAsync<T>(answer, cancellationToken);
+    }
+
+    private async Task SendAsync(HttpMethod method, string path, object? body, RequestTags tags, CancellationToken cancellationToken)
+    {
+        using var request = Make(method, path, body, tags);
+        using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseContentRead, cancellationToken);
+        await ThrowIfRefusedAsync(answer, cancellationToken);
+    }
+
+    private static HttpRequestMessage Make(HttpMethod method, string path, object? body, RequestTags tags)
+    {
+        var request = new HttpRequestMessage(method, path);
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(Problem.MediaType));
+        if (body is not null)
+        {
+            request.Content = JsonContent.Create(body, body.GetType(), options: ImageMgmtJson.Options);
+        }
+
+        if (tags.Operation is not null)
+        {
+            request.Headers.TryAddWithoutValidation(ApiHeaders.IdempotencyKey, tags.Operation);
+        }
+
+        if (tags.IfMatch is not null)
+        {
+            request.Headers.TryAddWithoutValidation("If-Match", tags.IfMatch);
+        }
+
+        if (tags.IfNoneMatch is not null)
+        {
+            request.Headers.TryAddWithoutValidation("If-None-Match", tags.IfNoneMatch);
+        }
+
+        return request;
+    }
+
+    private static async Task<T> ReadAsync<T>(HttpResponseMessage answer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await answer.Content.ReadFromJsonAsync<T>(ImageMgmtJson.Options, cancellationToken)
+                ?? throw NotOurs(answer, "The answer is empty.");
+        }
+        catch (JsonException problem)
+        {
+            throw NotOurs(answer, $"The answer is no {typeof(T).Name}: {problem.Message}");
+        }
+    }
+
+    private static async Task ThrowIfRefusedAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
+    {
+        if (answer.IsSuccessStatusCode)
+        {
+            return;
+        }
+
+        Problem? problem = null;
+        if (answer.Content.Headers.ContentType?.MediaType == Problem.MediaType)
+        {
+            try
+            {
+                problem = await answer.Content.ReadFromJsonAsync<Problem>(ImageMgmtJson.Options, cancellationToken);
+            }
+            catch (JsonException)
+            {
+                // Whoever sent that is not our server; said below.
+            }
+        }
+
+        throw problem is null
+            ? NotOurs(answer, $"The server answered {(int)answer.StatusCode} {answer.ReasonPhrase} without a problem document.")
+            : new ProblemException(problem, answer.StatusCode, answer.Headers.RetryAfter?.Delta);
+    }
+
+    /// <summary>Something between the client and the server answered, or the address is another program's.</summary>
+    private static ProblemException NotOurs(HttpResponseMessage answer, string detail) => new(
+        new Problem
+        {
+            Type = Problem.TypePrefix + "client.unexpected-answer",
+            Title = "Unexpected answer",
+            Status = (int)answer.StatusCode,
+            Detail = detail,
+            Code = "client.unexpected-answer",
+            Hint = "Check that the address is that of an ImageMgmt server, and that no proxy answers in its place.",
+        },
+        answer.StatusCode);
+
+    private static async IAsyncEnumerable<T> AllAsync<T>(Func<PageRequest, CancellationToken, Task<Page<T>>> list, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        string? cursor = null;
+        do
+        {
+            var page = await list(new PageRequest { Limit = PageRequest.MaxLimit, Cursor = cursor }, cancellationToken);
+            foreach (var item in page.Items)
+            {
+                yield return item;
+            }
+
+            cursor = page.NextCursor;
+        }
+        while (cursor is not null);
+    }
+
+    private static string? Word<T>(T? value) where T : struct, Enum =>
+        value is { } word ? JsonNamingPolicy.CamelCase.ConvertName(word.ToString()) : null;
+
+    /// <summary>What goes into a request's headers.</summary>
+    private readonly record struct RequestTags(string? Operation = null, string? IfMatch = null, string? IfNoneMatch = null);
+}
