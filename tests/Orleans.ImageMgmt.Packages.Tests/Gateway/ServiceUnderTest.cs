@@ -39,7 +39,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     /// <summary>Starts it, the second time on the same port.</summary>
     public async Task RunAsync()
     {
-        var settings = new HostSettings(DataFolder) { LogLevel = LogLevel.Warning }.With([$"Gateway:Listen=127.0.0.1:{port}"]);
+        var settings = new HostSettings(DataFolder) { Log = new LogOptions { Level = LogLevel.Warning } }.With([$"Gateway:Listen=127.0.0.1:{port}"]);
         host = await EmbeddedHost.StartAsync(settings, TestContext.Current.CancellationToken);
         port = Services.GetRequiredService<IOptions<EndpointOptions>>().Value.GatewayPort;
     }
