@@ -135,7 +135,7 @@ public static class CopyMachine
                 "Wait until it is gone, then publish again.");
         }
 
-        if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed && c.Generation > copy.Generation))
+        if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed or CopyState.Quarantined && c.Generation > copy.Generation))
         {
             return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From));
         }

@@ -11,10 +11,12 @@ internal static class Upkeep
     {
         builder.Services.AddSingleton(settings);
         builder.Services.AddSingleton<Readiness>();
+        builder.Services.AddSingleton<Backups>();
     }
 
     public static void MapUpkeep(this WebApplication app)
     {
         app.MapHealth();
+        app.MapBackups();
     }
 }
