@@ -11,7 +11,11 @@ namespace Orleans.ImageMgmt.Grains;
 /// </summary>
 internal sealed class GenerationLift(long by)
 {
-    /// <summary>The row as it has to be written, or null when it holds no generation.</summary>
+    /// <summary>Revisions of the ended copies of one pod: their rows come before the pod's hot row, which may still hold an older word of them.</summary>
+    private readonly Dictionary<VersionId, long> ended = [];
+    private string pod = "";
+
+    /// <summary>The row as it has to be written, or null when it holds no generation. Rows come in the order of their keys and names.</summary>
     public RowWrite? Of(StoredRow row) => row.Name switch
     {
         "version" => Write<StoredVersion>(row, state => new StoredVersion
@@ -30,9 +34,14 @@ internal sealed class GenerationLift(long by)
             Shard = state.Shard is { Order: { } order } shard ? shard with { Order = Lifted(order) } : state.Shard,
             UnknownFields = state.UnknownFields,
         }),
-        "pod" => Write<StoredPod>(row, state => new StoredPod { Pod = state.Pod, Moving = [.. state.Moving.Select(Lifted)], UnknownFields = state.UnknownFields }),
+        "pod" => Write<StoredPod>(row, state => new StoredPod
+        {
+            Pod = state.Pod,
+            Moving = [.. state.Moving.Where(copy => pod != row.Key || !ended.TryGetValue(copy.Version, out var revision) || revision < copy.Revision).Select(Lifted)],
+            UnknownFields = state.UnknownFields,
+        }),
         _ when row.Name.StartsWith("copy/", StringComparison.Ordinal) =>
-            Write<StoredCopy>(row, state => new StoredCopy { Copy = state.Copy is { } copy ? Lifted(copy) : null, UnknownFields = state.UnknownFields }),
+            Write<StoredCopy>(row, state => new StoredCopy { Copy = state.Copy is { } copy ? Lifted(Noted(row.Key, copy)) : null, UnknownFields = state.UnknownFields }),
         _ => null,
     };
 
@@ -40,6 +49,18 @@ internal sealed class GenerationLift(long by)
     {
         var state = lift(StateJson.Load<TState>(row.Payload.Span, $"{row.Key} {row.Name}"));
         return new RowWrite(row.Key, row.Name, row.ETag, StateJson.Save(state), [.. state.Project()]);
+    }
+
+    private Copy Noted(string key, Copy copy)
+    {
+        if (pod != key)
+        {
+            ended.Clear();
+            pod = key;
+        }
+
+        ended[copy.Version] = copy.Revision;
+        return copy;
     }
 
     private Version Lifted(Version version) => version with
