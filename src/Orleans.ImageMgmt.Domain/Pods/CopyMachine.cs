@@ -135,7 +135,7 @@ public static class CopyMachine
                 "Wait until it is gone, then publish again.");
         }
 
-        if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed or CopyState.Quarantined && c.Generation > copy.Generation))
+        if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed && c.Generation > copy.Generation))
         {
             return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From));
         }
@@ -145,6 +145,11 @@ public static class CopyMachine
             return Decision<CopyEvent>.Refuse("copy.other-content",
                 $"Pod {copy.Pod} holds {copy.Version} with content {held.ContentDigest.Short()}; {c.Content.ContentDigest.Short()} was asked.",
                 "Delete the version, so that the pod lets go of the other content, then publish again.");
+        }
+
+        if (copy.State is CopyState.Quarantined && c.Generation > copy.Generation)
+        {
+            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From)); // a new order repairs it
         }
 
         if (copy.WantedBy.Contains(c.Operation) && c.Generation <= copy.Generation)
