@@ -6,5 +6,6 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
     ServeCommand.Create(),
     DemoCommand.Create(),
     ConfigCommand.Create(),
+    RestoreCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();
