@@ -5,6 +5,8 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
 {
     ServeCommand.Create(),
     DemoCommand.Create(),
+    TrustCommand.Create(),
     ConfigCommand.Create(),
+    RestoreCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();
