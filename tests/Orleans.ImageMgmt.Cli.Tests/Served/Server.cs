@@ -32,8 +32,13 @@ internal sealed class Server : IAsyncDisposable
     public static ImageMgmtHttpClient Client(Shell shell)
     {
         var data = shell.Variables["IMGMT_DATA"]!;
-        using var endpoint = JsonDocument.Parse(File.ReadAllText(Path.Combine(data, "endpoint.json")));
-        return ImageMgmtHttpClient.Create(new Uri(endpoint.RootElement.GetProperty("url").GetString()!), File.ReadAllText(Path.Combine(data, "administrator.token")).Trim());
+        return ImageMgmtHttpClient.Create(Endpoint(shell), File.ReadAllText(Path.Combine(data, "administrator.token")).Trim());
+    }
+
+    public static Uri Endpoint(Shell shell)
+    {
+        using var endpoint = JsonDocument.Parse(File.ReadAllText(Path.Combine(shell.Variables["IMGMT_DATA"]!, "endpoint.json")));
+        return new Uri(endpoint.RootElement.GetProperty("url").GetString()!);
     }
 
     public static async Task Until(Func<bool> holds, Func<string> what)

@@ -14,7 +14,7 @@ public sealed partial class WaitingTests(Estate estate) : IClassFixture<Estate>
         await estate.ConnectHeadOfficeAsync();
         await estate.ConnectAsync("slow-1", "--set", "fault-plan=receive:slow=2MB/s");
         await estate.ConnectAsync("slow-2", "--set", "fault-plan=receive:slow=2MB/s");
-        foreach (var version in new[] { "1.0", "1.1", "1.2" })
+        foreach (var version in new[] { "1.0", "1.1", "1.2", "1.3" })
         {
             Server.MakeDisk(Path.Combine(Shell.Home, "sources", $"{version}.raw"), 8 + version[2] - '0');
             (await Shell.ImgctlAsync("import", "Win10POS", version, "--pod", "head-office", "--source", $"{version}.raw", "--wait", "--quiet")).With(0);
@@ -23,6 +23,25 @@ public sealed partial class WaitingTests(Estate estate) : IClassFixture<Estate>
         await KilledServerAsync();
         await PressedKeyAsync();
         await TerminalAsync();
+        await CutLineAsync();
+    }
+
+    private async Task CutLineAsync()
+    {
+        await using var line = new BadLine(Server.Endpoint(Shell));
+        var token = Path.Combine(Shell.Variables["IMGMT_DATA"]!, "administrator.token");
+        var waiting = Shell.ImgctlAsync("publish", "Win10POS", "1.3", "--wait", "--operation", "over-a-bad-line", "--url", line.Url, "--token-file", token);
+        await UntilReplicatingAsync("over-a-bad-line");
+        var before = line.Tried;
+        line.Cut(stayDown: false);
+        await Server.Until(() => line.Tried > before, () => "imgctl does not connect again");
+        line.Cut(stayDown: true);
+        var down = line.Tried;
+        await Server.Until(() => line.Tried > down + 2, () => "imgctl does not try again while the line is down");
+        line.Mend();
+        var ended = (await waiting).With(0);
+        Assert.Equal("Win10POS 1.3: Available on N of N pods after N", MainJobTests.Normal(ended.Lines[^1]));
+        Assert.Equal(ended.Lines.Distinct(), ended.Lines); // nothing is told twice because the stream began anew
     }
 
     private async Task KilledServerAsync()
@@ -32,7 +51,7 @@ public sealed partial class WaitingTests(Estate estate) : IClassFixture<Estate>
         await estate.RestartAsync();
         var ended = (await waiting).With(0);
         Assert.Equal("Win10POS 1.0: Available on N of N pods after N", MainJobTests.Normal(ended.Lines[^1]));
-        Assert.Equal(2, ended.Lines.Count(line => line.Contains(": Available, ", StringComparison.Ordinal)));
+        Assert.Equal(2, ended.Lines.Count(line => line.EndsWith(": Available", StringComparison.Ordinal)));
     }
 
     private async Task PressedKeyAsync()
