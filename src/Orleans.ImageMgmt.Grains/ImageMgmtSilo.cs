@@ -22,6 +22,7 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<ConnectorCache>();
         silo.Services.AddSingleton<PublishTargets>();
         silo.Services.AddSingleton<OperationIds>();
+        silo.Services.AddSingleton<TokenChanges>();
         silo.Services.AddSingleton<TransferWorker>();
         silo.Services.AddSingleton<IConnectorFactory>(services => new FilesystemPods(services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<IConnectorFactory>(services => new SimulatedPods(services.GetRequiredService<TimeProvider>()));
