@@ -13,7 +13,7 @@ namespace Orleans.ImageMgmt.EndToEnd.Tests;
 public sealed class SiloPortTests
 {
     [Fact]
-    public async Task A_raw_connection_to_the_port_of_a_lone_silo_gets_nothing_and_is_closed()
+    public async Task A_connection_without_TLS_to_the_port_of_a_lone_silo_gets_nothing_and_is_closed()
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-port-");
         try
@@ -27,6 +27,7 @@ public sealed class SiloPortTests
 
             using var client = new TcpClient();
             await client.ConnectAsync(IPAddress.Loopback, endpoints.SiloPort, TestContext.Current.CancellationToken);
+            await client.GetStream().WriteAsync("\x20\0\0\0nobody here speaks plain Orleans"u8.ToArray(), TestContext.Current.CancellationToken);
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10), TimeProvider.System);
             Assert.Equal(0, await ReadAsync(client.GetStream(), limit.Token));
         }

@@ -45,7 +45,7 @@ internal static class DemoCommand
             var story = new DemoStory(host.Services.GetRequiredService<ImageMgmtClient>(), place, screen);
             return await story.RunAsync(sources, stop) ? 0 : 1;
         }
-        catch (Exception problem) when (problem is GoldenDiskException or StoreException or SettingsException or RefusedException or IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is GoldenDiskException or StoreException or SettingsException or TrustException or RefusedException or IOException or UnauthorizedAccessException)
         {
             screen.Error(problem.Message);
             return 2;

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -36,7 +35,8 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         var store = EmbeddedStore.Open(settings.DataDirectory, settings.Store, logging.CreateLogger("imgmt.store"), TimeProvider.System);
         try
         {
-            var host = settings.Http is null ? BuildQuiet(settings, store) : BuildWeb(settings, settings.Http, store);
+            var trust = SiloTrust.Open(settings.DataDirectory, settings.Trust, TimeProvider.System);
+            var host = settings.Http is null ? BuildQuiet(settings, store, trust, logging) : BuildWeb(settings, settings.Http, store, trust, logging);
             await host.StartAsync(cancellationToken);
             return new EmbeddedHost(store, host, logging);
         }
@@ -49,18 +49,18 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     }
 
     /// <summary>The silo alone: nobody can reach it but this process.</summary>
-    private static IHost BuildQuiet(HostSettings settings, EmbeddedStore store)
+    private static IHost BuildQuiet(HostSettings settings, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        AddService(builder, settings, store);
+        AddService(builder, settings, store, trust, logging);
         return builder.Build();
     }
 
     /// <summary>The silo with its doors: HTTP, the dashboard, health. Nothing is mapped outside the locks.</summary>
-    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, EmbeddedStore store)
+    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        AddService(builder, settings, store);
+        AddService(builder, settings, store, trust, logging);
         builder.AddLocks(settings, http);
         builder.AddDoors(settings, http);
         builder.AddUpkeep(settings, store);
@@ -71,7 +71,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         return app;
     }
 
-    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store)
+    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
     {
         builder.Services.AddLogging(log => Configure(log, settings));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
@@ -83,7 +83,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
                 endpoints.AdvertisedIPAddress = IPAddress.Loopback;
                 endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
             })
-            .Configure<SiloConnectionOptions>(connections => connections.ConfigureSiloInboundConnection(RefuseEverybody))
+            .AddSiloLocks(trust, logging, TimeProvider.System)
             .AddEmbedded(store)
             .AddImageMgmt(settings.Options));
     }
@@ -110,14 +110,6 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         });
     }
 
-    /// <summary>Orleans opens a port for other silos and asks nobody who they are. A silo that is alone has no callers there: every connection is
-    /// closed before a byte is read, because other users of the machine can reach loopback.</summary>
-    private static void RefuseEverybody(IConnectionBuilder connection) => connection.Use(_ => context =>
-    {
-        context.Abort(new ConnectionAbortedException("This silo is alone; nobody has business on its port."));
-        return Task.CompletedTask;
-    });
-
     /// <summary>The silo's own port: any free one on loopback, so that several services can live on one machine.</summary>
     private static int FreeLoopbackPort()
     {
@@ -133,6 +125,8 @@ internal sealed record HostSettings(string DataDirectory)
     public ImageMgmtOptions Options { get; init; } = new();
 
     public DurableOptions Store { get; init; } = new();
+
+    public TrustOptions Trust { get; init; } = new();
 
     /// <summary>How HTTP is served; null: not at all (the demo).</summary>
     public HttpOptions? Http { get; init; }
@@ -157,7 +151,7 @@ internal sealed record HostSettings(string DataDirectory)
             pairs[assignment[..equals]] = assignment[(equals + 1)..];
         }
 
-        string[] sections = ["ImageMgmt:", "Store:", "Http:"];
+        string[] sections = ["ImageMgmt:", "Store:", "Http:", "Trust:"];
         if (pairs.Keys.FirstOrDefault(k => !sections.Any(s => k.StartsWith(s, StringComparison.OrdinalIgnoreCase))) is { } stray)
         {
             throw new SettingsException($"Setting '{stray}' is unknown: keys begin with {string.Join(" or ", sections)}.");
@@ -168,6 +162,7 @@ internal sealed record HostSettings(string DataDirectory)
             var configuration = new ConfigurationBuilder().AddInMemoryCollection(pairs).Build();
             configuration.GetSection("ImageMgmt").Bind(Options, binder => binder.ErrorOnUnknownConfiguration = true);
             configuration.GetSection("Store").Bind(Store, binder => binder.ErrorOnUnknownConfiguration = true);
+            configuration.GetSection("Trust").Bind(Trust, binder => binder.ErrorOnUnknownConfiguration = true);
             configuration.GetSection("Http").Bind(Http ?? new HttpOptions(), binder => binder.ErrorOnUnknownConfiguration = true);
             return this;
         }

@@ -50,7 +50,7 @@ internal static class ServeCommand
 
             return well ? Well : Failed;
         }
-        catch (Exception problem) when (problem is SettingsException or StoreException or RefusedException or ArgumentException)
+        catch (Exception problem) when (problem is SettingsException or StoreException or TrustException or RefusedException or ArgumentException)
         {
             await Console.Error.WriteLineAsync($"imgmt: {problem.Message}");
             return problem is RefusedException ? Failed : Unusable;

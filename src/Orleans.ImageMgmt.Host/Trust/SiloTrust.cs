@@ -1,0 +1,156 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Orleans.ImageMgmt.Client;
+
+namespace Orleans.ImageMgmt.Host;
+
+/// <summary>The keys of this silo: made at the first start in <c>trust</c> of the data directory and renewed before they end, or given as files.</summary>
+internal sealed class SiloTrust
+{
+    private const string FolderName = "trust";
+    private const string AuthorityName = "authority.pem"; // the key too: for this user alone
+    private const string AuthorityCertificateName = "ca.crt";
+    private const string SiloName = "silo.pem";
+
+    private readonly Lock gate = new();
+    private readonly string folder;
+    private readonly TrustOptions options;
+    private readonly TimeProvider time;
+    private PrivateTrust current;
+    private DateTime readAt;
+
+    private SiloTrust(string folder, TrustOptions options, TimeProvider time)
+    {
+        (this.folder, this.options, this.time) = (folder, options, time);
+        current = options.AreFilesGiven ? ReadGiven() : ReadOwn();
+    }
+
+    /// <summary>The certificate of the authority, for those who call this silo.</summary>
+    public string AuthorityFile => options.AreFilesGiven ? options.Authority : Path.Combine(folder, AuthorityCertificateName);
+
+    /// <exception cref="TrustException">The keys cannot be made, read or used.</exception>
+    public static SiloTrust Open(string dataDirectory, TrustOptions options, TimeProvider time) =>
+        new(Path.Combine(Path.GetFullPath(dataDirectory), FolderName), options, time);
+
+    /// <summary>What this silo shows and accepts now; asked at every handshake, so that a renewal needs no restart.</summary>
+    public PrivateTrust Current()
+    {
+        lock (gate)
+        {
+            if (options.AreFilesGiven ? File.GetLastWriteTimeUtc(options.Certificate) != readAt : IsDue(current.Own))
+            {
+                try
+                {
+                    current = options.AreFilesGiven ? ReadGiven() : ReadOwn();
+                }
+                catch (TrustException)
+                {
+                    // What is here is still good, or the other side will say that it is not.
+                }
+            }
+
+            return current;
+        }
+    }
+
+    /// <summary>Makes a key and a certificate for a caller of the gateway, and puts them with the authority's certificate into a folder.</summary>
+    /// <exception cref="TrustException">The authority's key is not here, or the folder cannot be written.</exception>
+    public void IssueClient(string name, string role, TimeSpan life, string into)
+    {
+        if (options.AreFilesGiven)
+        {
+            throw new TrustException("This service uses an authority that was given by files and has no key of its own: issue certificates where that authority is kept.");
+        }
+
+        Guarded(() =>
+        {
+            var authority = PrivateAuthority.Parse(File.ReadAllText(Path.Combine(folder, AuthorityName)));
+            using var certificate = authority.Issue(new CertificateName(name, CertificateKind.Client, role), life, time.GetUtcNow());
+            PrivateFiles.MakeFolder(into);
+            PrivateFiles.Write(Path.Combine(into, "client.key"), PrivateAuthority.KeyPem(certificate) + "\n", isSecret: true);
+            PrivateFiles.Write(Path.Combine(into, "client.crt"), certificate.ExportCertificatePem() + "\n", isSecret: false);
+            PrivateFiles.Write(Path.Combine(into, AuthorityCertificateName), authority.CertificatesPem(), isSecret: false);
+            return true;
+        });
+    }
+
+    private bool IsDue(X509Certificate2 own) => own.NotAfter - time.GetUtcNow() < PrivateAuthority.LeafLife / 3;
+
+    private PrivateTrust ReadGiven()
+    {
+        if (options.Authority.Length == 0 || options.Certificate.Length == 0 || options.Key.Length == 0)
+        {
+            throw new TrustException("Trust:Authority, Trust:Certificate and Trust:Key belong together: give all three files, or none.");
+        }
+
+        return Guarded(() =>
+        {
+            PrivateFiles.RequirePrivate(options.Key);
+            readAt = File.GetLastWriteTimeUtc(options.Certificate);
+            var trust = PrivateTrust.Read(options.Authority, options.Certificate, options.Key, time);
+            return trust.Check(trust.Own, CertificateKind.Silo, asServer: true) is { Name: null } no
+                ? throw new TrustException($"The certificate {options.Certificate} cannot be this silo's: {no.Reason}.")
+                : trust;
+        });
+    }
+
+    private PrivateTrust ReadOwn() => Guarded(() =>
+    {
+        PrivateFiles.MakeFolder(folder);
+        PrivateFiles.RequirePrivate(folder);
+        var now = time.GetUtcNow();
+        var authorityFile = Path.Combine(folder, AuthorityName);
+        var authority = File.Exists(authorityFile) ? PrivateAuthority.Parse(ReadSecret(authorityFile)) : null;
+        if (authority is null || authority.IsDue(now))
+        {
+            authority = PrivateAuthority.Make(authority, now);
+            PrivateFiles.Write(authorityFile, authority.ToPem(), isSecret: true);
+        }
+
+        var certificates = Path.Combine(folder, AuthorityCertificateName);
+        if (!File.Exists(certificates) || File.ReadAllText(certificates) != authority.CertificatesPem())
+        {
+            PrivateFiles.Write(certificates, authority.CertificatesPem(), isSecret: false);
+        }
+
+        var siloFile = Path.Combine(folder, SiloName);
+        var own = File.Exists(siloFile) ? ParseSilo(ReadSecret(siloFile)) : null;
+        if (own is null || IsDue(own) || !authority.Trusted.Any(signer => signer.SubjectKeyIdentifier() == own.AuthorityKeyIdentifier()))
+        {
+            own = authority.Issue(CertificateName.Silo, PrivateAuthority.LeafLife, now);
+            PrivateFiles.Write(siloFile, $"{PrivateAuthority.KeyPem(own)}\n{own.ExportCertificatePem()}\n", isSecret: true);
+        }
+
+        return new PrivateTrust(own, authority.Trusted, time);
+    });
+
+    private static X509Certificate2 ParseSilo(string pem) => X509Certificate2.CreateFromPem(pem, pem);
+
+    private static string ReadSecret(string path)
+    {
+        PrivateFiles.RequirePrivate(path);
+        return File.ReadAllText(path);
+    }
+
+    private T Guarded<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception problem) when (problem is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new TrustException($"The keys in {folder} cannot be used: {problem.Message} Put back what was there, or remove the folder to have new keys; callers then need new certificates.", problem);
+        }
+    }
+}
+
+/// <summary>Which key signed which.</summary>
+internal static class KeyIdentifiers
+{
+    public static string? SubjectKeyIdentifier(this X509Certificate2 certificate) =>
+        certificate.Extensions.OfType<X509SubjectKeyIdentifierExtension>().FirstOrDefault()?.SubjectKeyIdentifier;
+
+    public static string? AuthorityKeyIdentifier(this X509Certificate2 certificate) =>
+        certificate.Extensions.OfType<X509AuthorityKeyIdentifierExtension>().FirstOrDefault()?.KeyIdentifier is { } id ? Convert.ToHexString(id.Span) : null;
+}

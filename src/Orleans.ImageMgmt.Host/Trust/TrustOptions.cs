@@ -1,0 +1,17 @@
+namespace Orleans.ImageMgmt.Host;
+
+/// <summary>Certificates that silos show each other and their callers (section <c>Trust</c>). All empty: made at the first start, in the folder
+/// <c>trust</c> of the data directory, for this machine alone. A cluster gives all three files, the same authority to every silo.</summary>
+internal sealed class TrustOptions
+{
+    /// <summary>PEM file with the certificate of the cluster's own authority. Default: empty.</summary>
+    public string Authority { get; set; } = "";
+
+    /// <summary>PEM file with this silo's certificate: subject <c>O=imgmt silo, CN=NAME</c>, for TLS servers and clients. Default: empty.</summary>
+    public string Certificate { get; set; } = "";
+
+    /// <summary>PEM file with the key of that certificate, readable by its user alone. Default: empty.</summary>
+    public string Key { get; set; } = "";
+
+    public bool AreFilesGiven => Authority.Length + Certificate.Length + Key.Length > 0;
+}
