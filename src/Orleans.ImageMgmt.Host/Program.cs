@@ -5,5 +5,6 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
 {
     ServeCommand.Create(),
     DemoCommand.Create(),
+    TokenVerbs.Create(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -68,7 +68,7 @@ internal static class ServeCommand
         await stopped.Task;
     }
 
-    private static string DefaultData() =>
+    internal static string DefaultData() =>
         Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "imgmt");
 
     private sealed record Request(string Data, string? Plan, bool ExitWhenDone, string[] Set, LogLevel Level);
