@@ -39,4 +39,34 @@ public sealed class ImageMgmtOptions
 
     /// <summary>When pods are probed. A copy of the default, as above.</summary>
     public ProbePolicy Probe { get; set; } = ProbePolicy.Default with { };
+
+    /// <summary>Every fault of these settings, in one sentence each, beginning with the name of the option; empty when they are good.</summary>
+    public IReadOnlyList<string> Faults()
+    {
+        List<string> faults = [];
+        Within(faults, nameof(TransfersPerSilo), TransfersPerSilo, 1, 4_096);
+        Within(faults, nameof(EnsuresAtOnce), EnsuresAtOnce, 1, 1_024);
+        Within(faults, nameof(TransferStall), TransferStall, TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1));
+        Within(faults, nameof(FinaliseStall), FinaliseStall, TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1));
+        Within(faults, nameof(ProbeTimeout), ProbeTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(10));
+        Within(faults, nameof(EnsureInterval), EnsureInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1));
+        Within(faults, nameof(ReportLinger), ReportLinger, TimeSpan.Zero, TimeSpan.FromSeconds(10));
+        Within(faults, nameof(StepRetry), StepRetry, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
+        Within(faults, "Retry:MaxTries", Retry.MaxTries, 1, 1_000);
+        Within(faults, "Retry:MaxTime", Retry.MaxTime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(365));
+        Within(faults, "Retry:FirstDelay", Retry.FirstDelay, TimeSpan.Zero, TimeSpan.FromHours(1));
+        Within(faults, "Retry:MaxDelay", Retry.MaxDelay, TimeSpan.Zero, TimeSpan.FromDays(1));
+        Within(faults, "Probe:Interval", Probe.Interval, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1));
+        Within(faults, "Probe:RetryInterval", Probe.RetryInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1));
+        Within(faults, "Probe:FailuresUntilUnreachable", Probe.FailuresUntilUnreachable, 1, 100);
+        return faults;
+    }
+
+    private static void Within<T>(List<string> faults, string name, T value, T least, T most) where T : IComparable<T>
+    {
+        if (value.CompareTo(least) < 0 || value.CompareTo(most) > 0)
+        {
+            faults.Add($"{name} is {value}; it must be from {least} to {most}.");
+        }
+    }
 }

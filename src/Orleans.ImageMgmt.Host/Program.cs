@@ -6,5 +6,6 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
     ServeCommand.Create(),
     DemoCommand.Create(),
     TokenVerbs.Create(),
+    ConfigCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -60,6 +60,13 @@ internal sealed class DurableStore(GroupCommitWriter writer, ReaderPool readers,
         return writer.RunAsync(op, op.Done, options.RebuildTimeout + options.WriteTimeout, cancellationToken);
     }
 
+    /// <summary>An empty commit: what a write meets, without a row.</summary>
+    public Task ProbeAsync(CancellationToken cancellationToken)
+    {
+        var op = new ProbeOp();
+        return writer.RunAsync(op, op.Done, options.WriteTimeout, cancellationToken);
+    }
+
     private static List<StoredRow> Rows(SqliteCommand command)
     {
         using var reader = command.ExecuteReader();

@@ -28,6 +28,9 @@ public sealed partial class EmbeddedStore : IAsyncDisposable
         Catalog = new CatalogReader(readers);
     }
 
+    /// <summary>The newest schema of a database that this program can open.</summary>
+    public static int NewestSchema => StoreSchema.Newest;
+
     /// <summary>Full path of the data directory.</summary>
     public string DataDirectory => directory.Path;
 
@@ -85,6 +88,10 @@ public sealed partial class EmbeddedStore : IAsyncDisposable
     /// <exception cref="TimeoutException">It took longer than <see cref="DurableOptions.RebuildTimeout"/>; nothing has changed.</exception>
     public Task<long> RebuildAsync(Func<StoredRow, IEnumerable<Projection>> project, CancellationToken cancellationToken) =>
         store.RebuildAsync(project, time, cancellationToken);
+
+    /// <summary>Commits nothing, with a sync: returns when the store can be written, and throws what a write would throw.</summary>
+    /// <exception cref="StoreException">It cannot; the sentence says why.</exception>
+    public Task ProbeAsync(CancellationToken cancellationToken) => store.ProbeAsync(cancellationToken);
 
     /// <summary>Stores what is queued, closes the files and gives the directory free.</summary>
     public async ValueTask DisposeAsync()

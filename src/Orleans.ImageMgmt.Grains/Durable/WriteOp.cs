@@ -67,6 +67,22 @@ internal sealed class RowsOp(IReadOnlyList<RowWrite> writes, Action conflicted) 
     public override void Fail(Exception error) => done.TrySetException(error);
 }
 
+/// <summary>Writes no row; its commit says whether the store can be written.</summary>
+internal sealed class ProbeOp : WriteOp
+{
+    private readonly TaskCompletionSource<bool> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<bool> Done => done.Task;
+
+    public override int Rows => 0;
+
+    public override long Bytes => 0;
+
+    public override Action Apply(WriterConnection connection, long now) => () => done.TrySetResult(true);
+
+    public override void Fail(Exception error) => done.TrySetException(error);
+}
+
 /// <summary>Throws the catalog away and makes it again from the stored state, in one transaction: readers see the old one until it is done.</summary>
 internal sealed class RebuildOp(Func<StoredRow, IEnumerable<Projection>> project, TimeProvider time, TimeSpan limit, CancellationToken cancellationToken) : WriteOp
 {

@@ -37,7 +37,7 @@ internal static class DemoCommand
             place.CheckRoom(sources.Sum(s => new FileInfo(s.Path).Length));
             var settings = new HostSettings(place.Data)
             {
-                LogLevel = LogLevel.Error, // what goes wrong on purpose is told by the screen, with its reason
+                Log = new() { Level = LogLevel.Error, OrleansLevel = LogLevel.Error }, // what goes wrong on purpose is told by the screen, with its reason
                 FaultLog = screen,
                 Options = new() { Retry = RetryPolicy.Default with { FirstDelay = TimeSpan.FromSeconds(1) } },
             };

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -31,7 +30,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     /// <exception cref="StoreException">The data directory cannot be used; the message is one sentence.</exception>
     public static async Task<EmbeddedHost> StartAsync(HostSettings settings, CancellationToken cancellationToken)
     {
-        var logging = LoggerFactory.Create(log => Configure(log, settings));
+        var logging = LoggerFactory.Create(log => log.AddImgmt(settings));
         var store = EmbeddedStore.Open(settings.DataDirectory, settings.Store, logging.CreateLogger("imgmt.store"), TimeProvider.System);
         try
         {
@@ -73,7 +72,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
 
     private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
     {
-        builder.Services.AddLogging(log => Configure(log, settings));
+        builder.Services.AddLogging(log => log.AddImgmt(settings));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         builder.Services.AddSingleton(settings.FaultLog);
         builder.UseOrleans(silo => silo
@@ -94,20 +93,6 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         host.Dispose();
         await store.DisposeAsync();
         logging.Dispose();
-    }
-
-    private static void Configure(ILoggingBuilder log, HostSettings settings)
-    {
-        log.SetMinimumLevel(settings.LogLevel);
-        log.AddFilter("Orleans", settings.LogLevel < LogLevel.Warning ? settings.LogLevel : LogLevel.Error);
-        log.AddFilter("Orleans.ImageMgmt", settings.LogLevel);
-        log.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        log.AddSimpleConsole(format =>
-        {
-            format.SingleLine = true;
-            format.UseUtcTimestamp = true;
-            format.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-        });
     }
 
     /// <summary>The silo's own port: any free one on loopback, so that several services can live on one machine.</summary>
@@ -133,44 +118,18 @@ internal sealed record HostSettings(string DataDirectory)
 
     public IFaultLog FaultLog { get; init; } = SilentFaultLog.Instance;
 
-    public LogLevel LogLevel { get; init; } = LogLevel.Warning;
+    public LogOptions Log { get; init; } = new();
 
-    /// <summary>Reads <c>KEY=VALUE</c> settings into the options; a key that no option has is an error.</summary>
-    /// <exception cref="SettingsException">A key or value cannot be used; the message lists which.</exception>
-    public HostSettings With(IReadOnlyList<string> assignments)
-    {
-        var pairs = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
-        foreach (var assignment in assignments)
-        {
-            var equals = assignment.IndexOf('=', StringComparison.Ordinal);
-            if (equals <= 0)
-            {
-                throw new SettingsException($"'{assignment}' is no setting: KEY=VALUE is expected, such as ImageMgmt:TransfersPerSilo=32.");
-            }
+    /// <summary>Every option as it is in force and where it came from; filled by <see cref="SettingsReader"/>.</summary>
+    public IReadOnlyList<EffectiveOption> Effective { get; set; } = [];
 
-            pairs[assignment[..equals]] = assignment[(equals + 1)..];
-        }
+    /// <summary>The newest log lines, for the support bundle.</summary>
+    public RecentLines RecentLines { get; } = new();
 
-        string[] sections = ["ImageMgmt:", "Store:", "Http:", "Trust:"];
-        if (pairs.Keys.FirstOrDefault(k => !sections.Any(s => k.StartsWith(s, StringComparison.OrdinalIgnoreCase))) is { } stray)
-        {
-            throw new SettingsException($"Setting '{stray}' is unknown: keys begin with {string.Join(" or ", sections)}.");
-        }
-
-        try
-        {
-            var configuration = new ConfigurationBuilder().AddInMemoryCollection(pairs).Build();
-            configuration.GetSection("ImageMgmt").Bind(Options, binder => binder.ErrorOnUnknownConfiguration = true);
-            configuration.GetSection("Store").Bind(Store, binder => binder.ErrorOnUnknownConfiguration = true);
-            configuration.GetSection("Trust").Bind(Trust, binder => binder.ErrorOnUnknownConfiguration = true);
-            configuration.GetSection("Http").Bind(Http ?? new HttpOptions(), binder => binder.ErrorOnUnknownConfiguration = true);
-            return this;
-        }
-        catch (InvalidOperationException problem)
-        {
-            throw new SettingsException($"A setting cannot be used: {problem.InnerException?.Message ?? problem.Message} The options are the properties of ImageMgmtOptions (ImageMgmt:...) and DurableOptions (Store:...).");
-        }
-    }
+    /// <summary>Reads <c>KEY=VALUE</c> settings into the options, as the command line does; a key that no option has is an error.</summary>
+    /// <exception cref="SettingsException">Keys or values cannot be used; the message lists all of them.</exception>
+    public HostSettings With(IReadOnlyList<string> assignments) =>
+        this.FillOrThrow(new SettingsRequest(DataDirectory) { Environment = new Dictionary<string, string>(), NoFile = true, Assignments = assignments });
 }
 
 /// <summary>A setting cannot be used; the message is one sentence.</summary>

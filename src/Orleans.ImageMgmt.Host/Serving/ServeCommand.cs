@@ -16,23 +16,39 @@ internal static class ServeCommand
 
     public static Command Create()
     {
-        var data = new Option<string>("--data") { Description = "Folder of the service's own database.", DefaultValueFactory = _ => DefaultData() };
+        var data = DataOption();
+        var config = ConfigOption();
         var plan = new Option<string?>("--plan") { Description = "JSON file: pods to connect, versions to import and publish. Applying it again changes nothing." };
         var exit = new Option<bool>("--exit-when-done") { Description = "End when the plan has been applied; 0 = everything is available." };
-        var set = new Option<string[]>("--set") { Description = "KEY=VALUE for one option, such as ImageMgmt:TransfersPerSilo=32. Repeatable." };
-        var level = new Option<LogLevel>("--log") { Description = "Least severe log lines that are shown (standard error).", DefaultValueFactory = _ => LogLevel.Information };
-        var command = new Command("serve", "Run the service on this machine until it is stopped.") { data, plan, exit, set, level };
+        var set = SetOption();
+        var level = new Option<LogLevel?>("--log") { Description = "Least severe log lines that are shown (standard error); short for --set Log:Level=LEVEL." };
+        var command = new Command("serve", "Run the service on this machine until it is stopped.") { data, config, plan, exit, set, level };
         command.SetAction((parsed, stop) => RunAsync(
-            new Request(parsed.GetValue(data)!, parsed.GetValue(plan), parsed.GetValue(exit), parsed.GetValue(set) ?? [], parsed.GetValue(level)), stop));
+            new Request(parsed.GetValue(data)!, parsed.GetValue(config), parsed.GetValue(plan), parsed.GetValue(exit),
+                [.. parsed.GetValue(set) ?? [], .. parsed.GetValue(level) is { } chosen ? [$"Log:Level={chosen}"] : Array.Empty<string>()]), stop));
         return command;
     }
+
+    internal static Option<string> DataOption() => new("--data")
+    {
+        Description = "Folder of the service's own database. Default: $IMGMT_DATA, else imgmt in the user's data folder.",
+        DefaultValueFactory = _ => DefaultData(),
+    };
+
+    internal static Option<string?> ConfigOption() => new("--config")
+    {
+        Description = $"Configuration file. Default: {SettingsRequest.FileName} in the data folder, else {SettingsRequest.MachineFile}, where there is one.",
+    };
+
+    internal static Option<string[]> SetOption() => new("--set") { Description = "KEY=VALUE for one option, such as ImageMgmt:TransfersPerSilo=32. Repeatable." };
 
     private static async Task<int> RunAsync(Request request, CancellationToken stop)
     {
         try
         {
             var plan = request.Plan is null ? null : Plan.Read(request.Plan);
-            var settings = new HostSettings(request.Data) { LogLevel = request.Level, Http = new HttpOptions() }.With(request.Set);
+            var settings = new HostSettings(request.Data) { Http = new HttpOptions() }
+                .FillOrThrow(new SettingsRequest(request.Data) { File = request.Config, Assignments = request.Set });
             await using var host = await EmbeddedHost.StartAsync(settings, stop);
             await Console.Out.WriteLineAsync($"imgmt is ready; data in {Path.GetFullPath(request.Data)}");
             var well = true;
@@ -68,8 +84,8 @@ internal static class ServeCommand
         await stopped.Task;
     }
 
-    internal static string DefaultData() =>
-        Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "imgmt");
+    internal static string DefaultData() => Environment.GetEnvironmentVariable("IMGMT_DATA") is { Length: > 0 } chosen ? chosen
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "imgmt");
 
-    private sealed record Request(string Data, string? Plan, bool ExitWhenDone, string[] Set, LogLevel Level);
+    private sealed record Request(string Data, string? Config, string? Plan, bool ExitWhenDone, string[] Set);
 }

@@ -14,4 +14,9 @@ internal sealed class TrustOptions
     public string Key { get; set; } = "";
 
     public bool AreFilesGiven => Authority.Length + Certificate.Length + Key.Length > 0;
+
+    /// <summary>Every fault of these settings, in one sentence each, beginning with the name of the option; empty when they are good.</summary>
+    public IReadOnlyList<string> Faults() => AreFilesGiven && (Authority.Length == 0 || Certificate.Length == 0 || Key.Length == 0)
+        ? [$"{nameof(Authority)}, {nameof(Certificate)} and {nameof(Key)} belong together: give all three files or none."]
+        : [];
 }

@@ -1,0 +1,72 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
+using Orleans.ImageMgmt.Api;
+using Orleans.ImageMgmt.Grains.Durable;
+using Orleans.Runtime;
+
+namespace Orleans.ImageMgmt.Host;
+
+/// <summary>Is the process alive, can it take work, and which program is it?</summary>
+internal static class Health
+{
+    public static void MapHealth(this WebApplication app)
+    {
+        app.MapGet(Routes.Liveness, () => Results.Text("live\n"))
+            .WithName("GetLiveness").WithSummary("The process answers.").AllowAnonymous();
+        app.MapGet(Routes.Readiness, AnswerReadyAsync)
+            .WithName("GetReadiness").WithSummary("The service can take work; 503 with the reason when it cannot.")
+            .Produces<string>(StatusCodes.Status200OK, "text/plain").ProducesProblem(StatusCodes.Status503ServiceUnavailable)
+            .RequireAuthorization(Roles.Viewer);
+        app.MapGet(Routes.ServerVersion, () => Results.Ok(ProgramVersion.Current))
+            .WithName("GetVersion").WithSummary("Which program this is.").Produces<ServerVersion>()
+            .RequireAuthorization(Roles.Viewer);
+    }
+
+    private static async Task<IResult> AnswerReadyAsync(Readiness readiness, CancellationToken cancellationToken) =>
+        await readiness.WhyNotAsync(cancellationToken) is not { } reason
+            ? Results.Text("ready\n")
+            : Results.Problem(
+                detail: reason.Message,
+                statusCode: StatusCodes.Status503ServiceUnavailable,
+                title: "The service cannot take work.",
+                type: Problem.TypePrefix + reason.Code,
+                extensions: new Dictionary<string, object?> { ["code"] = reason.Code, ["hint"] = reason.Hint });
+}
+
+/// <summary>Whether the service can take work now: the silo is active, the store can be written, nobody has asked for the end.</summary>
+internal sealed class Readiness(IHostApplicationLifetime lifetime, ISiloStatusOracle silo, EmbeddedStore store)
+{
+    /// <summary>A store that does not commit within this is not ready, whatever it does later.</summary>
+    private static readonly TimeSpan ProbeLimit = TimeSpan.FromSeconds(3);
+
+    /// <summary>Null when it can.</summary>
+    public async Task<Domain.Refusal?> WhyNotAsync(CancellationToken cancellationToken)
+    {
+        if (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            return new("service.stopping", "The service is ending and takes nothing new.", "Ask the next one, or wait until it is started again.");
+        }
+
+        if (silo.CurrentStatus != SiloStatus.Active)
+        {
+            return new("service.starting", $"The silo is {silo.CurrentStatus}.", "Ask again in a moment.");
+        }
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(ProbeLimit);
+        try
+        {
+            await store.ProbeAsync(limit.Token);
+            return null;
+        }
+        catch (StoreException problem)
+        {
+            return new(problem.Code, problem.Message, "Look at the data directory's file system and at the log.");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new(StoreUnavailableException.Slow, $"The store did not commit within {ProbeLimit.TotalSeconds:0} s.", "Look at the load of the disk under the data directory.");
+        }
+    }
+}
