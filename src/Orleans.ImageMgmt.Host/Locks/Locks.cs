@@ -91,6 +91,7 @@ internal static class Locks
         });
         // It warns that the keys are not encrypted: they lie in a folder that only this user can read, as the database does.
         builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+        builder.Logging.AddFilter("Polly", LogLevel.Warning); // Orleans' placement says each attempt at Information
         builder.Logging.AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Critical); // a bad form is answered, not an error
     }
 }

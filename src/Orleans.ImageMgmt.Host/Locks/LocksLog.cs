@@ -25,4 +25,10 @@ internal static partial class LocksLog
 
     [LoggerMessage(EventId = 7008, Level = LogLevel.Information, Message = "{Address} was refused: {Code}")]
     internal static partial void Refused(ILogger logger, string address, string code);
+
+    [LoggerMessage(EventId = 7009, Level = LogLevel.Error, Message = "{Method} {Path} failed (trace {Trace})")]
+    internal static partial void Fault(ILogger logger, string method, string path, string trace, Exception problem);
+
+    [LoggerMessage(EventId = 7010, Level = LogLevel.Debug, Message = "The dashboard could not answer {Path}")]
+    internal static partial void DashboardFault(ILogger logger, string path, Exception problem);
 }

@@ -1,12 +1,13 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>The outermost layer: headers on every answer, and a clear no to requests that are no requests.</summary>
-internal sealed class Shield(RequestDelegate next)
+internal sealed class Shield(RequestDelegate next, ILogger<Shield> log)
 {
     /// <summary>An answer of the API is no page: nothing in it may run, load or be framed.</summary>
     private const string ApiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -43,6 +44,27 @@ internal sealed class Shield(RequestDelegate next)
                 context.Response.StatusCode = ClientGone;
             }
         }
+        catch (Exception problem) when (!context.Response.HasStarted)
+        {
+            SetHeaders(context);
+            await FaultAsync(context, problem);
+        }
+    }
+
+    /// <summary>An exception that nobody expected is our bug; the caller gets its number in the log, never its trace.</summary>
+    private Task FaultAsync(HttpContext context, Exception problem)
+    {
+        if (context.Request.Path.StartsWithSegments(DashboardDoor.Path))
+        {
+            // The dashboard throws where it is asked for a silo or a grain that it does not know.
+            LocksLog.DashboardFault(log, context.Request.Path, problem);
+            return Answers.WriteAsync(context, StatusCodes.Status404NotFound, "The dashboard does not know this",
+                new Refusal("dashboard.unknown", "There is no such silo, grain or page.", "Go back to the dashboard's first page."));
+        }
+
+        LocksLog.Fault(log, context.Request.Method, context.Request.Path, context.TraceIdentifier, problem);
+        return Answers.WriteAsync(context, StatusCodes.Status500InternalServerError, "The server failed",
+            new Refusal("server.fault", "The request failed because of a fault of the server.", "Try again; if it stays so, look for traceId in the server's log."));
     }
 
     private static Task WriteAsync(HttpContext context, int status) => Answers.WriteAsync(context, status, "The request cannot be read", status switch
