@@ -1,3 +1,3 @@
-using System.CommandLine;
+using Orleans.ImageMgmt.Cli;
 
-return await new RootCommand("imgctl: imports, publishes and watches golden images on every connected pod.").Parse(args).InvokeAsync();
+return await Imgctl.RunAsync(args, Screen.OfProcess(), Surroundings.OfProcess, new Interrupts());

@@ -38,7 +38,7 @@ internal sealed partial class FilesystemConnector
     }
 
     /// <summary>Flush, read back, compare, and only then let it appear.</summary>
-    /// <remarks>Chunks that read back wrong stay as they are: the next receive finds them so, asks for them alone, and hashes what comes.</remarks>
+    /// <remarks>What the receive of this very try has read back already, in this process, is not read twice (<see cref="CopyProof"/>). Chunks that read back wrong stay as they are: the next receive finds them so, asks for them alone, and hashes what comes.</remarks>
     private async Task<ConnectorResult<Receipt>> ProveAsync(
         Datastore datastore, CopyOrder order, ContentDescription content, ContentManifest manifest, long bytesSent, ITransferObserver observer, CancellationToken cancellationToken)
     {
@@ -46,7 +46,7 @@ internal sealed partial class FilesystemConnector
         VerifyResult result;
         using (var file = File.OpenHandle(staged.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite))
         {
-            result = await CopyVerifier.VerifyAsync(file, manifest, new VerifyOptions(), observer, cancellationToken);
+            result = await CopyVerifier.VerifyAsync(file, manifest, proofs.Take(order), new VerifyOptions(), observer, cancellationToken);
         }
 
         if (!result.IsRight)

@@ -48,8 +48,9 @@ internal sealed partial class FilesystemConnector
             : new ConnectorFault(FaultStage.Open, FaultCause.SourceCorrupt, $"The manifest of {version} on datastore '{final.Datastore.Name}' is damaged.", "Verify the copy; another pod's copy can serve instead.");
     }
 
-    private static ConnectorResult<Removed> Delete(Ledger ledger, VersionId version, DeleteScope scope)
+    private ConnectorResult<Removed> Delete(Ledger ledger, VersionId version, DeleteScope scope)
     {
+        proofs.Forget(version);
         var removed = new Removed(false, false);
         foreach (var datastore in ledger.Datastores)
         {

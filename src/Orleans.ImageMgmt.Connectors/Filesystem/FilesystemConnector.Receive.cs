@@ -15,6 +15,7 @@ internal sealed partial class FilesystemConnector
                 : ConnectorFaults.OtherContent(FaultStage.Receive, order.Version, final.Record.Content.ContentDigest, offer.Content.ContentDigest);
         }
 
+        proofs.Forget(order.Version);
         TakeBackDamaged(ledger, order.Version);
         var chosen = ChooseForReceive(ledger, order.Version, offer.Manifest);
         if (chosen is not ConnectorResult<Datastore>.Done { Value: var datastore })
@@ -37,6 +38,7 @@ internal sealed partial class FilesystemConnector
         }
 
         FilesystemRecords.Write(staged.OrderPath, new StagingOrder(order.Version, order.Generation, order.Attempt, result.BytesRequested));
+        proofs.Keep(order, result.Proof);
         return new StagedCopy(datastore.Name, result.BytesRequested, result.BytesStagedBefore);
     }
 

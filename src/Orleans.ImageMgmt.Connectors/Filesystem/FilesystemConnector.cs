@@ -19,6 +19,7 @@ internal sealed partial class FilesystemConnector : IPodConnector
     private readonly IReadOnlyList<Datastore> datastores;
     private readonly SourceGate gate;
     private readonly TimeProvider time;
+    private readonly StagedProofs proofs = new();
 
     public FilesystemConnector(PodName pod, FilesystemSettings settings, FilesystemPods pods)
     {

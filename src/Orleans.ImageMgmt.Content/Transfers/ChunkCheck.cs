@@ -4,60 +4,53 @@ using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Content;
 
-/// <summary>Reads one chunk of a file and compares it with its manifest.</summary>
-internal static class ChunkCheck
+/// <summary>Reads chunks of a file and compares them with their manifest.</summary>
+internal sealed class ChunkCheck(SafeFileHandle file, DirectFile direct, ContentManifest manifest)
 {
-    /// <summary>Whether the chunk's bytes are those of the manifest. A file that ends too early is not.</summary>
-    public static bool IsRight(DirectFile file, ContentManifest manifest, int chunk, CancellationToken cancellationToken)
+    /// <summary>Hashing is all processor: more at once than there are cores only pushes each other's bytes out of their caches. Taken while
+    /// hashing alone, so that a disk or share that hangs keeps nobody from it.</summary>
+    private static readonly SemaphoreSlim Cores = new(Environment.ProcessorCount);
+
+    /// <summary>Chunks that are read at once where they lie side by side.</summary>
+    public int ChunksPerRead { get; } = Math.Max(1, DiskBuffers.Length / manifest.ChunkSize);
+
+    /// <summary>Says for each chunk whether its bytes are those of the manifest. A file that ends too early has wrong ones.</summary>
+    /// <param name="chunks">Rising.</param>
+    /// <param name="buffer">Holds bytes meanwhile.</param>
+    /// <param name="right">The verdicts, one a chunk.</param>
+    /// <returns>Bytes read. A hole where zeros belong is proved without reading.</returns>
+    public long Judge(ReadOnlySpan<int> chunks, DiskBuffer buffer, Span<bool> right, CancellationToken cancellationToken)
     {
-        var buffer = PieceBuffers.Rent();
-        try
-        {
-            return IsRight(file, manifest, chunk, buffer, cancellationToken);
-        }
-        finally
-        {
-            PieceBuffers.Return(buffer);
-        }
-    }
-
-    public static bool IsRight(DirectFile file, ContentManifest manifest, int chunk, PieceBuffer buffer, CancellationToken cancellationToken)
-    {
-        var offset = manifest.OffsetOf(chunk);
-        var length = manifest.LengthOf(chunk);
-        Span<byte> digest = stackalloc byte[Digest.ByteLength];
-        if (length <= PieceBuffers.PieceLength)
-        {
-            if (!file.TryRead(buffer, length, offset))
-            {
-                return false;
-            }
-
-            if (manifest.IsZero(chunk))
-            {
-                return !buffer.Span[..length].ContainsAnyExcept((byte)0);
-            }
-
-            SHA256.HashData(buffer.Span[..length], digest);
-            return manifest.Matches(chunk, digest);
-        }
-
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        for (var done = 0; done < length;)
+        long bytes = 0;
+        for (var i = 0; i < chunks.Length;)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var piece = buffer.Span[..Math.Min(PieceBuffers.PieceLength, length - done)];
-            if (!file.TryRead(buffer, piece.Length, offset + done) || (manifest.IsZero(chunk) && piece.ContainsAnyExcept((byte)0)))
+            if (manifest.IsZero(chunks[i]) && IsHole(chunks[i]))
             {
-                return false;
+                right[i++] = true;
+                continue;
             }
 
-            hash.AppendData(piece);
-            done += piece.Length;
+            var side = SideBySide(chunks[i..]);
+            var length = (int)(manifest.OffsetOf(chunks[i + side - 1]) + manifest.LengthOf(chunks[i + side - 1]) - manifest.OffsetOf(chunks[i]));
+            if (length <= DiskBuffers.Length && direct.TryRead(buffer.Span, length, manifest.OffsetOf(chunks[i])))
+            {
+                Compare(chunks.Slice(i, side), buffer.Span, right.Slice(i, side), cancellationToken);
+            }
+            else
+            {
+                for (var k = i; k < i + side; k++)
+                {
+                    right[k] = IsRight(chunks[k], buffer, cancellationToken);
+                }
+            }
+
+            bytes += length;
+            i += side;
         }
 
-        hash.GetHashAndReset(digest);
-        return manifest.IsZero(chunk) || manifest.Matches(chunk, digest);
+        GC.KeepAlive(buffer);
+        return bytes;
     }
 
     /// <summary>False when the file ends inside the range.</summary>
@@ -76,4 +69,68 @@ internal static class ChunkCheck
 
         return true;
     }
+
+    /// <summary>How many of the first chunks follow each other and are read together.</summary>
+    private int SideBySide(ReadOnlySpan<int> chunks)
+    {
+        var count = 1;
+        while (count < Math.Min(chunks.Length, ChunksPerRead) && chunks[count] == chunks[count - 1] + 1 && !manifest.IsZero(chunks[count]) && !manifest.IsZero(chunks[0]))
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    private void Compare(ReadOnlySpan<int> chunks, ReadOnlySpan<byte> bytes, Span<bool> right, CancellationToken cancellationToken)
+    {
+        Span<byte> digest = stackalloc byte[Digest.ByteLength];
+        Cores.Wait(cancellationToken);
+        try
+        {
+            for (var i = 0; i < chunks.Length; i++)
+            {
+                var chunk = bytes.Slice(i * manifest.ChunkSize, manifest.LengthOf(chunks[i]));
+                if (manifest.IsZero(chunks[i]))
+                {
+                    right[i] = !chunk.ContainsAnyExcept((byte)0);
+                    continue;
+                }
+
+                SHA256.HashData(chunk, digest);
+                right[i] = manifest.Matches(chunks[i], digest);
+            }
+        }
+        finally
+        {
+            Cores.Release();
+        }
+    }
+
+    /// <summary>One chunk, in pieces where it is larger than the buffer.</summary>
+    private bool IsRight(int chunk, DiskBuffer buffer, CancellationToken cancellationToken)
+    {
+        var offset = manifest.OffsetOf(chunk);
+        var length = manifest.LengthOf(chunk);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var done = 0; done < length;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var piece = buffer.Span[..Math.Min(DiskBuffers.Length, length - done)];
+            if (!direct.TryRead(buffer.Span, piece.Length, offset + done) || (manifest.IsZero(chunk) && piece.ContainsAnyExcept((byte)0)))
+            {
+                return false;
+            }
+
+            hash.AppendData(piece);
+            done += piece.Length;
+        }
+
+        Span<byte> digest = stackalloc byte[Digest.ByteLength];
+        hash.GetHashAndReset(digest);
+        return manifest.IsZero(chunk) || manifest.Matches(chunk, digest);
+    }
+
+    private bool IsHole(int chunk) =>
+        SparseFile.NextData(file, manifest.OffsetOf(chunk)) is not { } data || data.Offset >= manifest.OffsetOf(chunk) + manifest.LengthOf(chunk);
 }

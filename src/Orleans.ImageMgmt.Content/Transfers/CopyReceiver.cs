@@ -28,7 +28,12 @@ public sealed class ReceiveOptions
 /// <param name="BytesRequested">Bytes that were asked from the source, repeated ones too.</param>
 /// <param name="ChunksStagedBefore">Chunks found staged with the right digest and not asked for.</param>
 /// <param name="BytesStagedBefore">Bytes of those.</param>
-public sealed record ReceiveResult(int ChunksRequested, long BytesRequested, int ChunksStagedBefore, long BytesStagedBefore);
+public sealed record ReceiveResult(int ChunksRequested, long BytesRequested, int ChunksStagedBefore, long BytesStagedBefore)
+{
+    /// <summary>What was flushed and read back on the way, for <see cref="CopyVerifier"/> in this process; null where nothing was, or where
+    /// the file's state cannot vouch for it (see <see cref="CopyProof"/>).</summary>
+    public CopyProof? Proof { get; init; }
+}
 
 /// <summary>Brings the chunks that a staging file lacks from a source into it; holes stay holes.</summary>
 /// <remarks>
@@ -45,26 +50,51 @@ public static class CopyReceiver
     /// <exception cref="SourceUnreadableException">The source failed to read.</exception>
     /// <exception cref="TimeoutException">One piece took longer than <see cref="ReceiveOptions.StallTimeout"/>.</exception>
     /// <exception cref="IOException">The staging file cannot be written; <see cref="IoTroubles.Classify"/> says why.</exception>
-    public static Task<ReceiveResult> ReceiveAsync(
+    public static async Task<ReceiveResult> ReceiveAsync(
         IContentReader source,
         SafeFileHandle staging,
         ReceiveOptions options,
         ITransferObserver observer,
-        CancellationToken cancellationToken) =>
-        GuardedAsync(
-            options,
-            (guard, token) =>
-            {
-                var plan = StagedChunks.Examine(staging, source.Manifest, token);
-                observer.Planned(plan.Fresh.Count + plan.Tainted.Count, plan.Kept, plan.BytesNeeded);
-                using var writer = new StagingWriter(staging, options.WriteBackBytes);
-                var bytes = new HashedFetch(source, writer, options, observer, token).Run(plan.Tainted, tainted: true);
-                bytes += source.LocalFile is { } file
-                    ? new LocalCopy(file, source.Manifest, writer, options, guard, observer, token).Run(plan.Fresh)
-                    : new HashedFetch(source, writer, options, observer, token).Run(plan.Fresh, tainted: false);
-                return new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, bytes, plan.Kept, plan.BytesKept);
-            },
-            cancellationToken);
+        CancellationToken cancellationToken)
+    {
+        var book = new ProofBook(source.Manifest);
+        var (result, bytesRead) = await GuardedAsync(options, (guard, token) => Receive(source, staging, options, observer, book, guard, token), cancellationToken);
+        return bytesRead == 0 ? result : result with { Proof = await NoteAsync(staging, source.Manifest, book, bytesRead, options.TimeProvider, cancellationToken) };
+    }
+
+    private static (ReceiveResult Result, long BytesRead) Receive(
+        IContentReader source, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer, ProofBook book, StallGuard guard, CancellationToken token)
+    {
+        var manifest = source.Manifest;
+        var plan = StagedChunks.Examine(staging, manifest, book, token);
+        observer.Planned(plan.Fresh.Count + plan.Tainted.Count, plan.Kept, plan.BytesNeeded);
+
+        // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
+        using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, token);
+        using var writer = new StagingWriter(staging, options.WriteBackBytes, book);
+        var watch = new StagedWatch(manifest, observer, behind);
+        var bytes = new HashedFetch(source, writer, options, watch, token).Run(plan.Tainted, tainted: true);
+        bytes += source.LocalFile is { } file
+            ? new LocalCopy(file, manifest, writer, options, guard, watch, token).Run(plan.Fresh)
+            : new HashedFetch(source, writer, options, watch, token).Run(plan.Fresh, tainted: false);
+        behind?.Finish();
+        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, bytes, plan.Kept, plan.BytesKept);
+        return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);
+    }
+
+    /// <summary>Binds the proofs to the state of the file, once it has stood still long enough for every later write to show.</summary>
+    private static async Task<CopyProof?> NoteAsync(
+        SafeFileHandle staging, ContentManifest manifest, ProofBook book, long bytesRead, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var state = SparseFile.Identify(staging);
+        var age = clock.GetUtcNow() - DateTimeOffset.UnixEpoch.AddTicks(state.ChangedNanoseconds / 100);
+        if (age >= TimeSpan.Zero && age < CopyProof.StandStill)
+        {
+            await Task.Delay(CopyProof.StandStill - age, clock, cancellationToken);
+        }
+
+        return age >= TimeSpan.Zero && SparseFile.Identify(staging) == state ? new CopyProof(book, manifest, state, bytesRead) : null;
+    }
 
     /// <summary>Fetches chunks whose read-back was wrong once more, hashed on arrival whatever the source, so that it is known whose bytes were bad.</summary>
     /// <returns>Bytes asked from the source. The chunks have to be verified again.</returns>
@@ -94,7 +124,7 @@ public static class CopyReceiver
                     }
                 }
 
-                return new HashedFetch(source, writer, options, observer, token).Run(data, tainted: true);
+                return new HashedFetch(source, writer, options, new StagedWatch(source.Manifest, observer, null), token).Run(data, tainted: true);
             },
             cancellationToken);
 

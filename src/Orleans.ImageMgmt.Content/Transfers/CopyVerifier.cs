@@ -5,7 +5,7 @@ namespace Orleans.ImageMgmt.Content;
 /// <summary>How a read-back behaves.</summary>
 public sealed class VerifyOptions
 {
-    /// <summary>Threads that read and hash one file; a direct read waits for the disk, so more than the cores that hash. Default: 4.</summary>
+    /// <summary>Threads that read and hash one file; how many hash at once in the whole process is bounded by its cores. Default: 4.</summary>
     public int Parallel { get; init; } = 4;
 
     /// <summary>Flush the file and ask the system to forget its pages first, so that the bytes come from the disk. Default: true.</summary>
@@ -30,9 +30,6 @@ public sealed record VerifyResult(IReadOnlyList<int> BadChunks, int BadCount, lo
 /// <summary>Reads a copy back and compares every chunk with the manifest.</summary>
 public static class CopyVerifier
 {
-    /// <summary>Bytes that one thread takes at a time: long enough for the disk to read ahead, short enough to share fairly.</summary>
-    private const int StretchLength = 8 << 20;
-
     /// <param name="file">Open for reading.</param>
     /// <exception cref="IOException">The file cannot be flushed or read.</exception>
     public static Task<VerifyResult> VerifyAsync(
@@ -41,19 +38,47 @@ public static class CopyVerifier
         VerifyOptions options,
         ITransferObserver observer,
         CancellationToken cancellationToken) =>
-        VerifyAsync(file, manifest, null, options, observer, cancellationToken);
+        VerifyAsync(file, manifest, chunks: null, options, observer, cancellationToken);
+
+    /// <summary>Reads back what the receive that gave the proof has not; everything when there is any doubt about the proof.</summary>
+    /// <param name="file">Open for reading.</param>
+    /// <param name="proof">What <see cref="CopyReceiver"/> gave in this process, or null.</param>
+    /// <returns>A result whose bytes are those of both read-backs.</returns>
+    /// <exception cref="IOException">The file cannot be flushed or read.</exception>
+    public static async Task<VerifyResult> VerifyAsync(
+        SafeFileHandle file,
+        ContentManifest manifest,
+        CopyProof? proof,
+        VerifyOptions options,
+        ITransferObserver observer,
+        CancellationToken cancellationToken)
+    {
+        if (proof?.Open(SparseFile.Identify(file), manifest) is { } rest)
+        {
+            var before = manifest.Length - rest.Sum(chunk => (long)manifest.LengthOf(chunk));
+            var result = await VerifyAsync(file, manifest, rest, options, observer, cancellationToken, before);
+            if (proof.Open(SparseFile.Identify(file), manifest) is not null)
+            {
+                observer.Advanced(manifest.Length, manifest.Length);
+                return result with { BytesRead = result.BytesRead + proof.BytesRead };
+            }
+        }
+
+        return await VerifyAsync(file, manifest, chunks: null, options, observer, cancellationToken);
+    }
 
     /// <param name="chunks">Only these, rising; null for all.</param>
+    /// <param name="before">Bytes of the same whole that were proved before, for the observer.</param>
     internal static async Task<VerifyResult> VerifyAsync(
         SafeFileHandle file,
         ContentManifest manifest,
         IReadOnlyList<int>? chunks,
         VerifyOptions options,
         ITransferObserver observer,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        long before = 0)
     {
         using var direct = DirectFile.ForReading(file);
-        var pass = new VerifyPass(file, direct, manifest, chunks, options, observer, Math.Max(1, StretchLength / manifest.ChunkSize));
         await PieceBuffers.RunAsync(
             () =>
             {
@@ -70,8 +95,8 @@ public static class CopyVerifier
                 return true;
             },
             cancellationToken);
-        var threads = Math.Clamp(options.Parallel, 1, Math.Max(1, pass.Stretches));
-        await Task.WhenAll(Enumerable.Range(0, threads).Select(_ => PieceBuffers.RunAsync(() => pass.Work(cancellationToken), cancellationToken)));
+        var pass = new VerifyPass(file, direct, manifest, chunks, options, observer, before: before);
+        await pass.RunAsync(cancellationToken);
         return pass.Result();
     }
 }

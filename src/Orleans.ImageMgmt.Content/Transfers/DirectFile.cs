@@ -33,8 +33,8 @@ internal sealed class DirectFile : IDisposable
     public static DirectFile ForWriting(SafeFileHandle file) => new(file, SparseFile.IsShare(file) ? -1 : NativeFile.O_RDWR);
 
     /// <summary>False when the file ends inside the range.</summary>
-    /// <param name="buffer">The bytes land in its first <paramref name="length"/>; what lies behind them in the same block is overwritten too.</param>
-    public bool TryRead(PieceBuffer buffer, int length, long offset)
+    /// <param name="room">Begins on a page. The bytes land in its first <paramref name="length"/>; what lies behind them in the same block is overwritten too.</param>
+    public bool TryRead(Span<byte> room, int length, long offset)
     {
         if (offset % SparseFile.BlockLength == 0 && !refused && direct is { } past)
         {
@@ -42,7 +42,7 @@ internal sealed class DirectFile : IDisposable
             {
                 // The end of a file lies inside a block; asking for the whole block is how it is read directly.
                 var blocks = (int)SparseFile.BlockEnd(length);
-                if (RandomAccess.Read(past, buffer.Span[..blocks], offset) >= length)
+                if (RandomAccess.Read(past, room[..blocks], offset) >= length)
                 {
                     return true;
                 }
@@ -53,7 +53,7 @@ internal sealed class DirectFile : IDisposable
             }
         }
 
-        return ChunkCheck.TryReadAll(file, buffer.Span[..length], offset);
+        return ChunkCheck.TryReadAll(file, room[..length], offset);
     }
 
     /// <summary>Writes bytes whose memory is as aligned as their offset; blocks that are not whole go through the cache.</summary>

@@ -8,7 +8,7 @@ internal sealed class HashedFetch(
     IContentReader source,
     StagingWriter writer,
     ReceiveOptions options,
-    ITransferObserver observer,
+    StagedWatch watch,
     CancellationToken cancellationToken)
 {
     private readonly ContentManifest manifest = source.Manifest;
@@ -31,7 +31,7 @@ internal sealed class HashedFetch(
                 {
                     if (pieces.Current.First)
                     {
-                        observer.ChunkRequested(pieces.Current.Chunk);
+                        watch.Requested(pieces.Current.Chunk);
                     }
 
                     inFlight.Enqueue(PieceFetch.Begin(source, pieces.Current, options, cancellationToken));
@@ -84,7 +84,7 @@ internal sealed class HashedFetch(
             again = AskAgain(piece.Chunk, hash);
         }
 
-        observer.ChunkStaged(piece.Chunk, manifest.LengthOf(piece.Chunk));
+        watch.Staged(piece.Chunk);
         return again;
     }
 
@@ -94,7 +94,7 @@ internal sealed class HashedFetch(
         for (var retry = 0; retry < options.ChunkRetries; retry++)
         {
             writer.Clear(manifest.OffsetOf(chunk), manifest.LengthOf(chunk));
-            observer.ChunkRequested(chunk);
+            watch.Requested(chunk);
             foreach (var place in Pieces([chunk]))
             {
                 using var fetch = PieceFetch.Begin(source, place, options, cancellationToken);

@@ -11,9 +11,10 @@ internal sealed class LocalCopy(
     StagingWriter writer,
     ReceiveOptions options,
     StallGuard guard,
-    ITransferObserver observer,
+    StagedWatch watch,
     CancellationToken cancellationToken)
 {
+    private readonly int chunksPerPiece = Math.Max(1, DiskBuffers.Length / manifest.ChunkSize);
     private DiskRange? data;
     private bool looked;
 
@@ -21,52 +22,79 @@ internal sealed class LocalCopy(
     public long Run(IReadOnlyList<int> chunks)
     {
         long bytes = 0;
-        var buffer = PieceBuffers.Rent();
-        foreach (var chunk in chunks)
+        var buffer = DiskBuffers.Rent();
+        for (var i = 0; i < chunks.Count;)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            observer.ChunkRequested(chunk);
-            Copy(chunk, buffer);
-            observer.ChunkStaged(chunk, manifest.LengthOf(chunk));
-            bytes += manifest.LengthOf(chunk);
+            var side = SideBySide(chunks, i);
+            for (var k = i; k < i + side; k++)
+            {
+                watch.Requested(chunks[k]);
+            }
+
+            Copy(chunks[i], chunks[i + side - 1], buffer);
+            for (var k = i; k < i + side; k++)
+            {
+                watch.Staged(chunks[k]);
+                bytes += manifest.LengthOf(chunks[k]);
+            }
+
+            i += side;
         }
 
         // Not in a finally: a thread that was left behind in a read may still have the system write into its buffer.
-        PieceBuffers.Return(buffer);
+        DiskBuffers.Return(buffer);
         writer.Finish();
         return bytes;
     }
 
-    private void Copy(int chunk, PieceBuffer buffer)
+    /// <summary>How many chunks from here on follow each other and go through the buffer together.</summary>
+    private int SideBySide(IReadOnlyList<int> chunks, int first)
     {
-        var at = manifest.OffsetOf(chunk);
-        var end = at + manifest.LengthOf(chunk);
+        var count = 1;
+        while (count < chunksPerPiece && first + count < chunks.Count && chunks[first + count] == chunks[first] + count)
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    private void Copy(int first, int last, DiskBuffer buffer)
+    {
+        var at = manifest.OffsetOf(first);
+        var end = manifest.OffsetOf(last) + manifest.LengthOf(last);
         while (at < end)
         {
-            if (NextData(chunk, at) is not { } range || range.Offset >= end)
+            if (NextData(at) is not { } range || range.Offset >= end)
             {
-                // The rest of the chunk is a hole, or the file was cut here: a cut file has no data after its end either.
-                DemandLength(chunk, end);
+                // The rest is a hole, or the file was cut here: a cut file has no data after its end either.
+                DemandLength(end);
                 return;
             }
 
             // Whole blocks, even where the source's file system counts in smaller ones: the target is written in blocks.
             at = Math.Max(at, SparseFile.BlockStart(range.Offset));
-            var piece = buffer.Span[..(int)Math.Min(Math.Min(SparseFile.BlockEnd(range.End), end) - at, PieceBuffers.PieceLength)];
-            Throttle(piece.Length);
-            Read(chunk, piece, at);
+            var piece = buffer.Span[..(int)Math.Min(Math.Min(SparseFile.BlockEnd(range.End), end) - at, DiskBuffers.Length)];
+            Read(piece, at);
             writer.Write(piece, at);
             at += piece.Length;
             cancellationToken.ThrowIfCancellationRequested();
         }
     }
 
-    private void Throttle(int bytes)
+    /// <summary>In parts of 1 MiB: that is what a stall is measured by, and what a limit of rate lets through at once.</summary>
+    private void Read(Span<byte> piece, long at)
     {
-        options.Throttle?.Invoke(bytes, cancellationToken).AsTask().GetAwaiter().GetResult();
+        for (var done = 0; done < piece.Length; done += PieceBuffers.PieceLength)
+        {
+            var part = piece[done..Math.Min(piece.Length, done + PieceBuffers.PieceLength)];
+            options.Throttle?.Invoke(part.Length, cancellationToken).AsTask().GetAwaiter().GetResult();
+            ReadPart(part, at + done);
+        }
     }
 
-    private void Read(int chunk, Span<byte> piece, long at)
+    private void ReadPart(Span<byte> piece, long at)
     {
         guard.Enter();
         var whole = false;
@@ -77,7 +105,7 @@ internal sealed class LocalCopy(
         }
         catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
         {
-            failure = new SourceUnreadableException(chunk, at, trouble);
+            failure = new SourceUnreadableException(ChunkOf(at), at, trouble);
         }
 
         if (!guard.TryLeave())
@@ -92,11 +120,11 @@ internal sealed class LocalCopy(
 
         if (!whole)
         {
-            throw Cut(chunk, at);
+            throw Cut(Math.Max(at, RandomAccess.GetLength(source)));
         }
     }
 
-    private DiskRange? NextData(int chunk, long at)
+    private DiskRange? NextData(long at)
     {
         if (!looked || (data is { } range && range.End <= at))
         {
@@ -107,21 +135,23 @@ internal sealed class LocalCopy(
             }
             catch (IOException trouble)
             {
-                throw new SourceUnreadableException(chunk, at, trouble);
+                throw new SourceUnreadableException(ChunkOf(at), at, trouble);
             }
         }
 
         return data;
     }
 
-    private void DemandLength(int chunk, long end)
+    private void DemandLength(long end)
     {
         if (RandomAccess.GetLength(source) < end)
         {
-            throw Cut(chunk, RandomAccess.GetLength(source));
+            throw Cut(RandomAccess.GetLength(source));
         }
     }
 
-    private SourceCorruptException Cut(int chunk, long at) =>
-        new(chunk, at, $"The source ends at byte {at}, inside chunk {chunk}; its manifest says {manifest.Length} bytes.");
+    private int ChunkOf(long at) => (int)Math.Min(at / manifest.ChunkSize, manifest.ChunkCount - 1);
+
+    private SourceCorruptException Cut(long at) =>
+        new(ChunkOf(at), at, $"The source ends at byte {at}, inside chunk {ChunkOf(at)}; its manifest says {manifest.Length} bytes.");
 }

@@ -23,6 +23,7 @@ internal static partial class NativeFile
     public const int SEEK_DATA = 3;
     public const int SEEK_HOLE = 4;
     public const int POSIX_FADV_DONTNEED = 4;
+    public const int MADV_HUGEPAGE = 14;
     public const uint SYNC_FILE_RANGE_WRITE = 2;
     public const int FALLOC_FL_KEEP_SIZE = 1;
     public const int FALLOC_FL_PUNCH_HOLE = 2;
@@ -74,6 +75,10 @@ internal static partial class NativeFile
     [LibraryImport(C, EntryPoint = "posix_fadvise")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     public static partial int Advise(SafeFileHandle file, long offset, long length, int advice);
+
+    [LibraryImport(C, EntryPoint = "madvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static unsafe partial int AdviseMemory(void* start, nuint length, int advice);
 
     [LibraryImport(C, EntryPoint = "sync_file_range", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -23,8 +23,12 @@ internal sealed class StagedChunks
 
     public long BytesNeeded { get; private set; }
 
-    /// <summary>Sizes the file and hashes every chunk of it that has bytes. Costs nothing for a new file.</summary>
-    public static StagedChunks Examine(SafeFileHandle staging, ContentManifest manifest, CancellationToken cancellationToken)
+    /// <summary>Bytes that were read to find out.</summary>
+    public long BytesRead { get; private set; }
+
+    /// <summary>Sizes the file, makes durable what is in it, and hashes every chunk of it that has bytes. Costs nothing for a new file.</summary>
+    /// <param name="book">Learns which chunks are right: they were read past the cache, after a flush.</param>
+    public static StagedChunks Examine(SafeFileHandle staging, ContentManifest manifest, ProofBook book, CancellationToken cancellationToken)
     {
         var found = RandomAccess.GetLength(staging);
         if (found != manifest.Length)
@@ -34,46 +38,66 @@ internal sealed class StagedChunks
 
         var plan = new StagedChunks();
         // A file system that cannot show holes calls all of a new file data; that it was empty is known without it.
-        var data = found == 0 ? null : SparseFile.NextData(staging, 0);
-        using var writer = new StagingWriter(staging, long.MaxValue);
-        using var direct = DirectFile.ForReading(staging);
-        for (var chunk = 0; chunk < manifest.ChunkCount; chunk++)
+        var filled = found == 0 ? [] : Filled(staging, manifest, cancellationToken);
+        if (filled.Count > 0)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (data is { } range && range.End <= manifest.OffsetOf(chunk))
-            {
-                data = SparseFile.NextData(staging, manifest.OffsetOf(chunk));
-            }
-
-            plan.Place(direct, manifest, chunk, data, writer, cancellationToken);
+            SparseFile.Flush(staging);
+            SparseFile.DropCache(staging);
+            using var direct = DirectFile.ForReading(staging);
+            var pass = new VerifyPass(staging, direct, manifest, filled, new VerifyOptions(), SilentObserver.Instance, book);
+            pass.RunAsync(cancellationToken).GetAwaiter().GetResult();
+            plan.BytesRead = pass.Result().BytesRead;
         }
 
+        plan.Sort(staging, manifest, book, filled);
         return plan;
     }
 
-    private void Place(DirectFile staging, ContentManifest manifest, int chunk, DiskRange? data, StagingWriter writer, CancellationToken cancellationToken)
+    /// <summary>Chunks in which any byte is allocated.</summary>
+    private static List<int> Filled(SafeFileHandle staging, ContentManifest manifest, CancellationToken cancellationToken)
     {
-        var offset = manifest.OffsetOf(chunk);
-        var length = manifest.LengthOf(chunk);
-        var empty = data is not { } range || range.Offset >= offset + length;
-        if (manifest.IsZero(chunk))
+        var filled = new List<int>();
+        for (var data = SparseFile.NextData(staging, 0); data is { } range && range.Offset < manifest.Length; data = SparseFile.NextData(staging, range.End))
         {
-            if (!empty && !ChunkCheck.IsRight(staging, manifest, chunk, cancellationToken))
+            cancellationToken.ThrowIfCancellationRequested();
+            for (var chunk = (int)(range.Offset / manifest.ChunkSize); chunk < manifest.ChunkCount && manifest.OffsetOf(chunk) < range.End; chunk++)
             {
-                writer.Clear(offset, length);
+                if (filled.Count == 0 || filled[^1] < chunk)
+                {
+                    filled.Add(chunk);
+                }
             }
-
-            return;
         }
 
-        if (!empty && ChunkCheck.IsRight(staging, manifest, chunk, cancellationToken))
+        return filled;
+    }
+
+    private void Sort(SafeFileHandle staging, ContentManifest manifest, ProofBook book, List<int> filled)
+    {
+        using var writer = new StagingWriter(staging, long.MaxValue, book);
+        var at = 0;
+        for (var chunk = 0; chunk < manifest.ChunkCount; chunk++)
         {
-            Kept++;
-            BytesKept += length;
-            return;
+            var length = manifest.LengthOf(chunk);
+            var empty = at == filled.Count || filled[at] != chunk;
+            at += empty ? 0 : 1;
+            if (manifest.IsZero(chunk))
+            {
+                if (!empty && !book.IsProved(chunk))
+                {
+                    writer.Clear(manifest.OffsetOf(chunk), length);
+                }
+            }
+            else if (!empty && book.IsProved(chunk))
+            {
+                Kept++;
+                BytesKept += length;
+            }
+            else
+            {
+                (empty ? Fresh : Tainted).Add(chunk);
+                BytesNeeded += length;
+            }
         }
-
-        (empty ? Fresh : Tainted).Add(chunk);
-        BytesNeeded += length;
     }
 }

@@ -3,9 +3,12 @@ using Microsoft.Win32.SafeHandles;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>Writes pieces into one staging file: leaves blocks of zeros out, and begins write-back early so that the final flush is short.</summary>
-internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes) : IDisposable
+/// <param name="file">Open for writing.</param>
+/// <param name="writeBackBytes">Cached bytes after which write-back begins.</param>
+/// <param name="book">Is told what is written and cleared.</param>
+internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes, ProofBook? book = null) : IDisposable
 {
-    /// <summary>A piece that zeros cut into more runs than this goes through the cache, which joins them: each direct write waits for the disk.</summary>
+    /// <summary>A piece of 1 MiB that zeros cut into more runs than this goes through the cache, which joins them: each direct write waits for the disk.</summary>
     private const int DirectRuns = 8;
 
     private readonly DirectFile direct = DirectFile.ForWriting(file);
@@ -13,10 +16,12 @@ internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes) : 
     private long end;
 
     /// <summary>Writes a piece over a range that reads as zeros now (a new file, or <see cref="Clear"/>ed).</summary>
-    /// <param name="piece">The beginning of a <see cref="PieceBuffer"/>.</param>
+    /// <param name="piece">Begins on a page.</param>
     public void Write(ReadOnlySpan<byte> piece, long offset)
     {
-        var cached = !direct.IsDirect || offset % SparseFile.BlockLength != 0 || CountRuns(piece, offset) > DirectRuns;
+        book?.Touch(offset, piece.Length);
+        var runs = DirectRuns * Math.Max(1, piece.Length / PieceBuffers.PieceLength);
+        var cached = !direct.IsDirect || offset % SparseFile.BlockLength != 0 || CountRuns(piece, offset) > runs;
         for (var at = 0; NextRun(piece, offset, at) is { Length: > 0 } run; at = run.Start + run.Length)
         {
             var bytes = piece.Slice(run.Start, run.Length);
@@ -39,6 +44,7 @@ internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes) : 
     /// <summary>Makes a range read as zeros, as a hole where the file system can.</summary>
     public void Clear(long offset, long length)
     {
+        book?.Touch(offset, length);
         if (SparseFile.TryPunchHole(file, offset, length))
         {
             return;

@@ -3,6 +3,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>One read-back, shared by its threads: each takes the next stretch of chunks until none is left.</summary>
+/// <param name="chunks">Which, rising; null for all.</param>
+/// <param name="book">Learns what is right.</param>
+/// <param name="before">Bytes of the same whole that were proved before, for the observer.</param>
 internal sealed class VerifyPass(
     SafeFileHandle file,
     DirectFile direct,
@@ -10,47 +13,28 @@ internal sealed class VerifyPass(
     IReadOnlyList<int>? chunks,
     VerifyOptions options,
     ITransferObserver observer,
-    int chunksPerStretch)
+    ProofBook? book = null,
+    long before = 0)
 {
     private readonly Lock gate = new();
     private readonly SortedSet<int> bad = [];
-    private readonly long total = TotalOf(manifest, chunks);
+    private readonly ChunkCheck check = new(file, direct, manifest);
+    private readonly long total = before + TotalOf(manifest, chunks);
     private int next = -1;
     private int badCount;
     private long bytesRead;
-    private long bytesPassed;
+    private long bytesPassed = before;
     private bool failed;
 
-    public int Stretches => (Count + chunksPerStretch - 1) / chunksPerStretch;
+    public int Stretches => (Count + check.ChunksPerRead - 1) / check.ChunksPerRead;
 
     private int Count => chunks?.Count ?? manifest.ChunkCount;
 
-    public bool Work(CancellationToken cancellationToken)
+    /// <summary>Begins as many threads as are of use, and ends with the last of them.</summary>
+    public Task RunAsync(CancellationToken cancellationToken)
     {
-        var buffer = PieceBuffers.Rent();
-        try
-        {
-            for (var stretch = Interlocked.Increment(ref next); stretch < Stretches && !Volatile.Read(ref failed); stretch = Interlocked.Increment(ref next))
-            {
-                var end = Math.Min(Count, (stretch + 1) * chunksPerStretch);
-                for (var i = stretch * chunksPerStretch; i < end; i++)
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    Check(chunks?[i] ?? i, buffer, cancellationToken);
-                }
-            }
-
-            return true;
-        }
-        catch
-        {
-            Volatile.Write(ref failed, true);
-            throw;
-        }
-        finally
-        {
-            PieceBuffers.Return(buffer);
-        }
+        var threads = Math.Clamp(options.Parallel, 1, Math.Max(1, Stretches));
+        return Task.WhenAll(Enumerable.Range(0, threads).Select(_ => PieceBuffers.RunAsync(() => Work(cancellationToken), cancellationToken)));
     }
 
     public VerifyResult Result()
@@ -62,30 +46,66 @@ internal sealed class VerifyPass(
     private static long TotalOf(ContentManifest manifest, IReadOnlyList<int>? chunks) =>
         chunks is null ? manifest.Length : chunks.Sum(chunk => (long)manifest.LengthOf(chunk));
 
-    private void Check(int chunk, PieceBuffer buffer, CancellationToken cancellationToken)
+    private bool Work(CancellationToken cancellationToken)
     {
-        var length = manifest.LengthOf(chunk);
-        var hole = manifest.IsZero(chunk) && IsHole(chunk);
-        var right = hole || ChunkCheck.IsRight(direct, manifest, chunk, buffer, cancellationToken);
+        var buffer = DiskBuffers.Rent();
+        try
+        {
+            Span<int> these = stackalloc int[check.ChunksPerRead];
+            Span<bool> right = stackalloc bool[check.ChunksPerRead];
+            for (var stretch = Interlocked.Increment(ref next); stretch < Stretches && !Volatile.Read(ref failed); stretch = Interlocked.Increment(ref next))
+            {
+                var begin = stretch * check.ChunksPerRead;
+                var count = Math.Min(Count - begin, check.ChunksPerRead);
+                for (var i = 0; i < count; i++)
+                {
+                    these[i] = chunks?[begin + i] ?? (begin + i);
+                }
+
+                var bytes = check.Judge(these[..count], buffer, right[..count], cancellationToken);
+                Take(these[..count], right[..count], bytes);
+            }
+
+            return true;
+        }
+        catch
+        {
+            Volatile.Write(ref failed, true);
+            throw;
+        }
+        finally
+        {
+            DiskBuffers.Return(buffer);
+        }
+    }
+
+    private void Take(ReadOnlySpan<int> these, ReadOnlySpan<bool> right, long bytes)
+    {
         long passed;
         lock (gate)
         {
-            bytesRead += hole ? 0 : length;
-            passed = bytesPassed += length;
-            if (!right)
+            bytesRead += bytes;
+            for (var i = 0; i < these.Length; i++)
             {
+                bytesPassed += manifest.LengthOf(these[i]);
+                if (right[i])
+                {
+                    // Nobody writes during a pass, so the turn that it found is the one that it proves.
+                    book?.Prove(these[i], book.TurnOf(these[i]));
+                    continue;
+                }
+
                 badCount++;
-                bad.Add(chunk);
+                bad.Add(these[i]);
                 if (bad.Count > options.BadChunksNamed)
                 {
                     bad.Remove(bad.Max);
                 }
             }
+
+            passed = bytesPassed;
         }
 
         observer.Advanced(passed, total);
     }
-
-    private bool IsHole(int chunk) =>
-        SparseFile.NextData(file, manifest.OffsetOf(chunk)) is not { } data || data.Offset >= manifest.OffsetOf(chunk) + manifest.LengthOf(chunk);
 }

@@ -47,7 +47,7 @@ public class FirstCopyTests
             var staging = bench.Open($"staging{length}");
             var received = await CopyReceiver.ReceiveAsync(reader, staging, new ReceiveOptions(), SilentObserver.Instance, Bench.Token);
             var verified = await CopyVerifier.VerifyAsync(staging, reader.Manifest, new VerifyOptions(), SilentObserver.Instance, Bench.Token);
-            Assert.Equal(new ReceiveResult(0, 0, 0, 0), received);
+            Assert.Equal(new ReceiveResult(0, 0, 0, 0), received with { Proof = null });
             Assert.True(verified.IsRight);
             Assert.Equal(0, verified.BytesRead);
             Assert.Equal(length, RandomAccess.GetLength(staging));

@@ -1,0 +1,65 @@
+using System.CommandLine;
+
+namespace Orleans.ImageMgmt.Cli;
+
+/// <summary>Makes commands, and remembers the examples that their help shows.</summary>
+internal sealed class Wiring(Screen screen, Surroundings around)
+{
+    private readonly Dictionary<Command, string[]> examples = [];
+
+    public Globals Globals { get; } = new();
+
+    public Names Names { get; } = new();
+
+    /// <summary>The last invocation, for the message about what ended it.</summary>
+    public Invocation? Running { get; private set; }
+
+    public Command Verb(string name, string description, string[] shown, Func<Invocation, CancellationToken, Task<int>> run, params Symbol[] symbols)
+    {
+        var command = new Command(name, description);
+        foreach (var symbol in symbols)
+        {
+            switch (symbol)
+            {
+                case Argument argument:
+                    command.Add(argument);
+                    break;
+                case Option option:
+                    command.Add(option);
+                    break;
+                case Command child:
+                    command.Add(child);
+                    break;
+                default:
+                    throw new NotSupportedException(symbol.GetType().Name);
+            }
+        }
+
+        command.SetAction((parsed, stop) =>
+        {
+            Running = Invoke(parsed);
+            return run(Running, stop);
+        });
+        examples[command] = shown;
+        return command;
+    }
+
+    /// <summary>A noun: its help is what it does itself.</summary>
+    public Command Group(string name, string description, params Command[] children)
+    {
+        var command = new Command(name, description);
+        foreach (var child in children)
+        {
+            command.Add(child);
+        }
+
+        examples[command] = [.. children.SelectMany(child => ExamplesOf(child).Take(1))];
+        return command;
+    }
+
+    public void Show(Command command, params string[] shown) => examples[command] = shown;
+
+    public IReadOnlyList<string> ExamplesOf(Command command) => examples.GetValueOrDefault(command) ?? [];
+
+    public Invocation Invoke(ParseResult parsed) => new(parsed, Globals, screen, around);
+}

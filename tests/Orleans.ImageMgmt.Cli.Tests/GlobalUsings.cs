@@ -1,0 +1,2 @@
+global using Orleans.ImageMgmt.Cli;
+global using Xunit;
