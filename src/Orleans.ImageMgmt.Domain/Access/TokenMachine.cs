@@ -66,7 +66,7 @@ public static class TokenMachine
             return Decision<TokenEvent>.Nothing;
         }
 
-        // An expired one is no loss, and one that will expire leaves nobody behind: somebody who stays must be able to make tokens.
+        // One that has expired is no loss.
         var isLast = token.Role == Role.Administrator && token.StatusAt(now) == TokenStatus.Live
             && !set.Tokens.Any(t => t.Name != c.Name && t.Role == Role.Administrator && t.StatusAt(now) == TokenStatus.Live);
         return isLast

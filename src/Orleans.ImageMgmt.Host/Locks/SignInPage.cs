@@ -23,7 +23,7 @@ internal static class SignInPage
         header p{margin:2px 0 0;color:var(--soft);font-size:14px}
         label{display:block;font-weight:600;font-size:14px;margin-bottom:6px}
         input{width:100%;padding:11px 13px;border:1px solid var(--line);border-radius:10px;background:var(--field);color:inherit;font:15px ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
-        button{width:100%;margin-top:16px;padding:12px;border:0;border-radius:10px;background:var(--mark);color:var(--mark-ink);font:600 16px/1 inherit;font-family:inherit;cursor:pointer}
+        button{width:100%;margin-top:16px;padding:12px;border:0;border-radius:10px;background:var(--mark);color:var(--mark-ink);font-family:inherit;font-weight:600;font-size:16px;line-height:1.1;cursor:pointer}
         button:hover{filter:brightness(1.08)}
         button.quiet{background:transparent;color:var(--ink);border:1px solid var(--line)}
         a.go{display:block;text-align:center;padding:12px;border-radius:10px;background:var(--mark);color:var(--mark-ink);font-weight:600;text-decoration:none;line-height:1}
