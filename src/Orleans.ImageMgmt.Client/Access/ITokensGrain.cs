@@ -25,11 +25,11 @@ public interface ITokensGrain : IGrainWithStringKey
     Task<TokenSet?> GetAsync(long knownRevision);
 
     [Alias("Issue")]
-    Task<Reply<Token>> IssueAsync(TokenOrder order);
+    Task<Reply<AccessToken>> IssueAsync(TokenOrder order);
 
     /// <summary>Makes a token useless at once; again is harmless.</summary>
     [Alias("Revoke")]
-    Task<Reply<Token>> RevokeAsync(TokenName name, RequestedBy by);
+    Task<Reply<AccessToken>> RevokeAsync(TokenName name, RequestedBy by);
 
     /// <summary>These were used lately.</summary>
     [Alias("Used")]

@@ -54,7 +54,7 @@ public enum TokenStatus
 /// <param name="LastUsedAt">Last use, to <see cref="TokenMachine.UseStep"/>.</param>
 /// <param name="ExpiryNotedAt">When the expiry was written to the activity log.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.Token)]
-public sealed record Token(
+public sealed record AccessToken(
     [property: Id(0)] TokenName Name,
     [property: Id(1)] Role Role,
     [property: Id(2)] Digest Hash,
@@ -73,12 +73,12 @@ public sealed record Token(
 public sealed record TokenSet
 {
     /// <summary>In the order in which they were made.</summary>
-    [Id(0)] public IReadOnlyList<Token> Tokens { get; init; } = [];
+    [Id(0)] public IReadOnlyList<AccessToken> Tokens { get; init; } = [];
 
     /// <summary>Rises with every change, so that a reader knows what it has seen.</summary>
     [Id(1)] public long Revision { get; init; }
 
-    public Token? Find(TokenName name) => Tokens.FirstOrDefault(t => t.Name == name);
+    public AccessToken? Find(TokenName name) => Tokens.FirstOrDefault(t => t.Name == name);
 }
 
 public abstract record TokenCommand
@@ -109,7 +109,7 @@ public abstract record TokenEvent
     {
     }
 
-    public sealed record Issued(Token Token) : TokenEvent;
+    public sealed record Issued(AccessToken Token) : TokenEvent;
 
     public sealed record WasRevoked(TokenName Name) : TokenEvent;
 

@@ -18,7 +18,7 @@ public static class TokenMachine
 
     public static TokenSet Evolve(TokenSet set, TokenEvent happened, DateTimeOffset now)
     {
-        IReadOnlyList<Token> tokens = happened switch
+        IReadOnlyList<AccessToken> tokens = happened switch
         {
             TokenEvent.Issued e => [.. set.Tokens, e.Token],
             TokenEvent.WasRevoked e => Replace(set, e.Name, t => t with { RevokedAt = now }),
@@ -75,12 +75,12 @@ public static class TokenMachine
             : Decision<TokenEvent>.Of(new TokenEvent.WasRevoked(c.Name));
     }
 
-    private static bool IsUnnoted(Token token) => token is { ExpiresAt: not null, RevokedAt: null, ExpiryNotedAt: null };
+    private static bool IsUnnoted(AccessToken token) => token is { ExpiresAt: not null, RevokedAt: null, ExpiryNotedAt: null };
 
     private static TokenEvent.Issued Issued(TokenName name, Role role, Digest hash, DateTimeOffset? expires, DateTimeOffset now) =>
-        new(new Token(name, role, hash, now, expires));
+        new(new AccessToken(name, role, hash, now, expires));
 
-    private static IEnumerable<TokenEvent> Forget(Token? known) => known is null ? [] : [new TokenEvent.Forgotten(known.Name)];
+    private static IEnumerable<TokenEvent> Forget(AccessToken? known) => known is null ? [] : [new TokenEvent.Forgotten(known.Name)];
 
     /// <summary>Nothing where there is room, else the oldest token that no longer works. Null when all work, or with <paramref name="orElse"/> the oldest of all.</summary>
     private static IEnumerable<TokenEvent>? Room(TokenSet set, TokenName newcomer, DateTimeOffset now, bool orElse)
@@ -95,6 +95,6 @@ public static class TokenMachine
         return dead is null ? null : Forget(dead);
     }
 
-    private static IReadOnlyList<Token> Replace(TokenSet set, TokenName name, Func<Token, Token> change) =>
+    private static IReadOnlyList<AccessToken> Replace(TokenSet set, TokenName name, Func<AccessToken, AccessToken> change) =>
         [.. set.Tokens.Select(t => t.Name == name ? change(t) : t)];
 }

@@ -47,16 +47,16 @@ internal sealed class TokensGrain(ImageMgmtOptions options, TokenChanges changes
 
     public Task<TokenSet?> GetAsync(long knownRevision) => Task.FromResult(cell.Current.Set is var set && set.Revision == knownRevision && cell.Exists ? null : set);
 
-    public async Task<Reply<Token>> IssueAsync(TokenOrder order)
+    public async Task<Reply<AccessToken>> IssueAsync(TokenOrder order)
     {
         var refusal = await ApplyAsync(new TokenCommand.Issue(order.Name, order.Role, order.Hash, order.ExpiresAt), order.By);
-        return refusal is null ? Reply.Of(cell.Current.Set.Find(order.Name)!) : Reply.Refused<Token>(refusal);
+        return refusal is null ? Reply.Of(cell.Current.Set.Find(order.Name)!) : Reply.Refused<AccessToken>(refusal);
     }
 
-    public async Task<Reply<Token>> RevokeAsync(TokenName name, RequestedBy by)
+    public async Task<Reply<AccessToken>> RevokeAsync(TokenName name, RequestedBy by)
     {
         var refusal = await ApplyAsync(new TokenCommand.Revoke(name), by);
-        return refusal is null ? Reply.Of(cell.Current.Set.Find(name)!) : Reply.Refused<Token>(refusal);
+        return refusal is null ? Reply.Of(cell.Current.Set.Find(name)!) : Reply.Refused<AccessToken>(refusal);
     }
 
     public Task UsedAsync(IReadOnlyList<TokenName> names) => ApplyAsync(new TokenCommand.Use(names), Activity.Service);

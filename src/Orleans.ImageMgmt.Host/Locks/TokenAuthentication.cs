@@ -36,7 +36,7 @@ internal sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOp
             return refusal is null ? AuthenticateResult.NoResult() : AuthenticateResult.Fail(refusal.Code);
         }
 
-        Token? token;
+        AccessToken? token;
         try
         {
             token = await tokens.FindAsync(hash.Value, Context.RequestAborted);
@@ -93,7 +93,7 @@ internal sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOp
             new Refusal("role.insufficient", $"Token {Context.User.Identity?.Name} has the role {own}; this needs {needed}.", $"Use a token of role {needed} or above."));
     }
 
-    private static ClaimsPrincipal PrincipalOf(Token token) => new(new ClaimsIdentity(
+    private static ClaimsPrincipal PrincipalOf(AccessToken token) => new(new ClaimsIdentity(
         [new Claim(ClaimTypes.Name, token.Name.Value), new Claim(ClaimTypes.Role, Roles.Of(token.Role)), new Claim(Sessions.HashClaim, token.Hash.Value)], SchemeName));
 
     private Digest? FromHeader(Microsoft.Extensions.Primitives.StringValues header)

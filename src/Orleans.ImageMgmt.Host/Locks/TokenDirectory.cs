@@ -19,7 +19,7 @@ internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes,
     private Snapshot current = new([], -1, -1, 0);
 
     /// <summary>The token with this hash, whatever its status, or null.</summary>
-    public async ValueTask<Token?> FindAsync(Digest hash, CancellationToken cancellationToken)
+    public async ValueTask<AccessToken?> FindAsync(Digest hash, CancellationToken cancellationToken)
     {
         var wanted = hash.ToBytes();
         // The bucket is found by a part of the hash; the whole of it is compared in constant time.
@@ -27,7 +27,7 @@ internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes,
             ? candidates.FirstOrDefault(t => CryptographicOperations.FixedTimeEquals(t.Hash.ToBytes(), wanted)) : null;
     }
 
-    public async ValueTask<IReadOnlyList<Token>> AllAsync(CancellationToken cancellationToken) => (await FreshAsync(cancellationToken)).Tokens;
+    public async ValueTask<IReadOnlyList<AccessToken>> AllAsync(CancellationToken cancellationToken) => (await FreshAsync(cancellationToken)).Tokens;
 
     public void Dispose() => loading.Dispose();
 
@@ -63,9 +63,9 @@ internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes,
 
     private static long Bucket(ReadOnlySpan<byte> hash) => BinaryPrimitives.ReadInt64BigEndian(hash);
 
-    private sealed record Snapshot(IReadOnlyList<Token> Tokens, long Revision, long Changes, long LoadedAt)
+    private sealed record Snapshot(IReadOnlyList<AccessToken> Tokens, long Revision, long Changes, long LoadedAt)
     {
-        public IReadOnlyDictionary<long, List<Token>> ByHash { get; } = Tokens.GroupBy(t => Bucket(t.Hash.ToBytes())).ToDictionary(g => g.Key, g => g.ToList());
+        public IReadOnlyDictionary<long, List<AccessToken>> ByHash { get; } = Tokens.GroupBy(t => Bucket(t.Hash.ToBytes())).ToDictionary(g => g.Key, g => g.ToList());
     }
 }
 
@@ -74,7 +74,7 @@ internal sealed class TokenUse(IGrainFactory grains, TimeProvider time, ILogger<
 {
     private readonly ConcurrentDictionary<TokenName, bool> used = new(); // at most one entry per token
 
-    public void Note(Token token)
+    public void Note(AccessToken token)
     {
         if (!(token.LastUsedAt > time.GetUtcNow() - TokenMachine.UseStep))
         {

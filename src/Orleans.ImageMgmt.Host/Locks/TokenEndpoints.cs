@@ -149,7 +149,7 @@ internal static class TokenEndpoints
 
     private static IResult Ok<T>(T value) => Results.Json(value, ImageMgmtJson.Options);
 
-    private static TokenResource ToResource(Token token) => new()
+    private static TokenResource ToResource(AccessToken token) => new()
     {
         Name = token.Name.Value,
         Role = (Api.Role)token.Role,

@@ -70,7 +70,7 @@ public sealed class TokenTableTests
         Assert.NotNull(reset.Events.Aggregate(full, (s, e) => TokenMachine.Evolve(s, e, Samples.Now)).Find(admin));
     }
 
-    private static TokenSet Set(params Token[] tokens) => new() { Tokens = tokens, Revision = 1 };
+    private static TokenSet Set(params AccessToken[] tokens) => new() { Tokens = tokens, Revision = 1 };
 
-    private static Token Token(TokenName name, Role role, DateTimeOffset? expires = null) => new(name, role, one, Samples.Start, expires);
+    private static AccessToken Token(TokenName name, Role role, DateTimeOffset? expires = null) => new(name, role, one, Samples.Start, expires);
 }
