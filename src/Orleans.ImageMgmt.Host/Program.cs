@@ -7,5 +7,6 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
     DemoCommand.Create(),
     TokenVerbs.Create(),
     ConfigCommand.Create(),
+    RestoreCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -140,6 +140,10 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("WorkerEnded")]
     Task WorkerEndedAsync(WorkerResult result);
 
+    /// <summary>A look at the pod found the available copy of this generation gone or damaged. Answers how it stands.</summary>
+    [Alias("CopyLost")]
+    Task<CopyStanding> CopyLostAsync(VersionId version, Generation generation, ConnectorFault fault);
+
     /// <summary>A probe came back.</summary>
     [Alias("Probed")]
     Task ProbedAsync(ConnectorFault? fault);

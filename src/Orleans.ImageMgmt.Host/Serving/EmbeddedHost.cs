@@ -35,7 +35,8 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         try
         {
             var trust = SiloTrust.Open(settings.DataDirectory, settings.Trust, TimeProvider.System);
-            var host = settings.Http is null ? BuildQuiet(settings, store, trust, logging) : BuildWeb(settings, settings.Http, store, trust, logging);
+            var restored = await RestoreRecord.ReadAsync(store.Rows, cancellationToken);
+            var host = settings.Http is null ? BuildQuiet(settings, store, restored, trust, logging) : BuildWeb(settings, settings.Http, store, restored, trust, logging);
             await host.StartAsync(cancellationToken);
             return new EmbeddedHost(store, host, logging);
         }
@@ -48,18 +49,18 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     }
 
     /// <summary>The silo alone: nobody can reach it but this process.</summary>
-    private static IHost BuildQuiet(HostSettings settings, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
+    private static IHost BuildQuiet(HostSettings settings, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        AddService(builder, settings, store, trust, logging);
+        AddService(builder, settings, store, restored, trust, logging);
         return builder.Build();
     }
 
     /// <summary>The silo with its doors: HTTP, the dashboard, health. Nothing is mapped outside the locks.</summary>
-    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
+    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        AddService(builder, settings, store, trust, logging);
+        AddService(builder, settings, store, restored, trust, logging);
         builder.AddLocks(settings, http);
         builder.AddDoors(settings, http);
         builder.AddUpkeep(settings, store);
@@ -70,7 +71,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         return app;
     }
 
-    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
+    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         builder.Services.AddLogging(log => log.AddImgmt(settings));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
@@ -83,7 +84,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
                 endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
             })
             .AddSiloLocks(trust, logging, TimeProvider.System)
-            .AddEmbedded(store)
+            .AddEmbedded(store, restored)
             .AddImageMgmt(settings.Options));
     }
 
