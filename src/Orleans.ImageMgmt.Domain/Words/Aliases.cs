@@ -59,4 +59,6 @@ public static class Aliases
     public const string TokenSet = "im.TokenSet";
     public const string TokenOrder = "im.TokenOrder";
     public const string TokensGrain = "im.TokensGrain";
+    public const string GatewayPreamble = "im.GatewayPreamble";
+    public const string RefusedException = "im.RefusedException";
 }
