@@ -9,7 +9,7 @@ internal sealed class BadLine : IAsyncDisposable
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource end = new();
     private readonly Lock gate = new();
-    private readonly List<TcpClient> open = [];
+    private readonly List<Socket> open = [];
     private readonly Uri server;
     private readonly Task accepting;
     private volatile bool isDown;
@@ -32,9 +32,9 @@ internal sealed class BadLine : IAsyncDisposable
         isDown = stayDown;
         lock (gate)
         {
-            foreach (var client in open)
+            foreach (var socket in open)
             {
-                client.Client.Close(0); // a reset, not a polite end
+                socket.Close(0); // a reset, not a polite end
             }
 
             open.Clear();
@@ -71,7 +71,7 @@ internal sealed class BadLine : IAsyncDisposable
                 await far.ConnectAsync(server.Host, server.Port, end.Token);
                 lock (gate)
                 {
-                    open.AddRange([near, far]);
+                    open.AddRange([near.Client, far.Client]);
                 }
 
                 pumps.Add(PumpAsync(near, far));
