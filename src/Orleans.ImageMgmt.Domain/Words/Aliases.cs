@@ -54,4 +54,6 @@ public static class Aliases
     public const string StoreSchema = "im.StoreSchema";
     public const string StateSchema = "im.StateSchema";
     public const string PodSpec = "im.PodSpec";
+    public const string GatewayPreamble = "im.GatewayPreamble";
+    public const string RefusedException = "im.RefusedException";
 }
