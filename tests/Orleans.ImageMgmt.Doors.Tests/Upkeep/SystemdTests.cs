@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Xunit;
@@ -35,9 +34,12 @@ public sealed class SystemdTests
         systemd.Bind(new UnixDomainSocketEndPoint(Path.Combine(folder.Path, "notify")));
         systemd.ReceiveTimeout = (int)UpkeepServer.Limit.TotalMilliseconds;
 
-        // systemd gives the process its own id, which only the process itself can know before it becomes the program.
+        // The host library looks for a parent of that name: a shell under the name of systemd starts the program and hands the signal on.
+        var parent = Path.Combine(folder.Path, "systemd");
+        File.Copy("/bin/sh", parent);
         var program = Path.Combine(AppContext.BaseDirectory, "imgmt.dll");
-        await using var server = ServerProcess.Start("/bin/sh", ["-c", "export SYSTEMD_EXEC_PID=$$; exec dotnet \"$@\"", "sh", program], Path.Combine(folder.Path, "data"), [], [], start =>
+        const string Script = "trap 'kill -TERM $child' TERM; dotnet \"$@\" & child=$!; wait $child; wait $child";
+        await using var server = ServerProcess.Start(parent, ["-c", Script, "systemd", program], Path.Combine(folder.Path, "data"), [], [], start =>
             start.Environment["NOTIFY_SOCKET"] = Path.Combine(folder.Path, "notify"));
 
         await server.ReadyAsync();
