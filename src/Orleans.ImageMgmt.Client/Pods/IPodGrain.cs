@@ -102,13 +102,17 @@ public interface IPodGrain : IGrainWithStringKey
 {
     /// <summary>Connects the pod, or changes how it is connected. The first probe follows at once.</summary>
     [Alias("Connect")]
-    Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by);
+    Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by, Precondition? precondition = null);
+
+    /// <summary>Gives the pod other labels.</summary>
+    [Alias("Relabel")]
+    Task<Reply<Pod>> RelabelAsync(IReadOnlyDictionary<string, string> labels, RequestedBy by, Precondition? precondition = null);
 
     [Alias("Drain")]
-    Task<Reply<Pod>> DrainAsync(RequestedBy by);
+    Task<Reply<Pod>> DrainAsync(RequestedBy by, Precondition? precondition = null);
 
     [Alias("Disconnect")]
-    Task<Reply<Pod>> DisconnectAsync(RequestedBy by);
+    Task<Reply<Pod>> DisconnectAsync(RequestedBy by, Precondition? precondition = null);
 
     [Alias("Get"), AlwaysInterleave]
     Task<PodView> GetAsync();

@@ -54,4 +54,7 @@ public static class Aliases
     public const string StoreSchema = "im.StoreSchema";
     public const string StateSchema = "im.StateSchema";
     public const string PodSpec = "im.PodSpec";
+    public const string RetryScope = "im.RetryScope";
+    public const string Precondition = "im.Precondition";
+    public const string RequestKeyGrain = "im.RequestKeyGrain";
 }

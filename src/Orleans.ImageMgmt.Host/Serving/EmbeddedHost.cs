@@ -65,6 +65,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.AddDoors(settings, http);
         builder.AddUpkeep(settings, store);
         var app = builder.Build();
+        app.UseDoors();
         app.UseLocks();
         app.MapDoors();
         app.MapUpkeep();
