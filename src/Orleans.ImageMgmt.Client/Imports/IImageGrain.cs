@@ -27,24 +27,24 @@ public sealed record ImportRequest(
 public interface IImageGrain : IGrainWithStringKey
 {
     /// <summary>Registers a version and has it prepared. Answers once the intent is durable.</summary>
-    [Alias("Import")]
+    [Alias("Import"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<OperationId>> ImportAsync(ImportRequest request);
 
-    [Alias("Get")]
+    [Alias("Get"), OpenTo(CallerRoles.Viewer)]
     Task<Image> GetAsync();
 
     /// <summary>A version says how it stands, and which import it is of.</summary>
     [Alias("VersionChanged")]
     Task VersionChangedAsync(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision);
 
-    [Alias("Disable")]
+    [Alias("Disable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<ImageStatus>> DisableAsync(RequestedBy by, Precondition? precondition = null);
 
-    [Alias("Enable")]
+    [Alias("Enable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<ImageStatus>> EnableAsync(RequestedBy by, Precondition? precondition = null);
 
     /// <summary>Removes every version with all its copies; answers once the intent is durable.</summary>
-    [Alias("Delete")]
+    [Alias("Delete"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by, Precondition? precondition = null);
 
     /// <summary>Goes on with whatever is unfinished; harmless at any time.</summary>

@@ -101,27 +101,27 @@ public sealed record WorkerResult(
 public interface IPodGrain : IGrainWithStringKey
 {
     /// <summary>Connects the pod, or changes how it is connected. The first probe follows at once.</summary>
-    [Alias("Connect")]
+    [Alias("Connect"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by, Precondition? precondition = null);
 
     /// <summary>Gives the pod other labels.</summary>
-    [Alias("Relabel")]
+    [Alias("Relabel"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> RelabelAsync(IReadOnlyDictionary<string, string> labels, RequestedBy by, Precondition? precondition = null);
 
-    [Alias("Drain")]
+    [Alias("Drain"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> DrainAsync(RequestedBy by, Precondition? precondition = null);
 
-    [Alias("Disconnect")]
+    [Alias("Disconnect"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> DisconnectAsync(RequestedBy by, Precondition? precondition = null);
 
-    [Alias("Get"), AlwaysInterleave]
+    [Alias("Get"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<PodView> GetAsync();
 
     /// <summary>What could be imported from here; asks the pod itself, outside the grain's turn, with a time-out.</summary>
-    [Alias("ListSources"), AlwaysInterleave]
+    [Alias("ListSources"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<Reply<SourceList>> ListSourcesAsync(string? cursor, int limit);
 
-    [Alias("GetCopy"), AlwaysInterleave]
+    [Alias("GetCopy"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<CopyView> GetCopyAsync(VersionId version);
 
     /// <summary>Have a source sealed here. Idempotent; answers how it stands.</summary>

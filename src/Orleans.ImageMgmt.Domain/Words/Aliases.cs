@@ -57,4 +57,6 @@ public static class Aliases
     public const string RetryScope = "im.RetryScope";
     public const string Precondition = "im.Precondition";
     public const string RequestKeyGrain = "im.RequestKeyGrain";
+    public const string GatewayPreamble = "im.GatewayPreamble";
+    public const string RefusedException = "im.RefusedException";
 }

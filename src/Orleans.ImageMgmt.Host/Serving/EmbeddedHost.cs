@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -78,13 +77,13 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         builder.Services.AddSingleton(settings.FaultLog);
         builder.UseOrleans(silo => silo
-            .UseLocalhostClustering(FreeLoopbackPort(), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
+            .UseLocalhostClustering(SiloLocks.FreePort(IPAddress.Loopback), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
             .Configure<EndpointOptions>(endpoints =>
             {
                 endpoints.AdvertisedIPAddress = IPAddress.Loopback;
-                endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
+                endpoints.GatewayPort = 0; // off unless Gateway:Listen says where
             })
-            .AddSiloLocks(trust, logging, TimeProvider.System)
+            .AddSiloLocks(trust, settings.Gateway, logging, TimeProvider.System)
             .AddEmbedded(store, restored)
             .AddImageMgmt(settings.Options));
     }
@@ -96,14 +95,6 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         await store.DisposeAsync();
         logging.Dispose();
     }
-
-    /// <summary>The silo's own port: any free one on loopback, so that several services can live on one machine.</summary>
-    private static int FreeLoopbackPort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
 }
 
 /// <summary>What an embedded host is started with.</summary>
@@ -114,6 +105,8 @@ internal sealed record HostSettings(string DataDirectory)
     public DurableOptions Store { get; init; } = new();
 
     public TrustOptions Trust { get; init; } = new();
+
+    public GatewayOptions Gateway { get; init; } = new();
 
     /// <summary>How HTTP is served; null: not at all (the demo).</summary>
     public HttpOptions? Http { get; init; }
