@@ -57,6 +57,11 @@ public static class Aliases
     public const string RetryScope = "im.RetryScope";
     public const string Precondition = "im.Precondition";
     public const string RequestKeyGrain = "im.RequestKeyGrain";
+    public const string TokenName = "im.TokenName";
+    public const string Token = "im.Token";
+    public const string TokenSet = "im.TokenSet";
+    public const string TokenOrder = "im.TokenOrder";
+    public const string TokensGrain = "im.TokensGrain";
     public const string GatewayPreamble = "im.GatewayPreamble";
     public const string RefusedException = "im.RefusedException";
 }

@@ -10,7 +10,6 @@ internal static class Doors
     public static void AddDoors(this WebApplicationBuilder builder, HostSettings settings, HttpOptions http)
     {
         builder.Services.ConfigureHttpJsonOptions(json => ImageMgmtJson.Apply(json.SerializerOptions));
-        builder.Services.AddSingleton(http);
         builder.Services.AddSingleton<OperationReader>();
         builder.Services.AddSingleton<OperationFeeds>();
         builder.Services.AddSingleton<Accepting>();
@@ -20,7 +19,7 @@ internal static class Doors
         builder.Services.AddSingleton<OperationDoors>();
     }
 
-    /// <summary>Before everything else, so that what goes wrong anywhere is answered in one way.</summary>
+    /// <summary>Right behind the locks, so that what goes wrong in any endpoint is answered in one way.</summary>
     public static void UseDoors(this WebApplication app) => app.UseMiddleware<ProblemMiddleware>();
 
     public static void MapDoors(this WebApplication app)

@@ -64,8 +64,8 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.AddDoors(settings, http);
         builder.AddUpkeep(settings, store);
         var app = builder.Build();
-        app.UseDoors();
         app.UseLocks();
+        app.UseDoors();
         app.MapDoors();
         app.MapUpkeep();
         return app;

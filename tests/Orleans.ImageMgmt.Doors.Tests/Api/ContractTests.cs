@@ -10,7 +10,7 @@ public sealed class ContractTests
     [Fact]
     public async Task A_change_with_an_old_tag_is_refused_and_one_with_the_new_tag_is_made()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         var old = (await host.ConnectAsync("paris")).Etag!;
         var labels = new PodLabelsRequest { Labels = new Dictionary<string, string> { ["site"] = "south" } };
         var changed = await host.Client.SetPodLabelsAsync("paris", labels, $"\"{old}\"", host.Stop);
@@ -30,7 +30,7 @@ public sealed class ContractTests
     [Fact]
     public async Task A_resource_that_has_not_changed_is_not_sent_again()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         await host.ImportAsync();
         foreach (var path in (string[])["/api/v1/pods/source", "/api/v1/images/win", "/api/v1/images/win/versions/1.0"])
         {
@@ -45,7 +45,7 @@ public sealed class ContractTests
     [Fact]
     public async Task The_same_key_with_the_same_body_is_one_operation_and_with_another_body_is_refused()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         host.MakeSource("win.raw");
         await host.ConnectAsync("source");
         await host.ConnectAsync("paris");
@@ -73,7 +73,7 @@ public sealed class ContractTests
     [Fact]
     public async Task Keys_and_their_bodies_survive_a_restart()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         await host.ImportAsync("paris");
         await host.Client.PublishAsync("win", "1.0", new PublishRequest { Pods = ["paris"] }, "key-1", cancellationToken: host.Stop);
         await host.EndOfAsync("key-1");
@@ -86,7 +86,7 @@ public sealed class ContractTests
     [Fact]
     public async Task Lists_come_in_pages_filtered_and_sorted()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         string[] names = ["east-1", "east-2", "east-3", "west-1", "west-2"];
         foreach (var name in names)
         {
@@ -115,7 +115,7 @@ public sealed class ContractTests
     [Fact]
     public async Task Operations_are_listed_newest_first_and_by_kind()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         await host.ImportAsync("paris");
         await host.Client.PublishAsync("win", "1.0", null, "pub-1", cancellationToken: host.Stop);
         await host.EndOfAsync("pub-1");
@@ -127,6 +127,6 @@ public sealed class ContractTests
         Assert.Equal("pub-1", Assert.Single(publishes).Id);
     }
 
-    private static async Task<List<string>> NamesAsync(DoorsHost host, PodFilter filter) =>
+    private static async Task<List<string>> NamesAsync(PodsHost host, PodFilter filter) =>
         await host.Client.AllPodsAsync(filter, host.Stop).Select(p => p.Name).ToListAsync(host.Stop);
 }

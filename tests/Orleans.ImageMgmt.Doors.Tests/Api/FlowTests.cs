@@ -11,7 +11,7 @@ public sealed class FlowTests
     [Fact]
     public async Task An_image_is_imported_published_to_all_pods_and_proved_by_receipts()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         var version = await host.ImportAsync("paris", "oslo");
         Assert.Equal(VersionStatus.DeploymentComplete, version.Status);
 
@@ -37,7 +37,7 @@ public sealed class FlowTests
     [Fact]
     public async Task A_publish_goes_to_the_pods_that_carry_a_label_and_the_activity_log_says_who_and_why()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         await host.ImportAsync("oslo");
         await host.ConnectAsync("paris");
         await host.Client.SetPodLabelsAsync("paris", new PodLabelsRequest { Labels = new Dictionary<string, string> { ["site"] = "south" } }, cancellationToken: host.Stop);
@@ -57,7 +57,7 @@ public sealed class FlowTests
     [Fact]
     public async Task A_failed_pod_is_retried_alone_and_the_other_failed_pod_is_left_as_it_is()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         await host.ImportAsync();
         await host.ConnectAsync("paris", "receive:refuse:times=2:cause=denied");
         await host.ConnectAsync("oslo", "receive:refuse:times=1:cause=denied");
@@ -81,7 +81,7 @@ public sealed class FlowTests
     [Fact]
     public async Task A_failed_import_is_tried_again_as_the_same_operation()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         host.MakeSource("win.raw");
         await host.ConnectAsync("source", "prepare:refuse:times=1:cause=denied");
         await host.Client.ImportAsync("win", new ImportRequest { Pod = "source", Source = "win.raw" }, "imp-1", host.Stop);
@@ -96,7 +96,7 @@ public sealed class FlowTests
     [Fact]
     public async Task An_image_is_deleted_with_all_its_versions_and_nothing_of_it_stays_on_the_pods()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         await host.ImportAsync("paris");
         await host.EndOfAsync((await host.Client.PublishAsync("win", "1.0", cancellationToken: host.Stop)).Id);
         var second = await host.Client.ImportAsync("win", new ImportRequest { Pod = "source", Source = "win.raw", Step = VersionStep.Minor }, cancellationToken: host.Stop);
@@ -115,7 +115,7 @@ public sealed class FlowTests
     [Fact]
     public async Task A_running_import_is_cancelled_and_leaves_nothing()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         host.MakeSource("win.raw");
         await host.ConnectAsync("source", "prepare:stall=10m");
         await host.Client.ImportAsync("win", new ImportRequest { Pod = "source", Source = "win.raw" }, "imp-1", host.Stop);
@@ -130,7 +130,7 @@ public sealed class FlowTests
     [Fact]
     public async Task A_pod_is_probed_without_being_connected_and_sources_are_listed_in_pages()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         var good = await host.Client.ProbePodAsync(new ProbePodRequest { Family = "filesystem", Settings = host.PodRequest("paris").Settings }, host.Stop);
         Assert.True(good.Answers, good.Fault?.Detail);
         Assert.True(good.FreeBytes!["ds"] > 0);

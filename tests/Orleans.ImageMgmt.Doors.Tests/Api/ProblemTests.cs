@@ -56,7 +56,7 @@ public sealed partial class ProblemTests
     [Fact]
     public async Task Every_hostile_request_gets_a_problem_document_and_the_server_lives()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         foreach (var row in Hostile)
         {
             var (method, path, media, body, status, code, fields) = row.Data;
@@ -84,7 +84,7 @@ public sealed partial class ProblemTests
     [Fact]
     public async Task A_body_beyond_the_limit_and_a_body_nested_too_deeply_are_refused()
     {
-        await using var host = await DoorsHost.StartAsync();
+        await using var host = await PodsHost.StartAsync();
         using var large = await host.Http.PutAsync("/api/v1/pods/paris", new StringContent($"{{\"family\":\"{new string('x', StrictBody.SizeLimit)}\"}}", Encoding.UTF8, "application/json"), host.Stop);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, large.StatusCode);
         using var deep = await host.Http.PutAsync("/api/v1/pods/paris", new StringContent(new string('[', 10_000), Encoding.UTF8, "application/json"), host.Stop);

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
+using System.Net.Security;
+using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
@@ -9,145 +10,111 @@ using Xunit;
 
 namespace Orleans.ImageMgmt.Doors.Tests;
 
-/// <summary>A real server in this process on a free port of loopback, with real pods in folders. Removed with everything in it.</summary>
+/// <summary>A real server in this process, on a free port of loopback and a folder of its own, as <c>imgmt serve</c> starts it.</summary>
 internal sealed class DoorsHost : IAsyncDisposable
 {
     /// <summary>Longer than anything here takes on a machine that is busy with other things.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
 
-    private const int Mebibyte = 1 << 20;
+    private readonly EmbeddedHost host;
+    private readonly bool ownsRoot;
+    private readonly List<HttpClient> clients = [];
 
-    private readonly CancellationTokenSource limit = new(Limit);
-    private readonly CancellationTokenSource stop;
-    private readonly IReadOnlyList<string> settings;
-    private EmbeddedHost host = null!;
-
-    private DoorsHost(IReadOnlyList<string> settings)
+    private DoorsHost(string root, bool ownsRoot, EmbeddedHost host)
     {
-        this.settings = settings;
-        Root = Directory.CreateTempSubdirectory("imgmt-doors-").FullName;
-        Directory.CreateDirectory(Sources);
-        stop = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, TestContext.Current.CancellationToken);
+        (Root, this.ownsRoot, this.host) = (root, ownsRoot, host);
+        Address = new Uri(Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        Admin = Client(AdministratorToken);
     }
 
+    /// <summary>Everything of this server lies in here.</summary>
     public string Root { get; }
 
-    public string Sources => Path.Combine(Root, "sources");
+    public string Data => Path.Combine(Root, "data");
 
-    public Uri Address { get; private set; } = null!;
+    public Uri Address { get; }
 
-    /// <summary>With the administrator's token, where the server wants one.</summary>
-    public HttpClient Http { get; private set; } = null!;
-
-    public ImageMgmtHttpClient Client { get; private set; } = null!;
+    /// <summary>Thumbprints of the certificates that the clients accept.</summary>
+    public HashSet<string> Trusted { get; } = [];
 
     public IServiceProvider Services => host.Services;
 
-    /// <summary>Ends with the test, or when it has hung for <see cref="Limit"/>.</summary>
-    public CancellationToken Stop => stop.Token;
+    public string AdministratorToken => File.Exists(Path.Combine(Data, "administrator.token")) ? File.ReadAllText(Path.Combine(Data, "administrator.token")).Trim() : "";
 
-    public static async Task<DoorsHost> StartAsync(params IReadOnlyList<string> settings)
+    /// <summary>Asks with the administrator's token.</summary>
+    public HttpClient Admin { get; }
+
+    public static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
+
+    public static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public static async Task<DoorsHost> StartAsync(params IReadOnlyList<string> settings) =>
+        await StartInAsync(Directory.CreateTempSubdirectory("imgmt-doors-").FullName, ownsRoot: true, settings);
+
+    /// <summary>In a folder that outlives the server.</summary>
+    public static async Task<DoorsHost> StartInAsync(string root, bool ownsRoot, params IReadOnlyList<string> settings)
     {
-        var made = new DoorsHost(settings);
-        await made.OpenAsync();
-        return made;
+        var all = new HostSettings(Path.Combine(root, "data")) { Http = new HttpOptions() }.With(["Http:Listen=http://127.0.0.1:0", .. settings]);
+        return new DoorsHost(root, ownsRoot, await EmbeddedHost.StartAsync(all, Stop));
     }
 
-    /// <summary>Ends the server and starts it again on the same data.</summary>
-    public async Task RestartAsync()
+    /// <summary>A client with this token, or with none; it follows no redirect and keeps no cookie.</summary>
+    public HttpClient Client(string? token = null)
     {
-        Http.Dispose();
-        await host.DisposeAsync();
-        await OpenAsync();
-    }
-
-    public string FolderOf(string pod) => Path.Combine(Root, "pods", pod);
-
-    public string FileOf(string pod, string image, string version) => Path.Combine(FolderOf(pod), "content-library", image, version, "disk.raw");
-
-    public ConnectPodRequest PodRequest(string pod, string? faultPlan = null, IReadOnlyDictionary<string, string>? labels = null)
-    {
-        Directory.CreateDirectory(FolderOf(pod));
-        var settings = new Dictionary<string, string> { ["datastore.ds"] = FolderOf(pod), ["sources"] = Sources };
-        if (faultPlan is not null)
+        var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false };
+        handler.SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.GetCertHashString() is { } hash && Trusted.Contains(hash) };
+        var client = new HttpClient(handler) { BaseAddress = Address, Timeout = Limit };
+        if (token is { Length: > 0 })
         {
-            settings["fault-plan"] = faultPlan;
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         }
 
-        return new ConnectPodRequest { Family = "filesystem", Settings = settings, Labels = labels ?? new Dictionary<string, string>() };
+        clients.Add(client);
+        return client;
     }
 
-    /// <summary>Connects a pod in a folder and waits until it answers.</summary>
-    public async Task<PodResource> ConnectAsync(string pod, string? faultPlan = null, IReadOnlyDictionary<string, string>? labels = null)
+    /// <summary>Makes a token and returns its text.</summary>
+    public async Task<string> TokenAsync(string name, string role, DateTimeOffset? expires = null)
     {
-        await Client.ConnectPodAsync(pod, PodRequest(pod, faultPlan, labels), cancellationToken: Stop);
-        return await UntilAsync(() => Client.GetPodAsync(pod, Stop), p => p.State == PodState.Connected);
+        using var answer = await Admin.PostAsync(Routes.Tokens, Json(new { name, role, expiresAt = expires }), Stop);
+        var text = await answer.Content.ReadAsStringAsync(Stop);
+        Assert.True(answer.IsSuccessStatusCode, text);
+        return JsonDocument.Parse(text).RootElement.GetProperty("token").GetString()!;
     }
 
-    /// <summary>Makes a disk of random bytes in the sources folder.</summary>
-    /// <returns>Its SHA-256.</returns>
-    public string MakeSource(string name, int mebibytes = 4, int seed = 1)
+    /// <summary>What every hostile test ends with: the server lives and does real work.</summary>
+    public async Task StillWorksAsync()
     {
-        var bytes = new byte[mebibytes * Mebibyte];
-        new Random(seed).NextBytes(bytes);
-        File.WriteAllBytes(Path.Combine(Sources, name), bytes);
-        return Convert.ToHexStringLower(SHA256.HashData(bytes));
+        using var nobody = Client();
+        Assert.Equal("live\n", await nobody.GetStringAsync(Routes.Liveness, Stop));
+        using var me = await Admin.GetAsync(Routes.Me, Stop);
+        Assert.Equal(200, (int)me.StatusCode);
+        Assert.StartsWith("imgmt_", await TokenAsync($"t-{Guid.NewGuid():N}", "viewer"), StringComparison.Ordinal);
     }
 
-    /// <summary>Connects pod <c>source</c> and the targets, imports <c>win/1.0</c>, waits for it.</summary>
-    public async Task<VersionResource> ImportAsync(params IReadOnlyList<string> targets)
+    public static StringContent Json(object value) => new(JsonSerializer.Serialize(value, ImageMgmtJson.Options), System.Text.Encoding.UTF8, "application/json");
+
+    /// <summary>The code of a problem document, after the checks that hold for each of them.</summary>
+    public static async Task<string> CodeOfAsync(HttpResponseMessage answer)
     {
-        MakeSource("win.raw");
-        await ConnectAsync("source");
-        foreach (var target in targets)
-        {
-            await ConnectAsync(target);
-        }
-
-        var import = await Client.ImportAsync("win", new ImportRequest { Pod = "source", Source = "win.raw" }, cancellationToken: Stop);
-        Assert.Equal(OperationState.Succeeded, (await EndOfAsync(import.Id)).State);
-        return await Client.GetVersionAsync("win", "1.0", Stop);
-    }
-
-    public Task<OperationResource> EndOfAsync(string operation) => UntilAsync(() => Client.GetOperationAsync(operation, Stop), o => o.IsEnded);
-
-    /// <summary>Asks until what comes is as wanted.</summary>
-    public async Task<T> UntilAsync<T>(Func<Task<T>> look, Func<T, bool> isThere)
-    {
-        while (true)
-        {
-            var seen = await look();
-            if (isThere(seen))
-            {
-                return seen;
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Stop);
-        }
+        var text = await answer.Content.ReadAsStringAsync(Stop);
+        Assert.True(answer.Content.Headers.ContentType?.MediaType == Problem.MediaType, $"{(int)answer.StatusCode} {answer.Content.Headers.ContentType}: {text}");
+        var problem = JsonSerializer.Deserialize<Problem>(text, ImageMgmtJson.Options)!;
+        Assert.Equal((int)answer.StatusCode, problem.Status);
+        Assert.Equal(Problem.TypePrefix + problem.Code, problem.Type);
+        Assert.False(string.IsNullOrWhiteSpace(problem.Detail), "a problem says what was wrong");
+        Assert.False(string.IsNullOrWhiteSpace(problem.Hint), "a problem says what to do");
+        Assert.False(string.IsNullOrWhiteSpace(problem.TraceId), "a problem can be found in the log");
+        return problem.Code;
     }
 
     public async ValueTask DisposeAsync()
     {
-        Http?.Dispose();
+        clients.ForEach(client => client.Dispose());
         await host.DisposeAsync();
-        stop.Dispose();
-        limit.Dispose();
-        Directory.Delete(Root, recursive: true);
-    }
-
-    private async Task OpenAsync()
-    {
-        var data = Path.Combine(Root, "data");
-        host = await EmbeddedHost.StartAsync(new HostSettings(data) { Http = new HttpOptions() }.With(
-            ["Http:Listen=http://127.0.0.1:0", "ImageMgmt:EnsureInterval=200ms", "ImageMgmt:Retry:FirstDelay=50ms", "ImageMgmt:Retry:MaxTries=2", .. settings]), Stop);
-        Address = new Uri(Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
-        Http = new HttpClient { BaseAddress = Address, Timeout = Timeout.InfiniteTimeSpan };
-        var token = Path.Combine(data, "administrator.token");
-        if (File.Exists(token))
+        if (ownsRoot)
         {
-            Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(token, Stop)).Trim());
+            Directory.Delete(Root, recursive: true);
         }
-
-        Client = new ImageMgmtHttpClient(Http);
     }
 }

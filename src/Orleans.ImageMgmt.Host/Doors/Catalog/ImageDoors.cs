@@ -39,7 +39,7 @@ internal sealed class ImageDoors(IGrainFactory grains, CatalogReader catalog, Ac
         };
         ask.Check();
         var page = await catalog.ListAsync(query, ask.Stop);
-        return Answers.Page(http, [.. page.Rows.Select(ToWire.Image)], page.Next?.ToString());
+        return Replies.Page(http, [.. page.Rows.Select(ToWire.Image)], page.Next?.ToString());
     }
 
     private async Task<IResult> GetAsync(HttpContext http)
@@ -86,6 +86,6 @@ internal sealed class ImageDoors(IGrainFactory grains, CatalogReader catalog, Ac
     private async Task<IResult> ShowAsync(HttpContext http, ImageName name)
     {
         var image = ToWire.Image(await FindAsync(name));
-        return Answers.One(http, image, image.Etag);
+        return Replies.One(http, image, image.Etag);
     }
 }

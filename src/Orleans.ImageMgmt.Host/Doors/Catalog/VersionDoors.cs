@@ -56,7 +56,7 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         }
 
         var page = await catalog.ListAsync(query, ask.Stop);
-        return Answers.Page(http, [.. page.Rows.Select(ToWire.Version)], page.Next?.ToString());
+        return Replies.Page(http, [.. page.Rows.Select(ToWire.Version)], page.Next?.ToString());
     }
 
     private async Task<IResult> ImportAsync(HttpContext http)
@@ -139,14 +139,14 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
     {
         var ask = new Ask(http).Knows("state", "limit", "cursor");
         var page = await CopyRowsAsync(ask, ask.QueryEnum<Wire.CopyState, CopyState>("state"));
-        return Answers.Page(http, [.. page.Rows.Select(ToWire.Copy)], page.Next?.ToString());
+        return Replies.Page(http, [.. page.Rows.Select(ToWire.Copy)], page.Next?.ToString());
     }
 
     private async Task<IResult> ReceiptsAsync(HttpContext http)
     {
         var ask = new Ask(http).Knows("limit", "cursor");
         var page = await CopyRowsAsync(ask, CopyState.Available);
-        return Answers.Page(http, [.. page.Rows.Select(row => ToWire.Receipt(row.Read<CopyBody>().Receipt)!)], page.Next?.ToString());
+        return Replies.Page(http, [.. page.Rows.Select(row => ToWire.Receipt(row.Read<CopyBody>().Receipt)!)], page.Next?.ToString());
     }
 
     private async Task<CatalogPage> CopyRowsAsync(Ask ask, CopyState? state)
@@ -169,7 +169,7 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         var copy = await grains.GetPod(pod).GetCopyAsync(id);
         return copy.Copy.Revision == 0
             ? throw new RequestProblem(StatusCodes.Status404NotFound, "copy.unknown", $"Pod {pod} holds no copy of {id}.", "List the version's copies to see which exist.")
-            : Answers.One(http, ToWire.Copy(copy, time.GetUtcNow()), null);
+            : Replies.One(http, ToWire.Copy(copy, time.GetUtcNow()), null);
     }
 
     private async Task<Version> FindAsync(VersionId id)
@@ -181,6 +181,6 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
     private async Task<IResult> ShowAsync(HttpContext http, VersionId id)
     {
         var version = ToWire.Version(await FindAsync(id));
-        return Answers.One(http, version, version.Etag);
+        return Replies.One(http, version, version.Etag);
     }
 }

@@ -47,7 +47,7 @@ internal sealed class Accepting(IGrainFactory grains, OperationReader operations
     private static IResult Accepted(HttpContext http, Wire.OperationResource operation)
     {
         http.Response.Headers.Location = Wire.Routes.Fill(Wire.Routes.Operation, operation.Id);
-        return Answers.One(http, operation, operation.Etag, StatusCodes.Status202Accepted);
+        return Replies.One(http, operation, operation.Etag, StatusCodes.Status202Accepted);
     }
 
     private static string Fingerprint(HttpContext http, object body)

@@ -24,7 +24,7 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         Verb(app, Wire.Routes.OperationResume, "ResumeOperation", "Goes on with a paused operation.", ResumeAsync).Takes<Wire.ActionRequest>(isOptional: true);
         Verb(app, Wire.Routes.OperationRetry, "RetryOperation", "Tries again what failed: everything, or one pod.", RetryAsync).Takes<Wire.RetryRequest>(isOptional: true);
         app.Door("GET", Wire.Routes.OperationEvents, "WatchOperation", "Streams what changes about an operation as server-sent events, to its end.", Roles.Viewer, EventsAsync)
-            .Produces<string>(StatusCodes.Status200OK, "text/event-stream").Refuses(StatusCodes.Status429TooManyRequests)
+            .Produces<string>(StatusCodes.Status200OK, "text/event-stream").Refuses(StatusCodes.Status429TooManyRequests).WithMetadata(EventStream.Marker)
             .Reads(new DoorParameter(Wire.ApiHeaders.LastEventId, "header", "The last event that was seen: the stream goes on after it.", typeof(string)));
         app.Door("GET", Wire.Routes.Activity, "ListActivity", "Lists the activity log, newest first: who, what, when, from where, why.", Roles.Viewer, ActivityAsync)
             .Produces<Wire.Page<Wire.ActivityResource>>().Query("image", "Only lines about this image.", typeof(string))
@@ -48,7 +48,7 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         };
         ask.Check();
         var page = await catalog.ListAsync(query, ask.Stop);
-        return Answers.Page(http, [.. page.Rows.Select(OperationReader.Row)], page.Next?.ToString());
+        return Replies.Page(http, [.. page.Rows.Select(OperationReader.Row)], page.Next?.ToString());
     }
 
     private async Task<IResult> GetAsync(HttpContext http)
@@ -57,7 +57,7 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         var id = ask.Path<OperationId>("operation");
         ask.Check();
         var operation = await operations.GetAsync(id, ask.Stop);
-        return Answers.One(http, operation, operation.Etag);
+        return Replies.One(http, operation, operation.Etag);
     }
 
     private async Task<IResult> TargetsAsync(HttpContext http)
@@ -66,7 +66,7 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         var (id, limit, from) = (ask.Path<OperationId>("operation"), ask.Limit(), ask.NumberCursor());
         ask.Check();
         var (items, next) = await operations.TargetsAsync(id, from ?? 0, limit, ask.Stop);
-        return Answers.Page(http, items, next?.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        return Replies.Page(http, items, next?.ToString(System.Globalization.CultureInfo.InvariantCulture));
     }
 
     private Task<IResult> CancelAsync(HttpContext http) => VerbAsync<Wire.ActionRequest>(http, body => body.Reason, Wire.OperationVerb.Cancel, async (operation, by, _) =>
@@ -126,7 +126,7 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         await act(known, by, body);
         var operation = await operations.GetAsync(id, ask.Stop);
         http.Response.Headers.Location = Wire.Routes.Fill(Wire.Routes.Operation, id.Value);
-        return Answers.One(http, operation, operation.Etag, StatusCodes.Status202Accepted);
+        return Replies.One(http, operation, operation.Etag, StatusCodes.Status202Accepted);
     }
 
     private async Task<IResult> EventsAsync(HttpContext http)
@@ -153,7 +153,7 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         };
         ask.Check();
         var rows = await catalog.ListActivityAsync(query, ask.Stop);
-        return Answers.Page(http, [.. rows.Select(ToWire.Activity)],
+        return Replies.Page(http, [.. rows.Select(ToWire.Activity)],
             rows.Count == limit ? rows[^1].Number.ToString(System.Globalization.CultureInfo.InvariantCulture) : null);
     }
 }

@@ -7,25 +7,14 @@ using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Host;
 
-/// <summary>Streams of server-sent events about operations: one feed per operation, however many watch it; a bounded number of watchers in all.</summary>
+/// <summary>Streams of server-sent events about operations: one feed per operation, however many watch it. How many may watch is the locks' affair.</summary>
 internal sealed class OperationFeeds(OperationReader operations, HttpOptions options, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<OperationFeeds> log)
 {
-    private const int RetrySeconds = 5;
-
     private readonly ConcurrentDictionary<OperationId, OperationFeed> feeds = new();
-    private int watchers;
 
     /// <summary>Writes events to the response until the operation ends, the client leaves or the server stops.</summary>
-    /// <exception cref="RequestProblem">As many watch as may.</exception>
     public async Task StreamAsync(HttpContext http, OperationId id)
     {
-        if (Interlocked.Increment(ref watchers) > options.EventStreams)
-        {
-            Interlocked.Decrement(ref watchers);
-            throw new RequestProblem(StatusCodes.Status429TooManyRequests, "events.too-many-streams", $"{options.EventStreams} event streams are open.",
-                "Close one, or ask for the operation again and again instead.", retryAfterSeconds: RetrySeconds);
-        }
-
         var feed = Join(id);
         try
         {
@@ -43,8 +32,6 @@ internal sealed class OperationFeeds(OperationReader operations, HttpOptions opt
                 feeds.TryRemove(new(id, feed));
                 feed.Dispose();
             }
-
-            Interlocked.Decrement(ref watchers);
         }
     }
 

@@ -60,7 +60,7 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
         ask.Check();
         var page = await catalog.ListAsync(query, ask.Stop);
         var views = await Task.WhenAll(page.Rows.Select(row => grains.GetPod(row.Read<PodBody>().Name).GetAsync()));
-        return Answers.Page(http, [.. views.Where(v => v.Pod.Spec is not null).Select(v => ToWire.Pod(v) with { Etag = null })], page.Next?.ToString());
+        return Replies.Page(http, [.. views.Where(v => v.Pod.Spec is not null).Select(v => ToWire.Pod(v) with { Etag = null })], page.Next?.ToString());
     }
 
     private async Task<IResult> ProbeAsync(HttpContext http)
@@ -183,7 +183,7 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
         ask.Check();
         await FindAsync(name);
         var list = (await grains.GetPod(name).ListSourcesAsync(cursor, limit)).OrThrow();
-        return Answers.Page(http, [.. list.Items.Select(s => new Wire.SourceResource { Path = s.Path, LengthBytes = s.Length, ModifiedAt = s.ModifiedAt })], list.NextCursor);
+        return Replies.Page(http, [.. list.Items.Select(s => new Wire.SourceResource { Path = s.Path, LengthBytes = s.Length, ModifiedAt = s.ModifiedAt })], list.NextCursor);
     }
 
     private async Task<IResult> CopiesAsync(HttpContext http)
@@ -197,7 +197,7 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
         ask.Check();
         await FindAsync(name);
         var page = await catalog.ListAsync(query, ask.Stop);
-        return Answers.Page(http, [.. page.Rows.Select(ToWire.Copy)], page.Next?.ToString());
+        return Replies.Page(http, [.. page.Rows.Select(ToWire.Copy)], page.Next?.ToString());
     }
 
     private async Task<PodView> FindAsync(PodName name)
@@ -209,7 +209,7 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
     private async Task<IResult> ShowAsync(HttpContext http, PodName name, int status = StatusCodes.Status200OK)
     {
         var pod = ToWire.Pod(await FindAsync(name));
-        return Answers.One(http, pod, pod.Etag, status);
+        return Replies.One(http, pod, pod.Etag, status);
     }
 
     private static Dictionary<string, string> Labels(Ask ask)

@@ -19,6 +19,12 @@ internal sealed class ProblemMiddleware(RequestDelegate next, ILogger<ProblemMid
 
     public async Task InvokeAsync(HttpContext http)
     {
+        if (http.Request.Path.StartsWithSegments(DashboardDoor.Path))
+        {
+            await next(http); // pages of another program: the shield knows them
+            return;
+        }
+
         try
         {
             await next(http);
@@ -32,25 +38,26 @@ internal sealed class ProblemMiddleware(RequestDelegate next, ILogger<ProblemMid
         {
             http.Response.StatusCode = http.Response.HasStarted ? http.Response.StatusCode : ClientGone;
         }
-        catch (Exception problem)
+        catch (Exception problem) when (Of(problem) is { } answer)
         {
-            await AnswerAsync(http, problem);
+            await AnswerAsync(http, problem, answer);
         }
     }
 
-    private async Task AnswerAsync(HttpContext http, Exception problem)
+    /// <summary>Null for what nobody expected: the shield answers it, and the log has its trace.</summary>
+    private static RequestProblem? Of(Exception problem) => problem switch
     {
-        var answer = problem switch
-        {
-            RequestProblem known => known,
-            RefusedException refused => RequestProblem.Of(refused.Refusal),
-            BadHttpRequestException bad => OfBadRequest(bad),
-            StoreUnavailableException store => new RequestProblem(StatusCodes.Status503ServiceUnavailable, store.Code, store.Message, "Try again in a moment.", retryAfterSeconds: BusyRetrySeconds),
-            TimeoutException or Runtime.OrleansException or OperationCanceledException => new RequestProblem(StatusCodes.Status503ServiceUnavailable, "server.busy",
-                "The server did not get to it in time; a change may still be carried out.", "Look how the thing stands, or repeat the request with the same idempotency key.", retryAfterSeconds: BusyRetrySeconds),
-            _ => new RequestProblem(StatusCodes.Status500InternalServerError, "server.defect", "The server has a defect; nothing is known of what was done.",
-                "Report it with the trace id and the server's log."),
-        };
+        RequestProblem known => known,
+        RefusedException refused => RequestProblem.Of(refused.Refusal),
+        BadHttpRequestException bad => OfBadRequest(bad),
+        StoreUnavailableException store => new RequestProblem(StatusCodes.Status503ServiceUnavailable, store.Code, store.Message, "Try again in a moment.", retryAfterSeconds: BusyRetrySeconds),
+        TimeoutException or Runtime.OrleansException or OperationCanceledException => new RequestProblem(StatusCodes.Status503ServiceUnavailable, "server.busy",
+            "The server did not get to it in time; a change may still be carried out.", "Look how the thing stands, or repeat the request with the same idempotency key.", retryAfterSeconds: BusyRetrySeconds),
+        _ => null,
+    };
+
+    private async Task AnswerAsync(HttpContext http, Exception problem, RequestProblem answer)
+    {
         if (answer.Status >= StatusCodes.Status500InternalServerError && problem is not RequestProblem)
         {
             DoorLog.Failed(log, http.Request.Method, http.Request.Path, http.TraceIdentifier, problem);
@@ -62,7 +69,8 @@ internal sealed class ProblemMiddleware(RequestDelegate next, ILogger<ProblemMid
             return;
         }
 
-        http.Response.Clear();
+        http.Response.Headers.Remove("ETag");
+        http.Response.Headers.Remove("Location");
         await Problems.WriteAsync(http, answer);
     }
 

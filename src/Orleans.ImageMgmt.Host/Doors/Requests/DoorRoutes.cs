@@ -58,7 +58,7 @@ internal static class DoorRoutes
 }
 
 /// <summary>Answers that all endpoints give alike.</summary>
-internal static class Answers
+internal static class Replies
 {
     /// <summary>One resource with its tag; 304 when the caller has it already.</summary>
     public static IResult One<T>(HttpContext http, T resource, string? tag, int status = StatusCodes.Status200OK)
