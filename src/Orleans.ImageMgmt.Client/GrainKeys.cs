@@ -26,6 +26,9 @@ public static class GrainKeys
     public static IShardGrain GetShard(this IGrainFactory grains, OperationId operation, int shard) =>
         grains.GetGrain<IShardGrain>(string.Create(CultureInfo.InvariantCulture, $"{operation.Value}/{shard}"));
 
+    /// <summary>The lists; any silo answers.</summary>
+    public static ICatalogGrain GetCatalog(this IGrainFactory grains) => grains.GetGrain<ICatalogGrain>(0);
+
     public static ImageName ImageOf(string key) => Parse<ImageName>(key);
 
     public static VersionId VersionOf(string key) => Parse<VersionId>(key);
