@@ -11,6 +11,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <item><term>pod</term><description><c>on-prem-pod-4</c></description></item>
 /// <item><term>publish</term><description>the operation's id</description></item>
 /// <item><term>publish shard</term><description>the operation's id, <c>/</c>, its number from 0</description></item>
+/// <item><term>tokens</term><description><c>all</c>: there is one</description></item>
 /// </list>
 /// </summary>
 public static class GrainKeys
@@ -28,6 +29,11 @@ public static class GrainKeys
 
     /// <summary>The lists; any silo answers.</summary>
     public static ICatalogGrain GetCatalog(this IGrainFactory grains) => grains.GetGrain<ICatalogGrain>(0);
+
+    public static ITokensGrain GetTokens(this IGrainFactory grains) => grains.GetGrain<ITokensGrain>(AllTokens);
+
+    /// <summary>Key of the one grain that keeps the tokens.</summary>
+    public const string AllTokens = "all";
 
     public static ImageName ImageOf(string key) => Parse<ImageName>(key);
 

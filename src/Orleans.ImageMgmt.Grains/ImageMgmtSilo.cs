@@ -22,6 +22,7 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<ConnectorCache>();
         silo.Services.AddSingleton<PublishTargets>();
         silo.Services.AddSingleton<OperationIds>();
+        silo.Services.AddSingleton<TokenChanges>();
         silo.Services.AddSingleton<TransferCounters>();
         silo.Services.AddSingleton<TransferWorker>();
         silo.Services.AddSingleton<IConnectorFactory>(services => new FilesystemPods(services.GetRequiredService<TimeProvider>()));

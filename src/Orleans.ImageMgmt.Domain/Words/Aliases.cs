@@ -63,6 +63,11 @@ public static class Aliases
     public const string OperationRow = "im.OperationRow";
     public const string ActivityEntry = "im.ActivityEntry";
     public const string CatalogGrain = "im.CatalogGrain";
+    public const string TokenName = "im.TokenName";
+    public const string Token = "im.Token";
+    public const string TokenSet = "im.TokenSet";
+    public const string TokenOrder = "im.TokenOrder";
+    public const string TokensGrain = "im.TokensGrain";
     public const string GatewayPreamble = "im.GatewayPreamble";
     public const string RefusedException = "im.RefusedException";
 }
