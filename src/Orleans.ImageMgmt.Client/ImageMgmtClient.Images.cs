@@ -50,6 +50,26 @@ public sealed partial class ImageMgmtClient
     public Task<VersionStatus> CancelImportAsync(VersionId version, OperationId operation, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
         AskAsync(grains.GetVersion(version).CancelImportAsync(operation, by ?? Because("")), cancellationToken);
 
+    /// <summary>Tries a failed import again from the same source. Needs the role operator.</summary>
+    /// <param name="version">What was imported.</param>
+    /// <param name="operation">Its import.</param>
+    /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <returns>How the version stands.</returns>
+    public Task<VersionStatus> RetryImportAsync(VersionId version, OperationId operation, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetVersion(version).RetryImportAsync(operation, by ?? Because("")), cancellationToken);
+
+    /// <summary>Removes every version of an image with all its copies. Needs the role publisher.</summary>
+    /// <param name="image">Which image.</param>
+    /// <param name="operation">The id of the delete; see <see cref="NewOperation"/>.</param>
+    /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
+    /// <param name="cancellationToken">Stops waiting; the delete goes on.</param>
+    /// <returns>The delete's operation.</returns>
+    public Task<OperationId> DeleteImageAsync(
+        ImageName image, OperationId operation, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetImage(image).DeleteAsync(operation, by ?? Because(""), precondition), cancellationToken);
+
     /// <summary>An image with its versions.</summary>
     /// <param name="image">Which image.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
@@ -59,18 +79,20 @@ public sealed partial class ImageMgmtClient
     /// <summary>No new use of an image; existing users keep it. Needs the role publisher.</summary>
     /// <param name="image">Which image.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>How the image stands.</returns>
-    public Task<ImageStatus> DisableImageAsync(ImageName image, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetImage(image).DisableAsync(by ?? Because("")), cancellationToken);
+    public Task<ImageStatus> DisableImageAsync(ImageName image, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetImage(image).DisableAsync(by ?? Because(""), precondition), cancellationToken);
 
     /// <summary>Undoes <see cref="DisableImageAsync"/>. Needs the role publisher.</summary>
     /// <param name="image">Which image.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>How the image stands.</returns>
-    public Task<ImageStatus> EnableImageAsync(ImageName image, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetImage(image).EnableAsync(by ?? Because("")), cancellationToken);
+    public Task<ImageStatus> EnableImageAsync(ImageName image, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetImage(image).EnableAsync(by ?? Because(""), precondition), cancellationToken);
 
     /// <summary>One version.</summary>
     /// <param name="version">Which version.</param>
@@ -81,25 +103,28 @@ public sealed partial class ImageMgmtClient
     /// <summary>No new use of a version; existing users keep it. Needs the role publisher.</summary>
     /// <param name="version">Which version.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>How the version stands.</returns>
-    public Task<VersionStatus> DisableVersionAsync(VersionId version, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetVersion(version).DisableAsync(by ?? Because("")), cancellationToken);
+    public Task<VersionStatus> DisableVersionAsync(VersionId version, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetVersion(version).DisableAsync(by ?? Because(""), precondition), cancellationToken);
 
     /// <summary>Undoes <see cref="DisableVersionAsync"/>. Needs the role publisher.</summary>
     /// <param name="version">Which version.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>How the version stands.</returns>
-    public Task<VersionStatus> EnableVersionAsync(VersionId version, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetVersion(version).EnableAsync(by ?? Because("")), cancellationToken);
+    public Task<VersionStatus> EnableVersionAsync(VersionId version, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetVersion(version).EnableAsync(by ?? Because(""), precondition), cancellationToken);
 
     /// <summary>Removes every copy of a version. Needs the role publisher.</summary>
     /// <param name="version">Which version.</param>
     /// <param name="operation">The id of the delete; see <see cref="NewOperation"/>.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
     /// <param name="cancellationToken">Stops waiting; the delete goes on.</param>
     /// <returns>The delete's operation.</returns>
-    public Task<OperationId> DeleteVersionAsync(VersionId version, OperationId operation, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetVersion(version).DeleteAsync(operation, by ?? Because("")), cancellationToken);
+    public Task<OperationId> DeleteVersionAsync(VersionId version, OperationId operation, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetVersion(version).DeleteAsync(operation, by ?? Because(""), precondition), cancellationToken);
 }

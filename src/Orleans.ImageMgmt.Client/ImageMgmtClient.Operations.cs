@@ -75,13 +75,14 @@ public sealed partial class ImageMgmtClient
     public Task<OperationState> CancelPublishAsync(OperationId operation, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
         AskAsync(grains.GetPublish(operation).CancelAsync(by ?? Because("")), cancellationToken);
 
-    /// <summary>Tries the failed targets of a publish again. Needs the role operator.</summary>
+    /// <summary>Tries the failed targets of a publish again: all, or one pod. Needs the role operator.</summary>
     /// <param name="operation">Which publish.</param>
+    /// <param name="pod">Only this target; null: all that failed.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>How it stands.</returns>
-    public Task<OperationState> RetryPublishAsync(OperationId operation, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetPublish(operation).RetryAsync(by ?? Because("")), cancellationToken);
+    public Task<OperationState> RetryPublishAsync(OperationId operation, PodName? pod = null, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetPublish(operation).RetryAsync(by ?? Because(""), pod), cancellationToken);
 
     /// <summary>One publish with every target as it stands now.</summary>
     /// <param name="operation">Which publish.</param>

@@ -8,27 +8,41 @@ public sealed partial class ImageMgmtClient
     /// <summary>Connects a pod, or changes how it is connected. Needs the role operator.</summary>
     /// <param name="spec">How it is connected.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>The pod; its first probe follows at once.</returns>
     /// <exception cref="RefusedException">The specification cannot be used.</exception>
-    public Task<Pod> ConnectPodAsync(PodSpec spec, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetPod(spec.Name).ConnectAsync(spec, by ?? Because("")), cancellationToken);
+    public Task<Pod> ConnectPodAsync(PodSpec spec, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetPod(spec.Name).ConnectAsync(spec, by ?? Because(""), precondition), cancellationToken);
+
+    /// <summary>Gives a pod other labels. Needs the role operator.</summary>
+    /// <param name="pod">Which pod.</param>
+    /// <param name="labels">All labels that it has from now on.</param>
+    /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <returns>The pod as it stands.</returns>
+    public Task<Pod> SetPodLabelsAsync(
+        PodName pod, IReadOnlyDictionary<string, string> labels, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetPod(pod).RelabelAsync(labels, by ?? Because(""), precondition), cancellationToken);
 
     /// <summary>Lets a pod finish what it has and gives it nothing new. Needs the role operator.</summary>
     /// <param name="pod">Which pod.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>The pod as it stands.</returns>
-    public Task<Pod> DrainPodAsync(PodName pod, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetPod(pod).DrainAsync(by ?? Because("")), cancellationToken);
+    public Task<Pod> DrainPodAsync(PodName pod, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetPod(pod).DrainAsync(by ?? Because(""), precondition), cancellationToken);
 
     /// <summary>Stops using a pod; its record is kept. Needs the role operator.</summary>
     /// <param name="pod">Which pod.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>The pod as it stands.</returns>
-    public Task<Pod> DisconnectPodAsync(PodName pod, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
-        AskAsync(grains.GetPod(pod).DisconnectAsync(by ?? Because("")), cancellationToken);
+    public Task<Pod> DisconnectPodAsync(PodName pod, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetPod(pod).DisconnectAsync(by ?? Because(""), precondition), cancellationToken);
 
     /// <summary>A pod and what is in motion on it.</summary>
     /// <param name="pod">Which pod.</param>

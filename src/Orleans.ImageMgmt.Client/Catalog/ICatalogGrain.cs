@@ -92,21 +92,23 @@ public sealed record CopyRow(
 /// <param name="Operation">Its id.</param>
 /// <param name="Kind"><c>import</c>, <c>publish</c> or <c>delete</c>.</param>
 /// <param name="State">How it stands.</param>
-/// <param name="Version">What it is about.</param>
+/// <param name="Version">The version it is about; null for the delete of a whole image.</param>
 /// <param name="Totals">Its targets in numbers, for a publish.</param>
 /// <param name="Fault">Why it failed, where it did.</param>
 /// <param name="CreatedAt">When it began.</param>
 /// <param name="ChangedAt">When it last changed.</param>
+/// <param name="Image">The image it is about.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.OperationRow)]
 public sealed record OperationRow(
     [property: Id(0)] OperationId Operation,
     [property: Id(1)] string Kind,
     [property: Id(2)] OperationState State,
-    [property: Id(3)] VersionId Version,
+    [property: Id(3)] VersionId? Version,
     [property: Id(4)] TargetTotals? Totals,
     [property: Id(5)] ConnectorFault? Fault,
     [property: Id(6)] DateTimeOffset CreatedAt,
-    [property: Id(7)] DateTimeOffset ChangedAt);
+    [property: Id(7)] DateTimeOffset ChangedAt,
+    [property: Id(8)] ImageName? Image);
 
 /// <summary>One line of the activity log.</summary>
 /// <param name="Number">Rises with every line.</param>

@@ -63,6 +63,9 @@ public static class Aliases
     public const string OperationRow = "im.OperationRow";
     public const string ActivityEntry = "im.ActivityEntry";
     public const string CatalogGrain = "im.CatalogGrain";
+    public const string RetryScope = "im.RetryScope";
+    public const string Precondition = "im.Precondition";
+    public const string RequestKeyGrain = "im.RequestKeyGrain";
     public const string TokenName = "im.TokenName";
     public const string Token = "im.Token";
     public const string TokenSet = "im.TokenSet";

@@ -105,7 +105,7 @@ internal sealed class CatalogGrain(CatalogReader catalog) : Grain, ICatalogGrain
     private static OperationRow ToOperation(CatalogRow row)
     {
         var body = row.Read<OperationBody>();
-        return new OperationRow(body.Operation, body.Kind, body.State, body.Version, body.Totals, body.Fault, row.Created, row.Changed);
+        return new OperationRow(body.Operation, body.Kind, body.State, body.Version, body.Totals, body.Fault, row.Created, row.Changed, body.Version?.Image ?? body.Image);
     }
 
     private static ActivityEntry ToEntry(ActivityRow row)

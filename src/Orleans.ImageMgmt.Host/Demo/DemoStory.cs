@@ -40,7 +40,7 @@ internal sealed class DemoStory(ImageMgmtClient client, DemoFolder place, DemoSc
         string[] names = ["on-prem-pod-1", "on-prem-pod-2", "on-prem-pod-3", SourcePod, FlakyPod];
         foreach (var name in names)
         {
-            await client.ConnectPodAsync(place.Pod(name, name == FlakyPod ? FlakyPlan : null), By, stop);
+            await client.ConnectPodAsync(place.Pod(name, name == FlakyPod ? FlakyPlan : null), By, cancellationToken: stop);
         }
 
         foreach (var name in names)

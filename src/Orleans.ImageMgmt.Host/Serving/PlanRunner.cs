@@ -17,7 +17,7 @@ internal sealed class PlanRunner(ImageMgmtClient client, Action<string> say)
     {
         foreach (var pod in plan.Pods)
         {
-            await client.ConnectPodAsync(pod.ToSpec(), By, stop);
+            await client.ConnectPodAsync(pod.ToSpec(), By, cancellationToken: stop);
         }
 
         foreach (var pod in plan.Pods)

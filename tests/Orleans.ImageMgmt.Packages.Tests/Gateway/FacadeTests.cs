@@ -102,7 +102,7 @@ public sealed class FacadeTests : IAsyncLifetime
     {
         foreach (var pod in pods)
         {
-            await client.ConnectPodAsync(service.FilesystemPod(pod), ImageMgmtClient.Because("the test"), Stop);
+            await client.ConnectPodAsync(service.FilesystemPod(pod), ImageMgmtClient.Because("the test"), cancellationToken: Stop);
             Assert.Equal(PodState.Connected, (await client.WaitForPodAsync(new PodName(pod), Stop)).State);
         }
     }

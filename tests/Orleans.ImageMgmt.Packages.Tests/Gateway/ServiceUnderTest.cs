@@ -100,7 +100,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
         await File.WriteAllBytesAsync(Path.Combine(Folder("sources"), disk), bytes, TestContext.Current.CancellationToken);
         foreach (var pod in pods)
         {
-            await Inside.ConnectPodAsync(FilesystemPod(pod), ImageMgmtClient.Because("the test"), TestContext.Current.CancellationToken);
+            await Inside.ConnectPodAsync(FilesystemPod(pod), ImageMgmtClient.Because("the test"), cancellationToken: TestContext.Current.CancellationToken);
             Assert.Equal(PodState.Connected, (await Inside.WaitForPodAsync(new PodName(pod), TestContext.Current.CancellationToken)).State);
         }
     }
