@@ -77,11 +77,11 @@ public sealed partial class ImageMgmtClient
 
     /// <summary>Tries the failed targets of a publish again: all, or one pod. Needs the role operator.</summary>
     /// <param name="operation">Which publish.</param>
-    /// <param name="pod">Only this target; null: all that failed.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="pod">Only this target; null: all that failed.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>How it stands.</returns>
-    public Task<OperationState> RetryPublishAsync(OperationId operation, PodName? pod = null, RequestedBy? by = null, CancellationToken cancellationToken = default) =>
+    public Task<OperationState> RetryPublishAsync(OperationId operation, RequestedBy? by = null, PodName? pod = null, CancellationToken cancellationToken = default) =>
         AskAsync(grains.GetPublish(operation).RetryAsync(by ?? Because(""), pod), cancellationToken);
 
     /// <summary>One publish with every target as it stands now.</summary>
