@@ -38,28 +38,7 @@ try
         }
     }
 
-    var operation = await client.PublishToAllAsync(version, "sample");
-    PublishView? last = null;
-    await foreach (var view in client.WatchPublishAsync(operation))
-    {
-        var totals = view.Publish.Totals;
-        var sent = view.Targets.Sum(target => target.Progress?.BytesSent ?? target.Receipt?.BytesSent ?? 0);
-        if (totals != last?.Publish.Totals)
-        {
-            Console.WriteLine($"publish {version}: {totals.Available} of {totals.All} available, {totals.Failed} failed, {sent} bytes sent");
-        }
-
-        last = view;
-    }
-
-    foreach (var target in last!.Targets)
-    {
-        Console.WriteLine(target.Receipt is { } receipt
-            ? $"receipt {target.Pod}: {receipt.ContentDigest} read back at {receipt.VerifiedAt:u}"
-            : $"no receipt {target.Pod}: {target.Fault}");
-    }
-
-    return last.Publish.State == OperationState.Succeeded ? 0 : 1;
+    return await Publishing.ToAllAsync(client, version) ? 0 : 1;
 }
 catch (RefusedException refused)
 {
