@@ -11,6 +11,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <item><term>pod</term><description><c>on-prem-pod-4</c></description></item>
 /// <item><term>publish</term><description>the operation's id</description></item>
 /// <item><term>publish shard</term><description>the operation's id, <c>/</c>, its number from 0</description></item>
+/// <item><term>tokens</term><description><c>all</c>: there is one</description></item>
 /// </list>
 /// </summary>
 public static class GrainKeys
@@ -25,6 +26,11 @@ public static class GrainKeys
 
     public static IShardGrain GetShard(this IGrainFactory grains, OperationId operation, int shard) =>
         grains.GetGrain<IShardGrain>(string.Create(CultureInfo.InvariantCulture, $"{operation.Value}/{shard}"));
+
+    public static ITokensGrain GetTokens(this IGrainFactory grains) => grains.GetGrain<ITokensGrain>(AllTokens);
+
+    /// <summary>Key of the one grain that keeps the tokens.</summary>
+    public const string AllTokens = "all";
 
     public static ImageName ImageOf(string key) => Parse<ImageName>(key);
 

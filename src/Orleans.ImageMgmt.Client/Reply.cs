@@ -25,7 +25,10 @@ public static class Reply
 }
 
 /// <summary>A refusal for callers that prefer exceptions: same code, sentence and hint.</summary>
+[GenerateSerializer, Alias(Aliases.RefusedException)]
 public sealed class RefusedException(Refusal refusal) : Exception(refusal.ToString())
 {
+    /// <summary>What was refused, its stable code, and what to do.</summary>
+    [Id(0)]
     public Refusal Refusal { get; } = refusal;
 }

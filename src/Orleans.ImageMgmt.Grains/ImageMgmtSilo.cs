@@ -22,6 +22,8 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<ConnectorCache>();
         silo.Services.AddSingleton<PublishTargets>();
         silo.Services.AddSingleton<OperationIds>();
+        silo.Services.AddSingleton<TokenChanges>();
+        silo.Services.AddSingleton<TransferCounters>();
         silo.Services.AddSingleton<TransferWorker>();
         silo.Services.AddSingleton<IConnectorFactory>(services => new FilesystemPods(services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<IConnectorFactory>(services => new SimulatedPods(services.GetRequiredService<TimeProvider>()));
@@ -30,13 +32,19 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton(services => new ImageMgmtClient(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<TimeProvider>()));
         silo.Services.AddHostedService<TransferLifetime>();
         silo.Services.AddHostedService<ResumeScan>();
+        silo.Services.AddHostedService<Reconciler>();
+        silo.Services.TryAddSingleton(new GenerationFloor(0));
         return silo;
     }
 
     /// <summary>Grain state, reminders and the catalog on an embedded store.</summary>
-    public static ISiloBuilder AddEmbedded(this ISiloBuilder silo, EmbeddedStore store)
+    /// <param name="silo">Gets them.</param>
+    /// <param name="store">Already open.</param>
+    /// <param name="restored">What it says of its restore, or null when it never was.</param>
+    public static ISiloBuilder AddEmbedded(this ISiloBuilder silo, EmbeddedStore store, RestoreRecord? restored = null)
     {
         silo.AddEmbeddedStorage(store);
+        silo.Services.AddSingleton(new GenerationFloor(restored?.GenerationFloor ?? 0));
         silo.UseEmbeddedReminders(store.DataDirectory);
         return silo;
     }

@@ -5,6 +5,9 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
 {
     ServeCommand.Create(),
     DemoCommand.Create(),
+    TokenVerbs.Create(),
+    TrustCommand.Create(),
     ConfigCommand.Create(),
+    RestoreCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

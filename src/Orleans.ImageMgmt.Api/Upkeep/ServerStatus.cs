@@ -48,6 +48,21 @@ public sealed record ServerStatus
 
     /// <summary>Operations by state.</summary>
     public required IReadOnlyDictionary<string, long> Operations { get; init; }
+
+    /// <summary>Transfers, finalises and removals that run or wait for a slot.</summary>
+    public int TransfersUnderWay { get; init; }
+
+    /// <summary>Writes that wait for the store.</summary>
+    public int WritesWaiting { get; init; }
+
+    /// <summary>Length of the store's files in bytes.</summary>
+    public long StoreBytes { get; init; }
+
+    /// <summary>Bytes that are free on the file system of the data directory.</summary>
+    public long FreeBytes { get; init; }
+
+    /// <summary>Seconds since the start.</summary>
+    public long UptimeSeconds { get; init; }
 }
 
 /// <summary>One check of the service's health.</summary>

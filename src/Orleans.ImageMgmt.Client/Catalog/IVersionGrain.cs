@@ -23,14 +23,14 @@ public interface IVersionGrain : IGrainWithStringKey
     [Alias("BeginImport")]
     Task<Reply<OperationId>> BeginImportAsync(ImportRequest request, string family);
 
-    [Alias("CancelImport")]
+    [Alias("CancelImport"), OpenTo(CallerRoles.Operator)]
     Task<Reply<VersionStatus>> CancelImportAsync(OperationId operation, RequestedBy by);
 
-    [Alias("Get")]
+    [Alias("Get"), OpenTo(CallerRoles.Viewer)]
     Task<Version> GetAsync();
 
     /// <summary>Freezes the targets and starts a publish. Answers once the intent is durable.</summary>
-    [Alias("Publish")]
+    [Alias("Publish"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<OperationId>> PublishAsync(PublishRequest request);
 
     /// <summary>A publish that had ended is tried again: its failed targets are open once more.</summary>
@@ -48,14 +48,14 @@ public interface IVersionGrain : IGrainWithStringKey
     [Alias("CopyReported")]
     Task CopyReportedAsync(CopyStanding standing);
 
-    [Alias("Disable")]
+    [Alias("Disable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<VersionStatus>> DisableAsync(RequestedBy by);
 
-    [Alias("Enable")]
+    [Alias("Enable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<VersionStatus>> EnableAsync(RequestedBy by);
 
     /// <summary>Removes every copy; answers once the intent is durable.</summary>
-    [Alias("Delete")]
+    [Alias("Delete"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by);
 
     /// <summary>Goes on with whatever is unfinished; harmless at any time.</summary>

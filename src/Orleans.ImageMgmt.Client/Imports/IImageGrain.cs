@@ -27,20 +27,20 @@ public sealed record ImportRequest(
 public interface IImageGrain : IGrainWithStringKey
 {
     /// <summary>Registers a version and has it prepared. Answers once the intent is durable.</summary>
-    [Alias("Import")]
+    [Alias("Import"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<OperationId>> ImportAsync(ImportRequest request);
 
-    [Alias("Get")]
+    [Alias("Get"), OpenTo(CallerRoles.Viewer)]
     Task<Image> GetAsync();
 
     /// <summary>A version says how it stands, and which import it is of.</summary>
     [Alias("VersionChanged")]
     Task VersionChangedAsync(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision);
 
-    [Alias("Disable")]
+    [Alias("Disable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<ImageStatus>> DisableAsync(RequestedBy by);
 
-    [Alias("Enable")]
+    [Alias("Enable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<ImageStatus>> EnableAsync(RequestedBy by);
 
     /// <summary>Goes on with whatever is unfinished; harmless at any time.</summary>

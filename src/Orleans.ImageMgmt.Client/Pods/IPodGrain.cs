@@ -101,23 +101,23 @@ public sealed record WorkerResult(
 public interface IPodGrain : IGrainWithStringKey
 {
     /// <summary>Connects the pod, or changes how it is connected. The first probe follows at once.</summary>
-    [Alias("Connect")]
+    [Alias("Connect"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by);
 
-    [Alias("Drain")]
+    [Alias("Drain"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> DrainAsync(RequestedBy by);
 
-    [Alias("Disconnect")]
+    [Alias("Disconnect"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> DisconnectAsync(RequestedBy by);
 
-    [Alias("Get"), AlwaysInterleave]
+    [Alias("Get"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<PodView> GetAsync();
 
     /// <summary>What could be imported from here; asks the pod itself, outside the grain's turn, with a time-out.</summary>
-    [Alias("ListSources"), AlwaysInterleave]
+    [Alias("ListSources"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<Reply<SourceList>> ListSourcesAsync(string? cursor, int limit);
 
-    [Alias("GetCopy"), AlwaysInterleave]
+    [Alias("GetCopy"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<CopyView> GetCopyAsync(VersionId version);
 
     /// <summary>Have a source sealed here. Idempotent; answers how it stands.</summary>
@@ -139,6 +139,10 @@ public interface IPodGrain : IGrainWithStringKey
     /// <summary>A worker brings the result of a try.</summary>
     [Alias("WorkerEnded")]
     Task WorkerEndedAsync(WorkerResult result);
+
+    /// <summary>A look at the pod found the available copy of this generation gone or damaged. Answers how it stands.</summary>
+    [Alias("CopyLost")]
+    Task<CopyStanding> CopyLostAsync(VersionId version, Generation generation, ConnectorFault fault);
 
     /// <summary>A probe came back.</summary>
     [Alias("Probed")]

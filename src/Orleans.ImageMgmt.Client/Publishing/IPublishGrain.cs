@@ -27,20 +27,20 @@ public interface IPublishGrain : IGrainWithStringKey
     Task<Reply<OperationId>> StartAsync(PublishOrder order);
 
     /// <summary>How it stands; with the targets of one shard (up to <see cref="Limits.PodsPerShard"/>) when a shard is named.</summary>
-    [Alias("Get")]
+    [Alias("Get"), OpenTo(CallerRoles.Viewer)]
     Task<PublishView> GetAsync(int? shard);
 
-    [Alias("Pause")]
+    [Alias("Pause"), OpenTo(CallerRoles.Operator)]
     Task<Reply<OperationState>> PauseAsync(RequestedBy by);
 
-    [Alias("Resume")]
+    [Alias("Resume"), OpenTo(CallerRoles.Operator)]
     Task<Reply<OperationState>> ResumeAsync(RequestedBy by);
 
-    [Alias("Cancel")]
+    [Alias("Cancel"), OpenTo(CallerRoles.Operator)]
     Task<Reply<OperationState>> CancelAsync(RequestedBy by);
 
     /// <summary>Tries failed targets again.</summary>
-    [Alias("Retry")]
+    [Alias("Retry"), OpenTo(CallerRoles.Operator)]
     Task<Reply<OperationState>> RetryAsync(RequestedBy by);
 
     /// <summary>A shard tells its sums.</summary>

@@ -152,6 +152,9 @@ public abstract record VersionCommand
     public sealed record BeginDelete(OperationId Operation) : VersionCommand;
 
     public sealed record CopyRemoved(PodName Pod) : VersionCommand;
+
+    /// <summary>The available copy of a target was found gone or damaged.</summary>
+    public sealed record CopyLost(PodName Pod) : VersionCommand;
 }
 
 public abstract record VersionEvent
@@ -183,6 +186,8 @@ public abstract record VersionEvent
     public sealed record DeleteBegan(OperationId Operation) : VersionEvent;
 
     public sealed record CopyGone(PodName Pod) : VersionEvent;
+
+    public sealed record CopyWasLost(PodName Pod) : VersionEvent;
 }
 
 public abstract record VersionStep

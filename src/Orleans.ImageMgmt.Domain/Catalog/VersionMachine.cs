@@ -42,6 +42,8 @@ public static class VersionMachine
         VersionCommand.Enable => version.IsDisabled && version.Delete is null ? Of(new VersionEvent.WasEnabled()) : Missing(version) ?? Nothing,
         VersionCommand.BeginDelete c => DecideDelete(version, c),
         VersionCommand.CopyRemoved c => version.Removing.Contains(c.Pod) ? Of(new VersionEvent.CopyGone(c.Pod)) : Nothing,
+        VersionCommand.CopyLost c => version.Targets.TryGetValue(c.Pod, out var held) && held == TargetOutcome.Available && version.Delete is null
+            ? Of(new VersionEvent.CopyWasLost(c.Pod)) : Nothing,
         _ => throw new NotSupportedException(command.ToString()),
     };
 
@@ -78,6 +80,7 @@ public static class VersionMachine
             VersionEvent.WasEnabled => changed with { IsDisabled = false },
             VersionEvent.DeleteBegan e => Deleting(changed, e.Operation),
             VersionEvent.CopyGone e => WithoutCopy(changed, e.Pod),
+            VersionEvent.CopyWasLost e => changed with { Targets = new Dictionary<PodName, TargetOutcome>(version.Targets) { [e.Pod] = TargetOutcome.Failed } },
             _ => throw new NotSupportedException(happened.ToString()),
         };
     }

@@ -147,6 +147,11 @@ public static class CopyMachine
                 "Delete the version, so that the pod lets go of the other content, then publish again.");
         }
 
+        if (copy.State is CopyState.Quarantined && c.Generation > copy.Generation)
+        {
+            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From)); // a new order repairs it
+        }
+
         if (copy.WantedBy.Contains(c.Operation) && c.Generation <= copy.Generation)
         {
             return Nothing;

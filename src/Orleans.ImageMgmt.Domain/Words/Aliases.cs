@@ -54,4 +54,11 @@ public static class Aliases
     public const string StoreSchema = "im.StoreSchema";
     public const string StateSchema = "im.StateSchema";
     public const string PodSpec = "im.PodSpec";
+    public const string TokenName = "im.TokenName";
+    public const string Token = "im.Token";
+    public const string TokenSet = "im.TokenSet";
+    public const string TokenOrder = "im.TokenOrder";
+    public const string TokensGrain = "im.TokensGrain";
+    public const string GatewayPreamble = "im.GatewayPreamble";
+    public const string RefusedException = "im.RefusedException";
 }

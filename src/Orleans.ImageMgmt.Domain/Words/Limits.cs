@@ -42,6 +42,9 @@ public static class Limits
     /// <summary>Copies that may wait or run on one pod.</summary>
     public const int QueuePerPod = 1_000;
 
+    /// <summary>Tokens of one service, those that no longer work counted too: they are one record, and every process keeps a copy.</summary>
+    public const int Tokens = 1_000;
+
     /// <summary>Rows on one page of a list.</summary>
     public const int PageRows = 500;
 }

@@ -57,7 +57,7 @@ public sealed record VersionBody(VersionId Id, VersionStatus Status, bool IsUsab
     Generation Generation, TargetTotals Targets, ConnectorFault? Fault, DateTimeOffset CreatedAt, string Description);
 
 [GrainType("version"), Reentrant]
-internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds operations, ImageMgmtOptions options) : DrivenGrain, IVersionGrain
+internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds operations, ImageMgmtOptions options, GenerationFloor floor) : DrivenGrain, IVersionGrain
 {
     private readonly HashSet<PodName> gone = [];
     private StateCell<StoredVersion> cell = null!;
@@ -69,7 +69,9 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
 
     private VersionId Id => GrainKeys.VersionOf(this.GetPrimaryKeyString());
 
-    private Version Version => cell.Current.Version ?? VersionMachine.Initial(Id);
+    private Version Version => cell.Current.Version ?? Unborn;
+
+    private Version Unborn => VersionMachine.Initial(Id) with { Generation = floor.Generation };
 
     public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
@@ -157,6 +159,10 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         {
             gone.Add(standing.Pod);
             ComeBack(options.ReportLinger); // many come together, and are stored together
+        }
+        else if (standing.State == CopyState.Quarantined)
+        {
+            await ApplyAsync(new VersionCommand.CopyLost(standing.Pod), _ => []);
         }
         else if (standing.Role == CopyRole.Source && Version.Import is { } import && standing.Generation == Version.Generation)
         {
@@ -363,7 +369,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         {
             var now = Now;
             refusal = null;
-            var before = current.Version ?? VersionMachine.Initial(Id);
+            var before = current.Version ?? Unborn;
             var version = before;
             foreach (var command in commands)
             {

@@ -60,6 +60,13 @@ internal sealed class DurableStore(GroupCommitWriter writer, ReaderPool readers,
         return writer.RunAsync(op, op.Done, options.RebuildTimeout + options.WriteTimeout, cancellationToken);
     }
 
+    /// <summary>Writes anew, in one transaction, every row for which <paramref name="rewrite"/> gives one; returns how many.</summary>
+    public Task<long> RewriteAsync(Func<StoredRow, RowWrite?> rewrite, CancellationToken cancellationToken)
+    {
+        var op = new RewriteOp(rewrite, cancellationToken);
+        return writer.RunAsync(op, op.Done, options.RebuildTimeout + options.WriteTimeout, cancellationToken);
+    }
+
     /// <summary>An empty commit: what a write meets, without a row.</summary>
     public Task ProbeAsync(CancellationToken cancellationToken)
     {

@@ -16,8 +16,6 @@ public static class EmbeddedStorageExtensions
     /// <summary>The invariant under which Orleans 10.4.2 loads Microsoft.Data.Sqlite; the package's own name is refused at start.</summary>
     private const string SqliteInvariant = "System.Data.SQLite";
 
-    private const string RemindersName = "reminders.db";
-
     /// <summary>Orleans writes reminders from many threads at once and SQLite lets them in one by one; ten seconds of that is a thousand slow commits.</summary>
     private static readonly DurableOptions ReminderOptions = new() { BusyTimeout = TimeSpan.FromSeconds(10) };
 
@@ -42,7 +40,7 @@ public static class EmbeddedStorageExtensions
     /// <exception cref="StoreUnavailableException">The database cannot be made.</exception>
     public static ISiloBuilder UseEmbeddedReminders(this ISiloBuilder silo, string dataDirectory)
     {
-        var file = new DatabaseFile(Durable.DataDirectory.PrivateFile(dataDirectory, RemindersName), ReminderOptions);
+        var file = new DatabaseFile(Durable.DataDirectory.PrivateFile(dataDirectory, DatabaseSnapshot.RemindersName), ReminderOptions);
         try
         {
             using var connection = file.OpenWriter();

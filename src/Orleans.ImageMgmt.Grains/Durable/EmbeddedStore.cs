@@ -9,8 +9,6 @@ namespace Orleans.ImageMgmt.Grains.Durable;
 /// </summary>
 public sealed partial class EmbeddedStore : IAsyncDisposable
 {
-    private const string FileName = "store.db";
-
     private readonly DataDirectory directory;
     private readonly GroupCommitWriter writer;
     private readonly ReaderPool readers;
@@ -65,7 +63,7 @@ public sealed partial class EmbeddedStore : IAsyncDisposable
         var directory = Durable.DataDirectory.Take(dataDirectory, options.AllowNetworkFileSystem);
         try
         {
-            var file = new DatabaseFile(Durable.DataDirectory.PrivateFile(directory.Path, FileName), options);
+            var file = new DatabaseFile(Durable.DataDirectory.PrivateFile(directory.Path, DatabaseSnapshot.StoreName), options);
             var connection = Prepare(file, options, time);
             if (directory.Format is "tmpfs" or "ramfs")
             {
@@ -88,6 +86,22 @@ public sealed partial class EmbeddedStore : IAsyncDisposable
     /// <exception cref="TimeoutException">It took longer than <see cref="DurableOptions.RebuildTimeout"/>; nothing has changed.</exception>
     public Task<long> RebuildAsync(Func<StoredRow, IEnumerable<Projection>> project, CancellationToken cancellationToken) =>
         store.RebuildAsync(project, time, cancellationToken);
+
+    /// <summary>Writes anew, in one transaction, every row for which <paramref name="rewrite"/> gives one; returns how many.</summary>
+    internal Task<long> RewriteAsync(Func<StoredRow, RowWrite?> rewrite, CancellationToken cancellationToken) => store.RewriteAsync(rewrite, cancellationToken);
+
+    /// <summary>Copies the databases, each as it is at one moment, into a folder, while everything goes on.</summary>
+    /// <exception cref="StoreException">A database cannot be read or its copy not written.</exception>
+    public Task SnapshotAsync(string folder, CancellationToken cancellationToken) => Task.Run(
+        () =>
+        {
+            foreach (var name in DatabaseSnapshot.Names)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                DatabaseSnapshot.Take(Path.Combine(DataDirectory, name), Path.Combine(folder, name));
+            }
+        },
+        cancellationToken);
 
     /// <summary>Commits nothing, with a sync: returns when the store can be written, and throws what a write would throw.</summary>
     /// <exception cref="StoreException">It cannot; the sentence says why.</exception>

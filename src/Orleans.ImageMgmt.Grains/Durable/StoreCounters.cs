@@ -24,6 +24,12 @@ public sealed class StoreCounters : IDisposable
         meter.CreateObservableGauge("imagemgmt.store.queue", () => QueueLength(), description: "Requests waiting for the writer");
     }
 
+    /// <summary>Where the instruments of this store are found among those of others.</summary>
+    public Meter Meter => meter;
+
+    /// <summary>Requests that wait for the writer now.</summary>
+    public int Queued => QueueLength();
+
     /// <summary>Transactions committed.</summary>
     public long Commits => Interlocked.Read(ref commits);
 

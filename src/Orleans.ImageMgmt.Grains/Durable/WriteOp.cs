@@ -83,6 +83,41 @@ internal sealed class ProbeOp : WriteOp
     public override void Fail(Exception error) => done.TrySetException(error);
 }
 
+/// <summary>Goes over all stored state and writes what has to be written anew, in one transaction.</summary>
+internal sealed class RewriteOp(Func<StoredRow, RowWrite?> rewrite, CancellationToken cancellationToken) : WriteOp
+{
+    /// <summary>State rows held in memory at a time.</summary>
+    private const int Step = 200;
+
+    private readonly TaskCompletionSource<long> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<long> Done => done.Task;
+
+    public override int Rows => int.MaxValue;
+
+    public override long Bytes => 0;
+
+    public override Action Apply(WriterConnection connection, long now)
+    {
+        var (key, name, count) = ("", "", 0L);
+        while (connection.StateAfter(key, name, Step) is { Count: > 0 } rows)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            foreach (var write in rows.Select(rewrite).OfType<RowWrite>())
+            {
+                connection.Apply(write, now);
+                count++;
+            }
+
+            (key, name) = (rows[^1].Key, rows[^1].Name);
+        }
+
+        return () => done.TrySetResult(count);
+    }
+
+    public override void Fail(Exception error) => done.TrySetException(error);
+}
+
 /// <summary>Throws the catalog away and makes it again from the stored state, in one transaction: readers see the old one until it is done.</summary>
 internal sealed class RebuildOp(Func<StoredRow, IEnumerable<Projection>> project, TimeProvider time, TimeSpan limit, CancellationToken cancellationToken) : WriteOp
 {

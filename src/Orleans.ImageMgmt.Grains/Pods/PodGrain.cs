@@ -9,7 +9,7 @@ namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>Owns the truth about one pod's copies. Not reentrant: one thing after another; reads interleave.</summary>
 [GrainType("pod")]
-internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors, Reporter reporter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
+internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache connectors, Reporter reporter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
 {
     private PodRecords records = null!;
     private readonly Dictionary<(VersionId, OperationId), int> shardOf = [];
@@ -312,7 +312,7 @@ internal sealed class PodGrain(TransferWorker worker, ConnectorCache connectors,
             return; // progress is asked for, not told
         }
 
-        if (copy.Role == CopyRole.Source || copy.State == CopyState.Deleted)
+        if (copy.Role == CopyRole.Source || copy.State is CopyState.Deleted or CopyState.Quarantined)
         {
             var version = GrainFactory.GetVersion(copy.Version);
             var standing = StandingOf(copy, null);

@@ -11,7 +11,7 @@ namespace Orleans.ImageMgmt.Grains;
 internal sealed record TransferJob(PodSpec Spec, Copy Copy, CopyStep Step);
 
 /// <summary>A job under way: its progress, and the means to stop it.</summary>
-internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TimeProvider time, DateTimeOffset startedAt) : ITransferObserver, IDisposable
+internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TransferCounters counters, TimeProvider time, DateTimeOffset startedAt) : ITransferObserver, IDisposable
 {
     private int chunksNeeded;
     private int chunksBefore;
@@ -65,6 +65,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Time
         trace.Staged(Job, chunk);
         Interlocked.Increment(ref chunksStaged);
         Interlocked.Add(ref bytesSent, length);
+        counters.Moved(length);
         Moved();
     }
 

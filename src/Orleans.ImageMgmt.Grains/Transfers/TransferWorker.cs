@@ -24,6 +24,7 @@ internal sealed class TransferWorker : IDisposable
     private readonly IGrainFactory grains;
     private readonly ConnectorCache connectors;
     private readonly ImageMgmtOptions options;
+    private readonly TransferCounters counters;
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
     private readonly TransferTrace trace;
@@ -31,9 +32,10 @@ internal sealed class TransferWorker : IDisposable
     private readonly ITimer watch;
     private readonly CancellationTokenSource stopping = new();
 
-    public TransferWorker(IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TimeProvider time, ILogger<TransferWorker> log)
+    public TransferWorker(IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log)
     {
-        (this.grains, this.connectors, this.options, this.time, this.log) = (grains, connectors, options, time, log);
+        (this.grains, this.connectors, this.options, this.counters, this.time, this.log) = (grains, connectors, options, counters, time, log);
+        counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SemaphoreSlim(options.TransfersPerSilo);
         watch = time.CreateTimer(_ => StopStalled(), null, WatchInterval, WatchInterval);
@@ -63,7 +65,7 @@ internal sealed class TransferWorker : IDisposable
             older = known;
         }
 
-        var transfer = new RunningTransfer(job, trace, time, time.GetUtcNow());
+        var transfer = new RunningTransfer(job, trace, counters, time, time.GetUtcNow());
         running[key] = transfer;
         using (ExecutionContext.SuppressFlow())
         {

@@ -1,3 +1,5 @@
+using Orleans.ImageMgmt.Domain;
+
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>Names of the authorization policies, one per role. Each role may do what the ones before it may.</summary>
@@ -16,4 +18,9 @@ internal static class Roles
     public const string Administrator = "administrator";
 
     public static IReadOnlyList<string> All { get; } = [Viewer, Operator, Publisher, Administrator];
+
+    public static string Of(Role role) => All[(int)role];
+
+    /// <summary>The roles that may do what this one may.</summary>
+    public static IEnumerable<string> From(string role) => All.SkipWhile(r => r != role);
 }

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -35,7 +34,8 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         try
         {
             var trust = SiloTrust.Open(settings.DataDirectory, settings.Trust, TimeProvider.System);
-            var host = settings.Http is null ? BuildQuiet(settings, store, trust, logging) : BuildWeb(settings, settings.Http, store, trust, logging);
+            var restored = await RestoreRecord.ReadAsync(store.Rows, cancellationToken);
+            var host = settings.Http is null ? BuildQuiet(settings, store, restored, trust, logging) : BuildWeb(settings, settings.Http, store, restored, trust, logging);
             await host.StartAsync(cancellationToken);
             return new EmbeddedHost(store, host, logging);
         }
@@ -48,18 +48,18 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     }
 
     /// <summary>The silo alone: nobody can reach it but this process.</summary>
-    private static IHost BuildQuiet(HostSettings settings, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
+    private static IHost BuildQuiet(HostSettings settings, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        AddService(builder, settings, store, trust, logging);
+        AddService(builder, settings, store, restored, trust, logging);
         return builder.Build();
     }
 
     /// <summary>The silo with its doors: HTTP, the dashboard, health. Nothing is mapped outside the locks.</summary>
-    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
+    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        AddService(builder, settings, store, trust, logging);
+        AddService(builder, settings, store, restored, trust, logging);
         builder.AddLocks(settings, http);
         builder.AddDoors(settings, http);
         builder.AddUpkeep(settings, store);
@@ -70,20 +70,20 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         return app;
     }
 
-    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store, SiloTrust trust, ILoggerFactory logging)
+    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         builder.Services.AddLogging(log => log.AddImgmt(settings));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         builder.Services.AddSingleton(settings.FaultLog);
         builder.UseOrleans(silo => silo
-            .UseLocalhostClustering(FreeLoopbackPort(), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
+            .UseLocalhostClustering(SiloLocks.FreePort(IPAddress.Loopback), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
             .Configure<EndpointOptions>(endpoints =>
             {
                 endpoints.AdvertisedIPAddress = IPAddress.Loopback;
-                endpoints.GatewayPort = 0; // the Orleans gateway has no login of its own: off
+                endpoints.GatewayPort = 0; // off unless Gateway:Listen says where
             })
-            .AddSiloLocks(trust, logging, TimeProvider.System)
-            .AddEmbedded(store)
+            .AddSiloLocks(trust, settings.Gateway, logging, TimeProvider.System)
+            .AddEmbedded(store, restored)
             .AddImageMgmt(settings.Options));
     }
 
@@ -93,14 +93,6 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         host.Dispose();
         await store.DisposeAsync();
         logging.Dispose();
-    }
-
-    /// <summary>The silo's own port: any free one on loopback, so that several services can live on one machine.</summary>
-    private static int FreeLoopbackPort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 }
 
@@ -112,6 +104,8 @@ internal sealed record HostSettings(string DataDirectory)
     public DurableOptions Store { get; init; } = new();
 
     public TrustOptions Trust { get; init; } = new();
+
+    public GatewayOptions Gateway { get; init; } = new();
 
     /// <summary>How HTTP is served; null: not at all (the demo).</summary>
     public HttpOptions? Http { get; init; }

@@ -84,7 +84,7 @@ internal static class ServeCommand
         await stopped.Task;
     }
 
-    private static string DefaultData() => Environment.GetEnvironmentVariable("IMGMT_DATA") is { Length: > 0 } chosen ? chosen
+    public static string DefaultData() => Environment.GetEnvironmentVariable("IMGMT_DATA") is { Length: > 0 } chosen ? chosen
         : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "imgmt");
 
     private sealed record Request(string Data, string? Config, string? Plan, bool ExitWhenDone, string[] Set);

@@ -16,13 +16,14 @@ internal sealed class SiloTrust
     private readonly string folder;
     private readonly TrustOptions options;
     private readonly TimeProvider time;
+    private readonly FileTrust? given;
     private PrivateTrust current;
-    private DateTime readAt;
 
     private SiloTrust(string folder, TrustOptions options, TimeProvider time)
     {
         (this.folder, this.options, this.time) = (folder, options, time);
-        current = options.AreFilesGiven ? ReadGiven() : ReadOwn();
+        given = options.AreFilesGiven ? ReadGiven() : null;
+        current = given?.Current() ?? ReadOwn();
     }
 
     /// <summary>The certificate of the authority, for those who call this silo.</summary>
@@ -37,11 +38,16 @@ internal sealed class SiloTrust
     {
         lock (gate)
         {
-            if (options.AreFilesGiven ? File.GetLastWriteTimeUtc(options.Certificate) != readAt : IsDue(current.Own))
+            if (given is not null)
+            {
+                return given.Current();
+            }
+
+            if (IsDue(current.Own))
             {
                 try
                 {
-                    current = options.AreFilesGiven ? ReadGiven() : ReadOwn();
+                    current = ReadOwn();
                 }
                 catch (TrustException)
                 {
@@ -76,7 +82,7 @@ internal sealed class SiloTrust
 
     private bool IsDue(X509Certificate2 own) => own.NotAfter - time.GetUtcNow() < PrivateAuthority.LeafLife / 3;
 
-    private PrivateTrust ReadGiven()
+    private FileTrust ReadGiven()
     {
         if (options.Authority.Length == 0 || options.Certificate.Length == 0 || options.Key.Length == 0)
         {
@@ -86,9 +92,8 @@ internal sealed class SiloTrust
         return Guarded(() =>
         {
             PrivateFiles.RequirePrivate(options.Key);
-            readAt = File.GetLastWriteTimeUtc(options.Certificate);
-            var trust = PrivateTrust.Read(options.Authority, options.Certificate, options.Key, time);
-            return trust.Check(trust.Own, CertificateKind.Silo, asServer: true) is { Name: null } no
+            var trust = new FileTrust(options.Authority, options.Certificate, options.Key, time);
+            return trust.Current().Check(trust.Current().Own, CertificateKind.Silo, asServer: true) is { Name: null } no
                 ? throw new TrustException($"The certificate {options.Certificate} cannot be this silo's: {no.Reason}.")
                 : trust;
         });

@@ -26,12 +26,7 @@ internal static class Health
     private static async Task<IResult> AnswerReadyAsync(Readiness readiness, CancellationToken cancellationToken) =>
         await readiness.WhyNotAsync(cancellationToken) is not { } reason
             ? Results.Text("ready\n")
-            : Results.Problem(
-                detail: reason.Message,
-                statusCode: StatusCodes.Status503ServiceUnavailable,
-                title: "The service cannot take work.",
-                type: Problem.TypePrefix + reason.Code,
-                extensions: new Dictionary<string, object?> { ["code"] = reason.Code, ["hint"] = reason.Hint });
+            : UpkeepProblem.Of(StatusCodes.Status503ServiceUnavailable, "The service cannot take work.", reason);
 }
 
 /// <summary>Whether the service can take work now: the silo is active, the store can be written, nobody has asked for the end.</summary>

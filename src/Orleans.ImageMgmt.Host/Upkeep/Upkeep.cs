@@ -1,5 +1,7 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.ImageMgmt.Grains.Durable;
 
 namespace Orleans.ImageMgmt.Host;
@@ -9,12 +11,23 @@ internal static class Upkeep
 {
     public static void AddUpkeep(this WebApplicationBuilder builder, HostSettings settings, EmbeddedStore store)
     {
-        builder.Services.AddSingleton(settings);
+        builder.Services.TryAddSingleton(settings);
         builder.Services.AddSingleton<Readiness>();
+        builder.Services.AddSingleton<Backups>();
+        builder.Services.AddSingleton<StatusReport>();
+        builder.Services.AddSingleton<RequestCounters>();
+        builder.Services.AddSingleton<Metrics>();
+        builder.Services.AddSingleton<SupportBundle>();
+        builder.Services.AddSingleton<IStartupFilter, RequestCounters.Filter>();
     }
 
     public static void MapUpkeep(this WebApplication app)
     {
+        _ = app.Services.GetRequiredService<Metrics>(); // counts from the start, not from the first question
         app.MapHealth();
+        app.MapStatus();
+        app.MapMetrics();
+        app.MapSupportBundle();
+        app.MapBackups();
     }
 }

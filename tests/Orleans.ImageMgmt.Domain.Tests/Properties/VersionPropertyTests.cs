@@ -19,6 +19,7 @@ public sealed class VersionPropertyTests
         Gen.Const<VersionCommand>(new VersionCommand.Enable()),
         Sequences.Operation.Select(VersionCommand (o) => new VersionCommand.BeginDelete(o)),
         Sequences.Pod.Select(VersionCommand (p) => new VersionCommand.CopyRemoved(p)),
+        Sequences.Pod.Select(VersionCommand (p) => new VersionCommand.CopyLost(p)),
         Gen.Const<VersionCommand>(new VersionCommand.CopyRemoved(Samples.Source)));
 
     [Fact]
@@ -40,11 +41,12 @@ public sealed class VersionPropertyTests
     });
 
     [Fact]
-    public void An_available_target_stays_available_until_the_version_is_deleted() => ForEachStep((before, _, after) =>
+    public void An_available_target_stays_available_until_the_version_is_deleted_or_its_copy_is_lost() => ForEachStep((before, step, after) =>
     {
         if (before.Delete is null && after.Delete is null && before.Import == after.Import)
         {
-            Assert.All(before.Targets.Where(t => t.Value == TargetOutcome.Available), t => Assert.Equal(TargetOutcome.Available, after.Targets.GetValueOrDefault(t.Key)));
+            var lost = (step as VersionCommand.CopyLost)?.Pod;
+            Assert.All(before.Targets.Where(t => t.Value == TargetOutcome.Available && t.Key != lost), t => Assert.Equal(TargetOutcome.Available, after.Targets.GetValueOrDefault(t.Key)));
         }
     });
 

@@ -105,6 +105,7 @@ internal static class MachineTable
         ContentDescription c => $"content({c.ContentDigest.Short()[..2]})",
         SourceRef s => s.Path,
         PublishOrder o => $"order({o.Operation})",
+        AccessToken t => $"{t.Name}:{t.Role}:{t.StatusAt(Samples.Now)}{(t.LastUsedAt is null ? "" : ":used")}{(t.ExpiryNotedAt is null ? "" : ":noted")}#{t.Hash.Short()[..2]}",
         PodSpec s => $"spec({s.Slots} slots)",
         TargetTotals t => $"{t.All}/{t.Available}/{t.Failed}/{t.Cancelled}",
         ShardTarget t => $"{t.Pod}:{t.Outcome}{(t.IsRetryAsked ? "!" : "")}",

@@ -57,6 +57,7 @@ public sealed class VersionTableTests
         new("BeginDelete", new VersionCommand.BeginDelete(new OperationId("del-1"))),
         new("CopyRemoved paris", new VersionCommand.CopyRemoved(Samples.Paris)),
         new("CopyRemoved oslo", new VersionCommand.CopyRemoved(Samples.Oslo)),
+        new("CopyLost paris", new VersionCommand.CopyLost(Samples.Paris)),
     ];
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed class HealthTests
     [Fact]
     public async Task A_store_that_cannot_be_written_makes_the_service_unready_with_the_reason_and_the_process_stays_live()
     {
-        await using var server = await UpkeepServer.StartAsync(root: null, "Store:BusyRetries=0", "Store:BusyTimeout=1s");
+        await using var server = await UpkeepServer.StartAsync("Store:BusyRetries=0", "Store:BusyTimeout=1s");
         await using (var other = new SqliteConnection($"Data Source={Path.Combine(server.Root, "data", "store.db")};Pooling=False"))
         {
             await other.OpenAsync(UpkeepServer.Stop);

@@ -28,7 +28,7 @@ public sealed partial class ReferenceTests
             Unit(entry),
             OptionText.WordsOf(entry) is { Count: > 0 } words ? words : null,
             Reason(entry))), Json) + "\n";
-        var path = Path.Combine(Root(), "silo-config", "reference.json");
+        var path = Path.Combine(Sources.Root, "silo-config", "reference.json");
         if (Environment.GetEnvironmentVariable("IMGMT_WRITE_REFERENCE") == "1")
         {
             File.WriteAllText(path, made);
@@ -40,7 +40,7 @@ public sealed partial class ReferenceTests
     [Fact]
     public void The_program_prints_the_committed_reference()
     {
-        Assert.Equal(File.ReadAllText(Path.Combine(Root(), "silo-config", "reference.json")), ConfigCommand.Reference());
+        Assert.Equal(File.ReadAllText(Path.Combine(Sources.Root, "silo-config", "reference.json")), ConfigCommand.Reference());
     }
 
     [Fact]
@@ -87,17 +87,6 @@ public sealed partial class ReferenceTests
         XElement element => element.Value,
         _ => "",
     };
-
-    private static string Root()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Orleans.ImageMgmt.sln")))
-        {
-            folder = Path.GetDirectoryName(folder)!;
-        }
-
-        return folder;
-    }
 
     private sealed record Row(string Key, string Default, string Unit, IReadOnlyList<string>? Words, string Reason);
 

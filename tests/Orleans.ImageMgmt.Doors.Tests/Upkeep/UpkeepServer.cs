@@ -17,13 +17,14 @@ internal sealed class UpkeepServer : IAsyncDisposable
 
     private readonly bool ownsRoot;
     private readonly EmbeddedHost host;
+    private bool isStopped;
 
-    private UpkeepServer(string root, bool ownsRoot, EmbeddedHost host)
+    private UpkeepServer(string root, string data, bool ownsRoot, EmbeddedHost host)
     {
         (Root, this.ownsRoot, this.host) = (root, ownsRoot, host);
         Address = new Uri(Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
         Http = new HttpClient { BaseAddress = Address, Timeout = Limit };
-        var token = Path.Combine(root, "data", "administrator.token");
+        var token = Path.Combine(root, data, "administrator.token");
         if (File.Exists(token))
         {
             Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", File.ReadAllText(token).Trim());
@@ -44,12 +45,28 @@ internal sealed class UpkeepServer : IAsyncDisposable
 
     public static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    public static async Task<UpkeepServer> StartAsync(string? root = null, params IReadOnlyList<string> settings)
+    public static Task<UpkeepServer> StartAsync(params IReadOnlyList<string> settings) =>
+        StartAsync(Directory.CreateTempSubdirectory("imgmt-upkeep-").FullName, "data", ownsRoot: true, settings);
+
+    /// <summary>Another server over the pods and sources of a root, with a data folder of its own; whoever made the root removes it.</summary>
+    public static Task<UpkeepServer> StartInAsync(string root, string data, params IReadOnlyList<string> settings) => StartAsync(root, data, ownsRoot: false, settings);
+
+    /// <summary>Waits until something is so, with a limit and a name.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> holds, string otherwise)
     {
-        var folder = root ?? Directory.CreateTempSubdirectory("imgmt-upkeep-").FullName;
+        var start = TimeProvider.System.GetTimestamp();
+        while (!await holds())
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < Limit, $"Not within {Limit.TotalSeconds:0} s: {otherwise}");
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, Stop);
+        }
+    }
+
+    private static async Task<UpkeepServer> StartAsync(string root, string data, bool ownsRoot, IReadOnlyList<string> settings)
+    {
         var host = await EmbeddedHost.StartAsync(
-            new HostSettings(Path.Combine(folder, "data")) { Http = new HttpOptions() }.With(["Http:Listen=http://127.0.0.1:0", "ImageMgmt:EnsureInterval=200ms", .. settings]), Stop);
-        return new UpkeepServer(folder, root is null, host);
+            new HostSettings(Path.Combine(root, data)) { Http = new HttpOptions() }.With(["Http:Listen=http://127.0.0.1:0", "ImageMgmt:EnsureInterval=200ms", .. settings]), Stop);
+        return new UpkeepServer(root, data, ownsRoot, host);
     }
 
     /// <summary>Connects a pod in a folder, the same for every server that lives in this root.</summary>
@@ -97,10 +114,19 @@ internal sealed class UpkeepServer : IAsyncDisposable
         return last!;
     }
 
+    public async Task StopAsync()
+    {
+        if (!isStopped)
+        {
+            isStopped = true;
+            Http.Dispose();
+            await host.DisposeAsync();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
-        Http.Dispose();
-        await host.DisposeAsync();
+        await StopAsync();
         if (ownsRoot)
         {
             Directory.Delete(Root, recursive: true);
