@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Orleans.ImageMgmt.Content;
 
 namespace Orleans.ImageMgmt.Grains.Durable;
 
@@ -46,26 +47,35 @@ internal static class StoreSchema
 
     public static int Newest => Steps.Length;
 
-    /// <summary>Brings the database to the newest schema, all steps in one transaction.</summary>
+    internal static IReadOnlyList<string> Known => Steps;
+
+    /// <summary>Brings the database to the newest schema, all steps in one transaction. A database that holds something is copied beside itself
+    /// first, as <c>store.db.schema-N.bak</c>, for the way back to the program that made it.</summary>
     /// <exception cref="StoreSchemaException">It is newer than this program.</exception>
-    public static void Install(SqliteConnection connection, string path, DateTimeOffset now)
+    /// <exception cref="StoreException">The copy cannot be made; nothing has changed.</exception>
+    public static void Install(SqliteConnection connection, string path, DateTimeOffset now) => Install(connection, path, now, Steps);
+
+    internal static void Install(SqliteConnection connection, string path, DateTimeOffset now, IReadOnlyList<string> steps)
     {
+        var found = Found(connection);
+        if (found > steps.Count)
+        {
+            throw new StoreSchemaException(
+                $"{path} has schema {found}; this program knows up to {steps.Count}. Run the program version that upgraded it, or restore the backup made before the upgrade.");
+        }
+
+        if (found > 0 && found < steps.Count)
+        {
+            KeepOld(path, found);
+        }
+
         DatabaseFile.Run(connection, "BEGIN IMMEDIATE");
         try
         {
             DatabaseFile.Run(connection, "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, installed INTEGER NOT NULL) STRICT");
-            var found = int.Parse(
-                DatabaseFile.Text(connection, "SELECT coalesce(max(version), 0) FROM schema_version")!,
-                System.Globalization.CultureInfo.InvariantCulture);
-            if (found > Newest)
+            for (var step = found; step < steps.Count; step++)
             {
-                throw new StoreSchemaException(
-                    $"{path} has schema {found}; this program knows up to {Newest}. Run the program version that upgraded it, or restore the backup made before the upgrade.");
-            }
-
-            for (var step = found; step < Newest; step++)
-            {
-                DatabaseFile.Run(connection, Steps[step]);
+                DatabaseFile.Run(connection, steps[step]);
                 DatabaseFile.Run(connection, $"INSERT INTO schema_version VALUES ({step + 1}, {now.ToUnixTimeMilliseconds()})");
             }
 
@@ -76,5 +86,21 @@ internal static class StoreSchema
             DatabaseFile.Run(connection, "ROLLBACK");
             throw;
         }
+    }
+
+    private static int Found(SqliteConnection connection) =>
+        DatabaseFile.Text(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'") is "0" ? 0 : int.Parse(
+            DatabaseFile.Text(connection, "SELECT coalesce(max(version), 0) FROM schema_version")!, System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Whole, read back and durable before the first step. One from an upgrade that was cut is of the same schema and is made again.</summary>
+    private static void KeepOld(string path, int schema)
+    {
+        var kept = $"{path}.schema-{schema}.bak";
+        var making = $"{kept}.making";
+        File.Delete(making);
+        DatabaseSnapshot.Take(path, making);
+        DatabaseSnapshot.Check(making);
+        File.Move(making, kept, overwrite: true);
+        SparseFile.FlushFolder(Path.GetDirectoryName(path)!);
     }
 }

@@ -65,6 +65,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.AddUpkeep(settings, store);
         var app = builder.Build();
         app.UseLocks();
+        app.UseDoors();
         app.MapDoors();
         app.MapUpkeep();
         return app;
@@ -72,6 +73,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
 
     private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
+        builder.Services.AddSystemd(); // tells systemd when the service is ready and when it ends; nothing where there is no systemd
         builder.Services.AddLogging(log => log.AddImgmt(settings));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         builder.Services.AddSingleton(settings.FaultLog);

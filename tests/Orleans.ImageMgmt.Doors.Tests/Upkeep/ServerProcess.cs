@@ -68,7 +68,7 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public async Task KillAsync()
     {
-        process.Kill();
+        process.Kill(entireProcessTree: true);
         await process.WaitForExitAsync(UpkeepServer.Stop);
         await output;
     }
@@ -77,7 +77,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     {
         if (!process.HasExited)
         {
-            process.Kill();
+            process.Kill(entireProcessTree: true);
         }
 
         await process.WaitForExitAsync(CancellationToken.None);
