@@ -10,6 +10,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <item><term>version</term><description><c>Win10POS/1.0</c></description></item>
 /// <item><term>pod</term><description><c>on-prem-pod-4</c></description></item>
 /// <item><term>publish</term><description>the operation's id</description></item>
+/// <item><term>request key</term><description>the operation's id</description></item>
 /// <item><term>publish shard</term><description>the operation's id, <c>/</c>, its number from 0</description></item>
 /// <item><term>tokens</term><description><c>all</c>: there is one</description></item>
 /// </list>
@@ -26,6 +27,8 @@ public static class GrainKeys
 
     public static IShardGrain GetShard(this IGrainFactory grains, OperationId operation, int shard) =>
         grains.GetGrain<IShardGrain>(string.Create(CultureInfo.InvariantCulture, $"{operation.Value}/{shard}"));
+
+    public static IRequestKeyGrain GetRequestKey(this IGrainFactory grains, OperationId operation) => grains.GetGrain<IRequestKeyGrain>(operation.Value);
 
     public static ITokensGrain GetTokens(this IGrainFactory grains) => grains.GetGrain<ITokensGrain>(AllTokens);
 

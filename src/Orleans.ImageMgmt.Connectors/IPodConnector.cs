@@ -41,6 +41,13 @@ public interface IPodConnector : IAsyncDisposable
     Task<ConnectorResult<InventoryPage>> InventoryAsync(string? cursor, int limit, CancellationToken cancellationToken);
 }
 
+/// <summary>For connectors whose probe leaves a mark on the pod, such as whose it is: tries the pod without leaving any.</summary>
+public interface ITrialProbe
+{
+    /// <summary>As <see cref="IPodConnector.ProbeAsync"/>, for a pod that is not connected and may never be.</summary>
+    Task<ConnectorResult<PodProbe>> TryProbeAsync(CancellationToken cancellationToken);
+}
+
 /// <summary>Makes connectors of one family.</summary>
 public interface IConnectorFactory
 {

@@ -94,6 +94,9 @@ public sealed record PodLabelsRequest
 /// <summary>A pod to be tried without connecting it.</summary>
 public sealed record ProbePodRequest
 {
+    /// <summary>The name that it has or shall have; a folder or library that belongs to a pod of another name is a fault.</summary>
+    public string? Pod { get; init; }
+
     /// <summary>What it can run, such as <c>filesystem</c>.</summary>
     public required string Family { get; init; }
 

@@ -8,12 +8,14 @@ namespace Orleans.ImageMgmt.Client;
 /// <param name="Pods">The targets by name, or null for all connected pods of the family at this moment.</param>
 /// <param name="Labels">Only pods that carry all these labels; empty = no selector. Not together with <paramref name="Pods"/>.</param>
 /// <param name="By">Who asks, from where and why.</param>
+/// <param name="Precondition">What the caller has seen of the version, or null.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PublishRequest)]
 public sealed record PublishRequest(
     [property: Id(0)] OperationId Operation,
     [property: Id(1)] IReadOnlyList<PodName>? Pods,
     [property: Id(2)] IReadOnlyDictionary<string, string> Labels,
-    [property: Id(3)] RequestedBy By);
+    [property: Id(3)] RequestedBy By,
+    [property: Id(4)] Precondition? Precondition = null);
 
 /// <summary>Keeps one version.</summary>
 [Alias(Aliases.VersionGrain)]
@@ -25,6 +27,10 @@ public interface IVersionGrain : IGrainWithStringKey
 
     [Alias("CancelImport"), OpenTo(CallerRoles.Operator)]
     Task<Reply<VersionStatus>> CancelImportAsync(OperationId operation, RequestedBy by);
+
+    /// <summary>A failed import is tried again from the same source.</summary>
+    [Alias("RetryImport"), OpenTo(CallerRoles.Operator)]
+    Task<Reply<VersionStatus>> RetryImportAsync(OperationId operation, RequestedBy by);
 
     [Alias("Get"), OpenTo(CallerRoles.Viewer)]
     Task<Version> GetAsync();
@@ -49,14 +55,14 @@ public interface IVersionGrain : IGrainWithStringKey
     Task CopyReportedAsync(CopyStanding standing);
 
     [Alias("Disable"), OpenTo(CallerRoles.Publisher)]
-    Task<Reply<VersionStatus>> DisableAsync(RequestedBy by);
+    Task<Reply<VersionStatus>> DisableAsync(RequestedBy by, Precondition? precondition = null);
 
     [Alias("Enable"), OpenTo(CallerRoles.Publisher)]
-    Task<Reply<VersionStatus>> EnableAsync(RequestedBy by);
+    Task<Reply<VersionStatus>> EnableAsync(RequestedBy by, Precondition? precondition = null);
 
     /// <summary>Removes every copy; answers once the intent is durable.</summary>
     [Alias("Delete"), OpenTo(CallerRoles.Publisher)]
-    Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by);
+    Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by, Precondition? precondition = null);
 
     /// <summary>Goes on with whatever is unfinished; harmless at any time.</summary>
     [Alias("Drive")]

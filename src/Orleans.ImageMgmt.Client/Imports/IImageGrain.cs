@@ -38,10 +38,14 @@ public interface IImageGrain : IGrainWithStringKey
     Task VersionChangedAsync(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision);
 
     [Alias("Disable"), OpenTo(CallerRoles.Publisher)]
-    Task<Reply<ImageStatus>> DisableAsync(RequestedBy by);
+    Task<Reply<ImageStatus>> DisableAsync(RequestedBy by, Precondition? precondition = null);
 
     [Alias("Enable"), OpenTo(CallerRoles.Publisher)]
-    Task<Reply<ImageStatus>> EnableAsync(RequestedBy by);
+    Task<Reply<ImageStatus>> EnableAsync(RequestedBy by, Precondition? precondition = null);
+
+    /// <summary>Removes every version with all its copies; answers once the intent is durable.</summary>
+    [Alias("Delete"), OpenTo(CallerRoles.Publisher)]
+    Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by, Precondition? precondition = null);
 
     /// <summary>Goes on with whatever is unfinished; harmless at any time.</summary>
     [Alias("Drive")]

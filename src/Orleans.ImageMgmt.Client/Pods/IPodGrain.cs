@@ -102,13 +102,17 @@ public interface IPodGrain : IGrainWithStringKey
 {
     /// <summary>Connects the pod, or changes how it is connected. The first probe follows at once.</summary>
     [Alias("Connect"), OpenTo(CallerRoles.Operator)]
-    Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by);
+    Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by, Precondition? precondition = null);
+
+    /// <summary>Gives the pod other labels.</summary>
+    [Alias("Relabel"), OpenTo(CallerRoles.Operator)]
+    Task<Reply<Pod>> RelabelAsync(IReadOnlyDictionary<string, string> labels, RequestedBy by, Precondition? precondition = null);
 
     [Alias("Drain"), OpenTo(CallerRoles.Operator)]
-    Task<Reply<Pod>> DrainAsync(RequestedBy by);
+    Task<Reply<Pod>> DrainAsync(RequestedBy by, Precondition? precondition = null);
 
     [Alias("Disconnect"), OpenTo(CallerRoles.Operator)]
-    Task<Reply<Pod>> DisconnectAsync(RequestedBy by);
+    Task<Reply<Pod>> DisconnectAsync(RequestedBy by, Precondition? precondition = null);
 
     [Alias("Get"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<PodView> GetAsync();

@@ -39,9 +39,9 @@ public interface IPublishGrain : IGrainWithStringKey
     [Alias("Cancel"), OpenTo(CallerRoles.Operator)]
     Task<Reply<OperationState>> CancelAsync(RequestedBy by);
 
-    /// <summary>Tries failed targets again.</summary>
+    /// <summary>Tries failed targets again: all, or one pod.</summary>
     [Alias("Retry"), OpenTo(CallerRoles.Operator)]
-    Task<Reply<OperationState>> RetryAsync(RequestedBy by);
+    Task<Reply<OperationState>> RetryAsync(RequestedBy by, PodName? pod = null);
 
     /// <summary>A shard tells its sums.</summary>
     [Alias("ShardChanged")]
@@ -57,10 +57,10 @@ public interface IPublishGrain : IGrainWithStringKey
 public interface IShardGrain : IGrainWithStringKey
 {
     [Alias("Drive")]
-    Task DriveAsync(PublishOrder order, int round);
+    Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null);
 
     [Alias("Cancel")]
-    Task CancelAsync(PublishOrder order, int round);
+    Task CancelAsync(PublishOrder order, int round, RetryScope? retries = null);
 
     /// <summary>A pod tells how its copy stands.</summary>
     [Alias("Report")]

@@ -93,6 +93,36 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
         return null;
     }
 
+    /// <summary>As <see cref="Check"/>, but claims nothing and leaves nothing; also whether it can be written.</summary>
+    public ConnectorFault? Look(FaultStage stage)
+    {
+        if (!Directory.Exists(folder))
+        {
+            return Fault(stage, FaultCause.Unreachable, "its folder is not there", "Mount the share or create the folder.");
+        }
+
+        if (mountExpected && !IsMount())
+        {
+            return Fault(stage, FaultCause.Unreachable, "nothing is mounted there, though 'expect-mount' names it", "Mount the share.");
+        }
+
+        var marker = FilesystemRecords.TryRead<DatastoreMarker>(MarkerPath);
+        if (marker is not null && marker.Pod != pod)
+        {
+            return Fault(stage, FaultCause.Misconfigured, $"it belongs to pod {marker.Pod}", "Give every pod a folder of its own.");
+        }
+
+        if (marker is null && Directory.Exists(Library))
+        {
+            return Fault(stage, FaultCause.Misconfigured, $"it holds a content library and no readable marker {MarkerName}", "Put the marker back from a backup, or move the library away.");
+        }
+
+        var path = Path.Combine(folder, $".imgmt-trial-{Guid.NewGuid():N}");
+        FilesystemRecords.WriteBytes(path, "probe"u8);
+        File.Delete(path);
+        return null;
+    }
+
     /// <summary>Writes, flushes and removes a tiny file: the only honest answer to "can it be written?".</summary>
     public void TryWrite()
     {

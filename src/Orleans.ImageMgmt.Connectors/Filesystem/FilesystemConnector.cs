@@ -4,7 +4,7 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Connectors;
 
 /// <summary>A pod whose datastores are folders. What each call does stands in the file named after it.</summary>
-internal sealed partial class FilesystemConnector : IPodConnector
+internal sealed partial class FilesystemConnector : IPodConnector, ITrialProbe
 {
     /// <summary>Written into receipts; the number rises when what a receipt proves changes.</summary>
     public const string Name = "filesystem/1";
@@ -40,6 +40,9 @@ internal sealed partial class FilesystemConnector : IPodConnector
 
     public Task<ConnectorResult<PodProbe>> ProbeAsync(CancellationToken cancellationToken) =>
         RunAsync(FaultStage.Probe, () => Task.FromResult(Probe()), cancellationToken);
+
+    public Task<ConnectorResult<PodProbe>> TryProbeAsync(CancellationToken cancellationToken) =>
+        RunAsync(FaultStage.Probe, () => Task.FromResult(TryProbe()), cancellationToken);
 
     public Task<ConnectorResult<SourcePage>> ListSourcesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         RunAsync(FaultStage.ListSources, () => Task.FromResult(gate.List(cursor, limit, cancellationToken)), cancellationToken);

@@ -53,6 +53,11 @@ public sealed record Image
 
     [Id(8)] public DateTimeOffset ChangedAt { get; init; }
 
+    /// <summary>The operation that removes the whole image.</summary>
+    [Id(9)] public OperationId? Delete { get; init; }
+
+    [Id(10)] public DateTimeOffset? DeleteBeganAt { get; init; }
+
     [JsonIgnore]
     public ImageStatus Status => ImageMachine.StatusOf(this);
 }
@@ -86,6 +91,9 @@ public abstract record ImageCommand
     public sealed record Disable : ImageCommand;
 
     public sealed record Enable : ImageCommand;
+
+    /// <summary>Remove every version with all its copies.</summary>
+    public sealed record BeginDelete(OperationId Operation) : ImageCommand;
 }
 
 public abstract record ImageEvent
@@ -105,6 +113,8 @@ public abstract record ImageEvent
     public sealed record WasDisabled : ImageEvent;
 
     public sealed record WasEnabled : ImageEvent;
+
+    public sealed record DeleteBegan(OperationId Operation) : ImageEvent;
 }
 
 public abstract record ImageStep
@@ -117,6 +127,9 @@ public abstract record ImageStep
 
     /// <summary>Hand these registered imports to their version grains; repeated until each is begun.</summary>
     public sealed record BeginVersions(IReadOnlyList<VersionEntry> Entries) : ImageStep;
+
+    /// <summary>Have these versions deleted; repeated until each says that it is gone.</summary>
+    public sealed record DeleteVersions(IReadOnlyList<VersionName> Versions) : ImageStep;
 }
 
 /// <summary>The rules of an image's life.</summary>
@@ -138,6 +151,7 @@ public static class ImageMachine
         var open = sound.Where(v => v.Status != VersionStatus.Disabled).ToList();
         return image switch
         {
+            { Delete: not null } => ImageStatus.Deleting,
             { IsDisabled: true } => ImageStatus.Disabled,
             _ when live.Any(v => v.IsUsable) => ImageStatus.Available,
             _ when staying.Count == 0 => ImageStatus.Deleting,
@@ -165,6 +179,7 @@ public static class ImageMachine
             })) : Nothing,
         ImageCommand.Disable => Missing(image) ?? (image.IsDisabled ? Nothing : Of(new ImageEvent.WasDisabled())),
         ImageCommand.Enable => Missing(image) ?? (image.IsDisabled ? Of(new ImageEvent.WasEnabled()) : Nothing),
+        ImageCommand.BeginDelete c => DecideDelete(image, c.Operation),
         _ => throw new NotSupportedException(command.ToString()),
     };
 
@@ -177,6 +192,7 @@ public static class ImageMachine
             ImageEvent.Registered e => changed with
             {
                 Exists = true, Family = e.Family, SourcePod = e.Pod, Description = e.Description, IsDisabled = false, CreatedAt = now,
+                Delete = null, DeleteBeganAt = null,
             },
             ImageEvent.VersionAdded e => changed with { Versions = [.. image.Versions.Where(v => v.Name != e.Entry.Name), e.Entry] },
             ImageEvent.VersionUpdated e => changed with { Versions = [.. image.Versions.Select(v => v.Name == e.Entry.Name ? e.Entry : v)] },
@@ -187,6 +203,7 @@ public static class ImageMachine
             },
             ImageEvent.WasDisabled => changed with { IsDisabled = true },
             ImageEvent.WasEnabled => changed with { IsDisabled = false },
+            ImageEvent.DeleteBegan e => changed with { Delete = e.Operation, DeleteBeganAt = now },
             _ => throw new NotSupportedException(happened.ToString()),
         };
     }
@@ -194,7 +211,13 @@ public static class ImageMachine
     public static ImageStep Next(Image image)
     {
         var waiting = image.Versions.Where(v => !v.IsBegun).ToList();
-        return waiting.Count == 0 ? new ImageStep.Rest() : new ImageStep.BeginVersions(waiting);
+        var doomed = image.Delete is null ? [] : image.Versions.Where(v => v.IsBegun && v.Status != VersionStatus.Deleted).Select(v => v.Name).ToList();
+        return (waiting.Count, doomed.Count) switch
+        {
+            (> 0, _) => new ImageStep.BeginVersions(waiting),
+            (_, > 0) => new ImageStep.DeleteVersions(doomed),
+            _ => new ImageStep.Rest(),
+        };
     }
 
     private static Decision<ImageEvent> DecideImport(Image image, ImageCommand.Import c)
@@ -205,6 +228,11 @@ public static class ImageMachine
         }
 
         var isNew = !image.Exists || StatusOf(image) == ImageStatus.Deleted || image.Versions.Count == 0;
+        if (!isNew && image.Delete is not null)
+        {
+            return Decision<ImageEvent>.Refuse("image.deleting", $"Image {image.Name} is being deleted.", "Wait until it is gone, or import it as another image.");
+        }
+
         if (!isNew && image.Family != c.Family)
         {
             return Decision<ImageEvent>.Refuse("image.family-mismatch",
@@ -236,6 +264,24 @@ public static class ImageMachine
         return isNew
             ? Decision<ImageEvent>.Of(new ImageEvent.Registered(c.Family, c.Pod, c.Description), added)
             : Of(added);
+    }
+
+    private static Decision<ImageEvent> DecideDelete(Image image, OperationId operation)
+    {
+        if (image.Delete is not null && StatusOf(image) != ImageStatus.Deleted)
+        {
+            return Nothing; // already being deleted
+        }
+
+        if (Missing(image) is { } missing)
+        {
+            return missing;
+        }
+
+        List<VersionName> busy = [.. image.Versions.Where(v => v.Status is VersionStatus.Importing or VersionStatus.Publishing or VersionStatus.Replicating).Select(v => v.Name)];
+        return busy.Count > 0
+            ? Decision<ImageEvent>.Refuse("image.busy", $"Of image {image.Name}, work goes on at version {string.Join(", ", busy)}.", "Cancel the open operations first, or wait for them.")
+            : Of(new ImageEvent.DeleteBegan(operation));
     }
 
     private static VersionEntry? Find(Image image, VersionName version) => image.Versions.FirstOrDefault(v => v.Name == version);

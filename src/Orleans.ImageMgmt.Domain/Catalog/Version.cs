@@ -129,6 +129,9 @@ public abstract record VersionCommand
 
     public sealed record CancelImport(OperationId Operation) : VersionCommand;
 
+    /// <summary>A failed import is tried again, from the same source.</summary>
+    public sealed record RetryImport(OperationId Operation) : VersionCommand;
+
     /// <summary>Publish, or go on with a publish that is retried.</summary>
     /// <param name="Operation">The publish.</param>
     /// <param name="Targets">Its frozen targets.</param>
@@ -170,6 +173,8 @@ public abstract record VersionEvent
     public sealed record ImportFailed(ConnectorFault Fault) : VersionEvent;
 
     public sealed record ImportCancelled : VersionEvent;
+
+    public sealed record ImportRetried : VersionEvent;
 
     public sealed record PublishBegan(OperationId Operation, IReadOnlyList<PodName> Targets) : VersionEvent;
 

@@ -34,6 +34,7 @@ public static class VersionMachine
         VersionCommand.Prepared c => IsImporting(version, c.Operation) ? Of(new VersionEvent.BecameComplete(c.Content, c.Receipt)) : Nothing,
         VersionCommand.PrepareFailed c => IsImporting(version, c.Operation) ? Of(new VersionEvent.ImportFailed(c.Fault)) : Nothing,
         VersionCommand.CancelImport c => IsImporting(version, c.Operation) ? Of(new VersionEvent.ImportCancelled()) : Nothing,
+        VersionCommand.RetryImport c => DecideRetryImport(version, c.Operation),
         VersionCommand.BeginPublish c => DecidePublish(version, c),
         VersionCommand.PublishStarted c => version.Unstarted.Any(u => u.Operation == c.Operation) ? Of(new VersionEvent.PublishStored(c.Operation)) : Nothing,
         VersionCommand.TargetsChanged c => DecideTargets(version, c.Operation, c.Outcomes, closes: false, wasCancelled: false),
@@ -67,6 +68,11 @@ public static class VersionMachine
             {
                 ImportState = OperationState.Cancelled,
                 Fault = new ConnectorFault(FaultStage.Prepare, FaultCause.Cancelled, "The import was cancelled.", "Import again when it is wanted."),
+            },
+            VersionEvent.ImportRetried => changed with
+            {
+                // A new generation: what the failed try may still do at the pod is about the past.
+                ImportState = OperationState.Running, Fault = null, Generation = version.Generation.Next(), ImportGeneration = version.Generation.Next(),
             },
             VersionEvent.PublishBegan e => changed with
             {
@@ -129,6 +135,17 @@ public static class VersionMachine
         return !version.Exists || version.IsDeleted || StatusOf(version) == VersionStatus.Failed && version.Content is null
             ? Of(new VersionEvent.ImportBegan(c.Operation, c.Family, c.Pod, c.Source, c.From, c.Description))
             : Decision<VersionEvent>.Refuse("version.exists", $"{version.Id} is already {Words.Shown(StatusOf(version))}.", "Choose another version name.");
+    }
+
+    private static Decision<VersionEvent> DecideRetryImport(Version version, OperationId operation)
+    {
+        if (version.Import != operation || version.Delete is not null || version.ImportState is OperationState.Succeeded or OperationState.Cancelled)
+        {
+            return Decision<VersionEvent>.Refuse("operation.not-now",
+                $"Import {operation} of {version.Id} cannot be tried again.", "Only an import that failed can; import again when the version is wanted.");
+        }
+
+        return version.ImportState == OperationState.Failed ? Of(new VersionEvent.ImportRetried()) : Nothing;
     }
 
     private static Decision<VersionEvent> DecidePublish(Version version, VersionCommand.BeginPublish c)

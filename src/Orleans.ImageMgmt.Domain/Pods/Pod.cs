@@ -53,6 +53,9 @@ public abstract record PodCommand
 
     public sealed record Connect(PodSpec Spec) : PodCommand;
 
+    /// <summary>Other labels, for selectors; how the pod is connected stays.</summary>
+    public sealed record Relabel(IReadOnlyDictionary<string, string> Labels) : PodCommand;
+
     public sealed record Probed : PodCommand;
 
     public sealed record ProbeFailed(ConnectorFault Fault) : PodCommand;
@@ -71,6 +74,8 @@ public abstract record PodEvent
     }
 
     public sealed record Connecting(PodSpec Spec) : PodEvent;
+
+    public sealed record Relabelled(IReadOnlyDictionary<string, string> Labels) : PodEvent;
 
     public sealed record Answered : PodEvent;
 
@@ -111,6 +116,7 @@ public static class PodMachine
     public static Decision<PodEvent> Decide(Pod pod, PodCommand command) => command switch
     {
         PodCommand.Connect c => DecideConnect(pod, c.Spec),
+        PodCommand.Relabel c => DecideRelabel(pod, c.Labels),
         PodCommand.Probed => pod.State == PodState.Disconnected ? Nothing : Of(new PodEvent.Answered()),
         PodCommand.ProbeFailed c => pod.State == PodState.Disconnected ? Nothing : Of(new PodEvent.DidNotAnswer(c.Fault)),
         PodCommand.Drain => DecideDrain(pod),
@@ -121,6 +127,7 @@ public static class PodMachine
     public static Pod Evolve(Pod pod, PodEvent happened, DateTimeOffset now, ProbePolicy policy) => happened switch
     {
         PodEvent.Connecting e => pod with { State = PodState.Connecting, Spec = e.Spec, FailedProbes = 0, ProbedAt = null, Fault = null, ChangedAt = now },
+        PodEvent.Relabelled e => pod with { Spec = pod.Spec! with { Labels = e.Labels }, ChangedAt = now },
         PodEvent.Answered => pod with
         {
             State = pod.State is PodState.Connecting or PodState.Unreachable ? PodState.Connected : pod.State,
@@ -190,6 +197,22 @@ public static class PodMachine
         return pod.State is PodState.Connected or PodState.Connecting && PodSpecRules.Same(pod.Spec!, spec)
             ? Nothing
             : Of(new PodEvent.Connecting(spec));
+    }
+
+    private static Decision<PodEvent> DecideRelabel(Pod pod, IReadOnlyDictionary<string, string> labels)
+    {
+        if (pod.Spec is not { } spec)
+        {
+            return Decision<PodEvent>.Refuse("pod.unknown", $"There is no pod {pod.Name}.", "List the pods to see which exist.");
+        }
+
+        var wanted = spec with { Labels = labels };
+        if (PodSpecRules.FaultsOf(wanted) is { Count: > 0 } faults)
+        {
+            return Decision<PodEvent>.Refuse("pod.invalid", $"Pod {pod.Name} cannot be labelled so: {string.Join("; ", faults)}.", "Correct the labels.");
+        }
+
+        return PodSpecRules.Same(spec, wanted) ? Nothing : Of(new PodEvent.Relabelled(labels));
     }
 
     private static Decision<PodEvent> DecideDrain(Pod pod) => pod.State switch

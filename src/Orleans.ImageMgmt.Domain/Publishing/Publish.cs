@@ -40,8 +40,27 @@ public sealed record Publish
 
     [Id(8)] public DateTimeOffset? EndedAt { get; init; }
 
+    /// <summary>What the retries were about, by round.</summary>
+    [Id(9)] public RetryScope Retries { get; init; } = RetryScope.None;
+
     [JsonIgnore]
     public TargetTotals Totals => Shards.Aggregate(default(TargetTotals), (sum, shard) => sum + shard);
+}
+
+/// <summary>Which targets were asked to be tried again in which round, so that a shard which slept through rounds opens those, and no others.</summary>
+/// <param name="AllRound">The last round in which everything that had failed was meant; 0 = never.</param>
+/// <param name="PodRounds">The last later round in which a pod was meant alone.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.RetryScope)]
+public sealed record RetryScope([property: Id(0)] int AllRound, [property: Id(1)] IReadOnlyDictionary<PodName, int> PodRounds)
+{
+    public static RetryScope None { get; } = new(0, new Dictionary<PodName, int>());
+
+    public RetryScope With(PodName? pod, int round) => pod is { } one
+        ? this with { PodRounds = new Dictionary<PodName, int>(PodRounds) { [one] = round } }
+        : new RetryScope(round, new Dictionary<PodName, int>());
+
+    /// <summary>Whether a pod was meant in a round after this one.</summary>
+    public bool Means(PodName pod, int after) => AllRound > after || (PodRounds.TryGetValue(pod, out var round) && round > after);
 }
 
 /// <summary>What a publish was asked to do; never changes.</summary>
@@ -72,7 +91,8 @@ public abstract record PublishCommand
     public sealed record Cancel : PublishCommand;
 
     /// <summary>Try failed targets again.</summary>
-    public sealed record Retry : PublishCommand;
+    /// <param name="Pod">This one, or null for all. Whether it failed is the asker's to know: only sums are kept here.</param>
+    public sealed record Retry(PodName? Pod = null) : PublishCommand;
 
     public sealed record VersionTold : PublishCommand;
 }
@@ -95,7 +115,7 @@ public abstract record PublishEvent
 
     public sealed record Ended(OperationState State) : PublishEvent;
 
-    public sealed record RetryBegan : PublishEvent;
+    public sealed record RetryBegan(PodName? Pod = null) : PublishEvent;
 
     public sealed record WasTold : PublishEvent;
 }
@@ -126,6 +146,20 @@ public static class PublishMachine
     public static IReadOnlyList<PodName> TargetsOf(PublishOrder order, int shard) =>
         [.. order.Targets.Skip(shard * Limits.PodsPerShard).Take(Limits.PodsPerShard)];
 
+    /// <summary>In which shard a pod is, or null when it is no target.</summary>
+    public static int? ShardOf(PublishOrder order, PodName pod)
+    {
+        for (var at = 0; at < order.Targets.Count; at++)
+        {
+            if (order.Targets[at] == pod)
+            {
+                return at / Limits.PodsPerShard;
+            }
+        }
+
+        return null;
+    }
+
     public static int ShardsOf(PublishOrder order) => (order.Targets.Count + Limits.PodsPerShard - 1) / Limits.PodsPerShard;
 
     public static Decision<PublishEvent> Decide(Publish publish, PublishCommand command) => command switch
@@ -151,13 +185,7 @@ public static class PublishMachine
             _ when publish.State.IsEnded() => NotNow(publish, "cancelled"),
             _ => Of(new PublishEvent.CancelBegan()),
         },
-        PublishCommand.Retry => publish switch
-        {
-            { State: OperationState.Failed or OperationState.PartiallySucceeded } => Of(new PublishEvent.RetryBegan()),
-            { State: OperationState.Running, IsCancelling: false } when publish.Totals.Failed > 0 => Of(new PublishEvent.RetryBegan()),
-            { State: OperationState.Running, IsCancelling: false } => Nothing,
-            _ => NotNow(publish, "retried"),
-        },
+        PublishCommand.Retry c => DecideRetry(publish, c.Pod),
         PublishCommand.VersionTold => publish.State.IsEnded() && !publish.IsTold ? Of(new PublishEvent.WasTold()) : Nothing,
         _ => throw new NotSupportedException(command.ToString()),
     };
@@ -174,10 +202,11 @@ public static class PublishMachine
         PublishEvent.WasResumed => publish with { State = OperationState.Running },
         PublishEvent.CancelBegan => publish with { IsCancelling = true, State = OperationState.Running },
         PublishEvent.Ended e => publish with { State = e.State, EndedAt = now, IsTold = false },
-        PublishEvent.RetryBegan => publish with
+        PublishEvent.RetryBegan e => publish with
         {
             State = OperationState.Running, EndedAt = null, IsTold = false, IsCancelling = false, Round = publish.Round + 1,
-            Shards = [.. publish.Shards.Select(s => s with { Failed = 0 })],
+            Retries = publish.Retries.With(e.Pod, publish.Round + 1),
+            Shards = [.. publish.Shards.Select((s, n) => s with { Failed = e.Pod is null ? 0 : ShardOf(publish.Order!, e.Pod.Value) == n ? s.Failed - 1 : s.Failed })],
         },
         PublishEvent.WasTold => publish with { IsTold = true },
         _ => throw new NotSupportedException(happened.ToString()),
@@ -197,6 +226,24 @@ public static class PublishMachine
 
         var open = Enumerable.Range(0, publish.Shards.Count).Where(n => publish.Shards[n].Open > 0).ToList();
         return publish.IsCancelling ? new PublishStep.CancelShards(open) : new PublishStep.DriveShards(open);
+    }
+
+    private static Decision<PublishEvent> DecideRetry(Publish publish, PodName? pod)
+    {
+        var isRunning = publish is { State: OperationState.Running, IsCancelling: false };
+        if (publish.Order is null || !(isRunning || publish.State is OperationState.Failed or OperationState.PartiallySucceeded))
+        {
+            return NotNow(publish, "retried");
+        }
+
+        var failed = pod is null ? publish.Totals.Failed : ShardOf(publish.Order, pod.Value) is { } shard ? publish.Shards[shard].Failed : 0;
+        return (failed, pod) switch
+        {
+            (> 0, _) => Of(new PublishEvent.RetryBegan(pod)),
+            (_, null) => Nothing,
+            _ => Decision<PublishEvent>.Refuse("operation.target-not-failed",
+                $"Pod {pod} is no failed target of operation {publish.Operation}.", "List the operation's targets to see how each stands."),
+        };
     }
 
     private static Decision<PublishEvent> DecideShard(Publish publish, PublishCommand.ShardChanged c)

@@ -38,11 +38,11 @@ public abstract record ShardCommand
     {
     }
 
-    /// <summary>Be at work on this slice; a higher round tries failed targets again.</summary>
-    public sealed record Drive(PublishOrder Order, int Round) : ShardCommand;
+    /// <summary>Be at work on this slice; a higher round tries failed targets again: those that the retries mean, or all where none are given.</summary>
+    public sealed record Drive(PublishOrder Order, int Round, RetryScope? Retries = null) : ShardCommand;
 
     /// <summary>Stop; the round is the publish's, so that the shard answers in it even when the cancel overtook the retry.</summary>
-    public sealed record Cancel(PublishOrder Order, int Round = 0) : ShardCommand;
+    public sealed record Cancel(PublishOrder Order, int Round = 0, RetryScope? Retries = null) : ShardCommand;
 
     /// <summary>A pod says how its copy stands.</summary>
     /// <param name="Pod">Which pod.</param>
@@ -64,7 +64,7 @@ public abstract record ShardEvent
 
     public sealed record Began(PublishOrder Order, int Round) : ShardEvent;
 
-    public sealed record RoundBegan(int Round) : ShardEvent;
+    public sealed record RoundBegan(int Round, RetryScope? Retries = null) : ShardEvent;
 
     public sealed record CancelBegan : ShardEvent;
 
@@ -93,9 +93,9 @@ public static class ShardMachine
     public static Decision<ShardEvent> Decide(Shard shard, ShardCommand command) => command switch
     {
         ShardCommand.Drive c when shard.Order is null => Of(new ShardEvent.Began(c.Order, c.Round)),
-        ShardCommand.Drive c => c.Round > shard.Round ? Of(new ShardEvent.RoundBegan(c.Round)) : Nothing,
+        ShardCommand.Drive c => c.Round > shard.Round ? Of(new ShardEvent.RoundBegan(c.Round, c.Retries)) : Nothing,
         ShardCommand.Cancel c when shard.Order is null => Decision<ShardEvent>.Of(new ShardEvent.Began(c.Order, c.Round), new ShardEvent.CancelBegan()),
-        ShardCommand.Cancel c when c.Round > shard.Round => Decision<ShardEvent>.Of(new ShardEvent.RoundBegan(c.Round), new ShardEvent.CancelBegan()),
+        ShardCommand.Cancel c when c.Round > shard.Round => Decision<ShardEvent>.Of(new ShardEvent.RoundBegan(c.Round, c.Retries), new ShardEvent.CancelBegan()),
         ShardCommand.Cancel => shard.IsCancelling ? Nothing : Of(new ShardEvent.CancelBegan()),
         ShardCommand.Reported c => DecideReported(shard, c),
         ShardCommand.Refused c => Find(shard, c.Pod) is { Outcome: TargetOutcome.Open } target
@@ -114,7 +114,7 @@ public static class ShardMachine
         {
             Round = e.Round,
             IsCancelling = false,
-            Targets = [.. shard.Targets.Select(t => t.Outcome == TargetOutcome.Failed ? t with { Outcome = TargetOutcome.Open, IsRetryAsked = true } : t)],
+            Targets = [.. shard.Targets.Select(t => t.Outcome == TargetOutcome.Failed && (e.Retries?.Means(t.Pod, shard.Round) ?? true) ? t with { Outcome = TargetOutcome.Open, IsRetryAsked = true } : t)],
         },
         ShardEvent.CancelBegan => shard with { IsCancelling = true },
         ShardEvent.TargetMoved e => shard with { Targets = [.. shard.Targets.Select(t => t.Pod == e.Target.Pod ? e.Target : t)] },

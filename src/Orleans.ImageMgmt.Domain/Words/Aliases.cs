@@ -54,6 +54,9 @@ public static class Aliases
     public const string StoreSchema = "im.StoreSchema";
     public const string StateSchema = "im.StateSchema";
     public const string PodSpec = "im.PodSpec";
+    public const string RetryScope = "im.RetryScope";
+    public const string Precondition = "im.Precondition";
+    public const string RequestKeyGrain = "im.RequestKeyGrain";
     public const string TokenName = "im.TokenName";
     public const string Token = "im.Token";
     public const string TokenSet = "im.TokenSet";

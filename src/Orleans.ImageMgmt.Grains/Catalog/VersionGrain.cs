@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Orleans.Concurrency;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Domain;
@@ -7,54 +6,6 @@ using Orleans.Runtime;
 using Version = Orleans.ImageMgmt.Domain.Version;
 
 namespace Orleans.ImageMgmt.Grains;
-
-internal sealed class StoredVersion : Recorded
-{
-    public Version? Version { get; init; }
-
-    /// <summary>Publishes whose grain has not confirmed its order yet: the order is durable here before anybody is told.</summary>
-    public IReadOnlyList<PublishOrder> Unconfirmed { get; init; } = [];
-
-    protected override IEnumerable<CatalogRow> Rows()
-    {
-        if (Version is not { Exists: true } version)
-        {
-            yield break;
-        }
-
-        var body = new VersionBody(version.Id, version.Status, version.IsUsable, version.Content, version.SourcePod, version.From, version.Generation,
-            TotalsOf(version), version.Fault, version.CreatedAt, version.Description);
-        yield return new CatalogRow(CatalogKind.Version, version.Id.Value, version.Id.Version.Value, version.Status.ToString(), version.CreatedAt, version.ChangedAt,
-            JsonSerializer.Serialize(body, StateJson.Options))
-        {
-            Sort = version.Id.Value,
-            Family = version.Family,
-            Image = version.Id.Image.Value,
-            Version = version.Id.Version.Value,
-        };
-        yield return new OperationBody(version.Import!.Value, OperationBody.Import, version.ImportState, version.Id, null,
-            version.ImportState == OperationState.Succeeded ? null : version.Fault).ToRow(version.CreatedAt, version.ChangedAt, !version.ImportState.IsEnded());
-        if (version.Delete is { } delete)
-        {
-            yield return new OperationBody(delete, OperationBody.Delete, version.IsDeleted ? OperationState.Succeeded : OperationState.Running, version.Id, null, null)
-                .ToRow(version.ChangedAt, version.ChangedAt, !version.IsDeleted);
-        }
-
-        foreach (var order in Unconfirmed)
-        {
-            // Until its own grain has stored it, so that a restart finds it.
-            yield return new OperationBody(order.Operation, OperationBody.Publish, OperationState.Accepted, version.Id, new TargetTotals(order.Targets.Count, 0, 0, 0), null)
-                .ToRow(version.ChangedAt, version.ChangedAt, isUnfinished: true);
-        }
-    }
-
-    private static TargetTotals TotalsOf(Version version) => new(version.Targets.Count, version.Targets.Values.Count(t => t == TargetOutcome.Available),
-        version.Targets.Values.Count(t => t == TargetOutcome.Failed), version.Targets.Values.Count(t => t == TargetOutcome.Cancelled));
-}
-
-/// <summary>A version as lists show it.</summary>
-public sealed record VersionBody(VersionId Id, VersionStatus Status, bool IsUsable, ContentDescription? Content, PodName? SourcePod, VersionName? From,
-    Generation Generation, TargetTotals Targets, ConnectorFault? Fault, DateTimeOffset CreatedAt, string Description);
 
 [GrainType("version"), Reentrant]
 internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds operations, ImageMgmtOptions options, GenerationFloor floor) : DrivenGrain, IVersionGrain
@@ -96,8 +47,11 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
             await GrainFactory.GetPod(source).CancelCopyAsync(Id, operation);
         }
 
-        return await CommandAsync(new VersionCommand.CancelImport(operation), by, "import.cancelled");
+        return await CommandAsync(new VersionCommand.CancelImport(operation), by, "import.cancelled", operation: operation);
     }
+
+    public Task<Reply<VersionStatus>> RetryImportAsync(OperationId operation, RequestedBy by) =>
+        AcceptAsync(() => CommandAsync(new VersionCommand.RetryImport(operation), by, "import.retry-accepted", operation: operation));
 
     public async Task<Reply<OperationId>> PublishAsync(PublishRequest request)
     {
@@ -128,7 +82,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         [
             Activity.Line(now, request.By, "publish.accepted", $"Publish {Id} to {targets.Value.Count} pods", Id, operation: request.Operation),
         ],
-        version => new PublishOrder(request.Operation, Id, version.Generation, version.Content!, version.SourcePod!.Value, targets.Value, request.By)));
+        version => new PublishOrder(request.Operation, Id, version.Generation, version.Content!, version.SourcePod!.Value, targets.Value, request.By), request.Precondition));
         if (refusal is null)
         {
             await ConfirmSoonAsync();
@@ -170,11 +124,13 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         }
     }
 
-    public Task<Reply<VersionStatus>> DisableAsync(RequestedBy by) => CommandAsync(new VersionCommand.Disable(), by, "version.disabled");
+    public Task<Reply<VersionStatus>> DisableAsync(RequestedBy by, Precondition? precondition = null) =>
+        CommandAsync(new VersionCommand.Disable(), by, "version.disabled", precondition);
 
-    public Task<Reply<VersionStatus>> EnableAsync(RequestedBy by) => CommandAsync(new VersionCommand.Enable(), by, "version.enabled");
+    public Task<Reply<VersionStatus>> EnableAsync(RequestedBy by, Precondition? precondition = null) =>
+        CommandAsync(new VersionCommand.Enable(), by, "version.enabled", precondition);
 
-    public async Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by)
+    public async Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by, Precondition? precondition = null)
     {
         if (Version.Delete == operation)
         {
@@ -186,7 +142,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
             return Reply.Refused<OperationId>(taken);
         }
 
-        var reply = await AcceptAsync(() => CommandAsync(new VersionCommand.BeginDelete(operation), by, "version.delete-accepted"));
+        var reply = await AcceptAsync(() => CommandAsync(new VersionCommand.BeginDelete(operation), by, "version.delete-accepted", precondition, operation));
         return reply.IsDone ? Reply.Of(Version.Delete ?? operation) : Reply.Refused<OperationId>(reply.Refusal);
     }
 
@@ -352,17 +308,18 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         }
     }
 
-    private async Task<Reply<VersionStatus>> CommandAsync(VersionCommand command, RequestedBy by, string action)
+    private async Task<Reply<VersionStatus>> CommandAsync(VersionCommand command, RequestedBy by, string action, Precondition? precondition = null, OperationId? operation = null)
     {
-        var refusal = await ApplyAsync(command, now => [Activity.Line(now, by, action, $"Version {Id}", Id)]);
+        var refusal = await ApplyAsync(command, now => [Activity.Line(now, by, action, $"Version {Id}", Id, operation: operation)], precondition: precondition);
         return refusal is null ? Reply.Of(Version.Status) : Reply.Refused<VersionStatus>(refusal);
     }
 
-    private Task<Refusal?> ApplyAsync(VersionCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Func<Version, PublishOrder>? order = null) =>
-        ApplyAsync([command], lines, order);
+    private Task<Refusal?> ApplyAsync(VersionCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Func<Version, PublishOrder>? order = null,
+        Precondition? precondition = null) => ApplyAsync([command], lines, order, precondition);
 
     /// <summary>Decides and stores; what changed is driven on.</summary>
-    private async Task<Refusal?> ApplyAsync(IEnumerable<VersionCommand> commands, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Func<Version, PublishOrder>? order = null)
+    private async Task<Refusal?> ApplyAsync(IEnumerable<VersionCommand> commands, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Func<Version, PublishOrder>? order = null,
+        Precondition? precondition = null)
     {
         Refusal? refusal = null;
         var isChanged = await ChangeAsync(cell, current =>
@@ -371,6 +328,12 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
             refusal = null;
             var before = current.Version ?? Unborn;
             var version = before;
+            refusal = Precondition.Check(precondition, RecordTags.Of(before), $"Version {Id}");
+            if (refusal is not null)
+            {
+                return null;
+            }
+
             foreach (var command in commands)
             {
                 var decision = VersionMachine.Decide(version, command);

@@ -31,21 +31,26 @@ public sealed record ActivityBody(string What, string Origin, string Reason);
 /// <param name="Operation">Its id.</param>
 /// <param name="Kind"><c>import</c>, <c>publish</c> or <c>delete</c>.</param>
 /// <param name="State">How it stands.</param>
-/// <param name="Version">What it is about.</param>
+/// <param name="Version">The version it is about; null for the deletion of a whole image.</param>
 /// <param name="Totals">Its targets in numbers, for a publish.</param>
 /// <param name="Fault">Why it failed, where it did.</param>
-public sealed record OperationBody(OperationId Operation, string Kind, OperationState State, VersionId Version, TargetTotals? Totals, ConnectorFault? Fault)
+/// <param name="Image">The image, where no version is named.</param>
+public sealed record OperationBody(OperationId Operation, string Kind, OperationState State, VersionId? Version, TargetTotals? Totals, ConnectorFault? Fault, ImageName? Image = null)
 {
     public const string Import = "import";
     public const string Publish = "publish";
     public const string Delete = "delete";
 
+    /// <summary>What it is about, for sentences.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string Subject => Version?.Value ?? Image?.Value ?? "";
+
     internal CatalogRow ToRow(DateTimeOffset created, DateTimeOffset changed, bool isUnfinished) =>
         new(CatalogKind.Operation, Operation.Value, Operation.Value, State.ToString(), created, changed, JsonSerializer.Serialize(this, StateJson.Options))
         {
             Sort = CatalogRow.Chronological(created),
-            Image = Version.Image.Value,
-            Version = Version.Version.Value,
+            Image = (Version?.Image ?? Image)?.Value,
+            Version = Version?.Version.Value,
             Unfinished = isUnfinished,
         };
 }

@@ -77,12 +77,18 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
 
     private async Task ResumeAsync(OperationBody operation)
     {
-        if (operation.Kind == OperationBody.Import)
+        if (operation.Version is not { } version)
         {
-            await grains.GetImage(operation.Version.Image).DriveAsync(); // accepted, perhaps not handed to the version yet
+            await grains.GetImage(operation.Image!.Value).DriveAsync(); // the deletion of a whole image
+            return;
         }
 
-        await grains.GetVersion(operation.Version).DriveAsync();
+        if (operation.Kind == OperationBody.Import)
+        {
+            await grains.GetImage(version.Image).DriveAsync(); // accepted, perhaps not handed to the version yet
+        }
+
+        await grains.GetVersion(version).DriveAsync();
         if (operation.Kind == OperationBody.Publish)
         {
             await grains.GetPublish(operation.Operation).DriveAsync();

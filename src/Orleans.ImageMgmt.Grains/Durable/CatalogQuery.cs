@@ -22,6 +22,12 @@ public sealed record CatalogQuery(CatalogKind Kind)
     /// <summary>The name begins with this, upper and lower case told apart.</summary>
     public string? NamePrefix { get; init; }
 
+    /// <summary>Labels that a pod's row must all carry.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The kind of operation that an operation's row is about.</summary>
+    public string? OperationKind { get; init; }
+
     /// <summary>From the end of the order: newest first where rows sort by time.</summary>
     public bool Descending { get; init; }
 

@@ -121,6 +121,7 @@ public sealed class CatalogReader
             command.Parameters.AddWithValue("$prefix", prefix);
         }
 
+        FilterBody(command, where, query);
         var (beyond, order) = query.Descending ? ("<", "DESC") : (">", "ASC");
         if (query.After is { } after)
         {
@@ -142,6 +143,25 @@ public sealed class CatalogReader
 
         rows.RemoveAt(query.Limit);
         return new CatalogPage(rows, new CatalogCursor(rows[^1].Sort, rows[^1].Key));
+    }
+
+    /// <summary>What is no column: read out of the row's JSON.</summary>
+    private static void FilterBody(SqliteCommand command, StringBuilder where, CatalogQuery query)
+    {
+        if (query.OperationKind is { } kind)
+        {
+            where.Append(" AND json_extract(body, '$.kind') = $operationKind");
+            command.Parameters.AddWithValue("$operationKind", kind);
+        }
+
+        var number = 0;
+        foreach (var (key, value) in query.Labels)
+        {
+            where.Append(System.Globalization.CultureInfo.InvariantCulture,
+                $" AND EXISTS (SELECT 1 FROM json_each(body, '$.labels') WHERE json_each.key = $labelKey{number} AND json_each.value = $labelValue{number})");
+            command.Parameters.AddWithValue($"$labelKey{number}", key);
+            command.Parameters.AddWithValue($"$labelValue{number++}", value);
+        }
     }
 
     private static void Filter(SqliteCommand command, StringBuilder where, string column, string? value)

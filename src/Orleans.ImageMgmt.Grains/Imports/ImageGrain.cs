@@ -11,15 +11,26 @@ internal sealed class StoredImage : Recorded
 {
     public Image? Image { get; init; }
 
-    protected override IEnumerable<CatalogRow> Rows() => Image is not { Exists: true } image ? [] :
-    [
-        new(CatalogKind.Image, image.Name.Value, image.Name.Value, image.Status.ToString(), image.CreatedAt, image.ChangedAt,
+    protected override IEnumerable<CatalogRow> Rows()
+    {
+        if (Image is not { Exists: true } image)
+        {
+            yield break;
+        }
+
+        yield return new CatalogRow(CatalogKind.Image, image.Name.Value, image.Name.Value, image.Status.ToString(), image.CreatedAt, image.ChangedAt,
             JsonSerializer.Serialize(new ImageBody(image.Name, image.Status, image.Family, image.SourcePod, image.Description, image.Versions.Count, image.CreatedAt), StateJson.Options))
         {
             Family = image.Family,
             Image = image.Name.Value,
-        },
-    ];
+        };
+        if (image is { Delete: { } delete, DeleteBeganAt: { } began })
+        {
+            var totals = new TargetTotals(image.Versions.Count, image.Versions.Count(v => v.Status == VersionStatus.Deleted), 0, 0);
+            var state = image.Status == ImageStatus.Deleted ? OperationState.Succeeded : OperationState.Running;
+            yield return new OperationBody(delete, OperationBody.Delete, state, null, totals, null, image.Name).ToRow(began, image.ChangedAt, !state.IsEnded());
+        }
+    }
 }
 
 /// <summary>An image as lists show it.</summary>
@@ -87,13 +98,37 @@ internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions optio
         }
     }
 
-    public Task<Reply<ImageStatus>> DisableAsync(RequestedBy by) => ChangeAsync(new ImageCommand.Disable(), by, "image.disabled");
+    public Task<Reply<ImageStatus>> DisableAsync(RequestedBy by, Precondition? precondition = null) =>
+        ChangeAsync(new ImageCommand.Disable(), by, "image.disabled", precondition);
 
-    public Task<Reply<ImageStatus>> EnableAsync(RequestedBy by) => ChangeAsync(new ImageCommand.Enable(), by, "image.enabled");
+    public Task<Reply<ImageStatus>> EnableAsync(RequestedBy by, Precondition? precondition = null) =>
+        ChangeAsync(new ImageCommand.Enable(), by, "image.enabled", precondition);
+
+    public async Task<Reply<OperationId>> DeleteAsync(OperationId operation, RequestedBy by, Precondition? precondition = null)
+    {
+        if (Image.Delete == operation)
+        {
+            return Reply.Of(operation); // the same request again, perhaps after it was done
+        }
+
+        if (await operations.RefuseOtherAsync(operation, OperationBody.Delete, null, Image.Name) is { } taken)
+        {
+            return Reply.Refused<OperationId>(taken);
+        }
+
+        var reply = await AcceptAsync(() => ChangeAsync(new ImageCommand.BeginDelete(operation), by, "image.delete-accepted", precondition, operation));
+        return reply.IsDone ? Reply.Of(Image.Delete ?? operation) : Reply.Refused<OperationId>(reply.Refusal);
+    }
 
     protected override async Task<TimeSpan?> DriveOnceAsync()
     {
         await AskVersionsAsync();
+        if (ImageMachine.Next(Image) is ImageStep.DeleteVersions doomed)
+        {
+            await DeleteVersionsAsync(doomed.Versions);
+            return options.EnsureInterval; // each version tells when it is gone; what it refused it is asked again
+        }
+
         if (ImageMachine.Next(Image) is not ImageStep.BeginVersions step)
         {
             return null;
@@ -114,6 +149,19 @@ internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions optio
         }
 
         return TimeSpan.Zero;
+    }
+
+    private async Task DeleteVersionsAsync(IReadOnlyList<VersionName> versions)
+    {
+        var (operation, image) = (Image.Delete!.Value, Image.Name);
+        foreach (var version in versions.Select(v => new VersionId(image, v)))
+        {
+            var reply = await GrainFactory.GetVersion(version).DeleteAsync(OperationIds.PartOf(operation, version), Activity.Service);
+            if (reply.Refusal is { Code: "version.unknown" })
+            {
+                await ApplyAsync(new ImageCommand.VersionChanged(version.Version, VersionStatus.Deleted, false), _ => []); // it never came to be
+            }
+        }
     }
 
     /// <summary>Once after an activation: a version that moved on while a crash kept it from telling tells again.</summary>
@@ -145,13 +193,13 @@ internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions optio
         ]);
     }
 
-    private async Task<Reply<ImageStatus>> ChangeAsync(ImageCommand command, RequestedBy by, string action)
+    private async Task<Reply<ImageStatus>> ChangeAsync(ImageCommand command, RequestedBy by, string action, Precondition? precondition, OperationId? operation = null)
     {
-        var refusal = await ApplyAsync(command, now => [Activity.Line(now, by, action, $"Image {Image.Name}", image: Image.Name)]);
+        var refusal = await ApplyAsync(command, now => [Activity.Line(now, by, action, $"Image {Image.Name}", image: Image.Name, operation: operation)], precondition);
         return refusal is null ? Reply.Of(Image.Status) : Reply.Refused<ImageStatus>(refusal);
     }
 
-    private async Task<Refusal?> ApplyAsync(ImageCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines)
+    private async Task<Refusal?> ApplyAsync(ImageCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Precondition? precondition = null)
     {
         Refusal? refusal = null;
         await ChangeAsync(cell, current =>
@@ -159,8 +207,8 @@ internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions optio
             var now = Now;
             var image = current.Image ?? ImageMachine.Initial(GrainKeys.ImageOf(this.GetPrimaryKeyString()));
             var decision = ImageMachine.Decide(image, command);
-            refusal = decision.Refusal;
-            return decision.Events.Count == 0 ? null : new StoredImage
+            refusal = Precondition.Check(precondition, RecordTags.Of(image), $"Image {image.Name}") ?? decision.Refusal;
+            return refusal is not null || decision.Events.Count == 0 ? null : new StoredImage
             {
                 Image = decision.Events.Aggregate(image, (i, e) => ImageMachine.Evolve(i, e, now)),
                 UnknownFields = current.UnknownFields,

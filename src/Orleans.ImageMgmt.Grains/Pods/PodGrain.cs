@@ -41,14 +41,14 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         return Task.CompletedTask;
     }
 
-    public async Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by)
+    public async Task<Reply<Pod>> ConnectAsync(PodSpec spec, RequestedBy by, Precondition? precondition = null)
     {
         if (connectors.Get(spec) is ConnectorResult<IPodConnector>.Failed(var fault))
         {
             return Reply.Refused<Pod>("pod.invalid", fault.Detail, fault.NextStep);
         }
 
-        var reply = await ChangePodAsync(new PodCommand.Connect(spec), by, "pod.connected");
+        var reply = await ChangePodAsync(new PodCommand.Connect(spec), by, "pod.connected", precondition);
         if (reply is { IsDone: true, Value.State: PodState.Connecting })
         {
             probedAt = null; // what is known was known with the old settings
@@ -58,12 +58,15 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         return reply;
     }
 
-    public Task<Reply<Pod>> DrainAsync(RequestedBy by) => ChangePodAsync(new PodCommand.Drain(), by, "pod.draining");
+    public Task<Reply<Pod>> RelabelAsync(IReadOnlyDictionary<string, string> labels, RequestedBy by, Precondition? precondition = null) =>
+        ChangePodAsync(new PodCommand.Relabel(labels), by, "pod.relabelled", precondition);
 
-    public async Task<Reply<Pod>> DisconnectAsync(RequestedBy by)
+    public Task<Reply<Pod>> DrainAsync(RequestedBy by, Precondition? precondition = null) => ChangePodAsync(new PodCommand.Drain(), by, "pod.draining", precondition);
+
+    public async Task<Reply<Pod>> DisconnectAsync(RequestedBy by, Precondition? precondition = null)
     {
         await RefreshAsync();
-        return await ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count(c => c.State != CopyState.Deleting)), by, "pod.disconnected");
+        return await ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count(c => c.State != CopyState.Deleting)), by, "pod.disconnected", precondition);
     }
 
     public Task<PodView> GetAsync() => Task.FromResult(new PodView(Pod, [.. records.Moving.Select(ViewOf)]));
@@ -330,11 +333,11 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         }
     }
 
-    private async Task<Reply<Pod>> ChangePodAsync(PodCommand command, RequestedBy by, string action)
+    private async Task<Reply<Pod>> ChangePodAsync(PodCommand command, RequestedBy by, string action, Precondition? precondition)
     {
         await RefreshAsync();
         var decision = PodMachine.Decide(records.Pod, command);
-        if (decision.Refusal is { } refusal)
+        if ((Precondition.Check(precondition, RecordTags.Of(records.Pod), $"Pod {Name}") ?? decision.Refusal) is { } refusal)
         {
             return Reply.Refused<Pod>(refusal);
         }

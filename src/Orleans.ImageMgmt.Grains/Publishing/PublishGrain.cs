@@ -58,18 +58,24 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
     public Task<Reply<OperationState>> CancelAsync(RequestedBy by) => CommandAsync(new PublishCommand.Cancel(), by, "publish.cancel-accepted");
 
-    public Task<Reply<OperationState>> RetryAsync(RequestedBy by) => books.PassAsync(async () =>
+    public Task<Reply<OperationState>> RetryAsync(RequestedBy by, PodName? pod = null) => books.PassAsync(async () =>
     {
         var publish = Publish;
-        if (PublishMachine.Decide(publish, new PublishCommand.Retry()).Refusal is { } early)
+        if (PublishMachine.Decide(publish, new PublishCommand.Retry(pod)).Refusal is { } early)
         {
             return Reply.Refused<OperationState>(early);
+        }
+
+        // Only the shard knows whether this very pod failed.
+        if (pod is { } one && !(await OutcomesAsync(publish)).Contains(new(one, TargetOutcome.Failed)))
+        {
+            return Reply.Refused<OperationState>("operation.target-not-failed", $"Pod {one} is no failed target of operation {Id}.", "List the operation's targets to see how each stands.");
         }
 
         if (publish.State.IsEnded())
         {
             // The version opens its books again first: it must not hear outcomes of a publish that it holds for closed.
-            var failed = (await OutcomesAsync(publish)).Where(o => o.Value == TargetOutcome.Failed).Select(o => o.Key).ToList();
+            var failed = (await OutcomesAsync(publish)).Where(o => o.Value == TargetOutcome.Failed && (pod ?? o.Key) == o.Key).Select(o => o.Key).ToList();
             var reopened = await GrainFactory.GetVersion(publish.Order!.Version).ReopenPublishAsync(Id, failed, publish.Order.Generation);
             if (!reopened.IsDone)
             {
@@ -77,7 +83,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
             }
         }
 
-        return await AcceptAsync(() => CommandAsync(new PublishCommand.Retry(), by, "publish.retry-accepted"));
+        return await AcceptAsync(() => CommandAsync(new PublishCommand.Retry(pod), by, "publish.retry-accepted"));
     });
 
     public Task ShardChangedAsync(int shard, TargetTotals totals, int round)
@@ -123,8 +129,8 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
     private Task AskAsync(Publish publish) => PublishMachine.Next(publish) switch
     {
-        PublishStep.DriveShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(publish.Order!, publish.Round))),
-        PublishStep.CancelShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(publish.Order!, publish.Round))),
+        PublishStep.DriveShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(publish.Order!, publish.Round, publish.Retries))),
+        PublishStep.CancelShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(publish.Order!, publish.Round, publish.Retries))),
         var step => throw new NotSupportedException(step.ToString()),
     };
 

@@ -39,17 +39,17 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
         await cell.ReadAsync();
     }
 
-    public async Task DriveAsync(PublishOrder order, int round)
+    public async Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null)
     {
-        await ApplyAsync([new ShardCommand.Drive(order, round)]);
+        await ApplyAsync([new ShardCommand.Drive(order, round, retries)]);
         isAsked = true;
         publishKnows = null; // it asks: tell it again
         Poke();
     }
 
-    public async Task CancelAsync(PublishOrder order, int round)
+    public async Task CancelAsync(PublishOrder order, int round, RetryScope? retries = null)
     {
-        await ApplyAsync([new ShardCommand.Cancel(order, round)]);
+        await ApplyAsync([new ShardCommand.Cancel(order, round, retries)]);
         isAsked = true;
         publishKnows = null;
         Poke();

@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.ImageMgmt.Api;
 
 namespace Orleans.ImageMgmt.Host;
 
@@ -7,9 +9,24 @@ internal static class Doors
 {
     public static void AddDoors(this WebApplicationBuilder builder, HostSettings settings, HttpOptions http)
     {
+        builder.Services.ConfigureHttpJsonOptions(json => ImageMgmtJson.Apply(json.SerializerOptions));
+        builder.Services.AddSingleton<OperationReader>();
+        builder.Services.AddSingleton<OperationFeeds>();
+        builder.Services.AddSingleton<Accepting>();
+        builder.Services.AddSingleton<PodDoors>();
+        builder.Services.AddSingleton<ImageDoors>();
+        builder.Services.AddSingleton<VersionDoors>();
+        builder.Services.AddSingleton<OperationDoors>();
     }
+
+    /// <summary>Right behind the locks, so that what goes wrong in any endpoint is answered in one way.</summary>
+    public static void UseDoors(this WebApplication app) => app.UseMiddleware<ProblemMiddleware>();
 
     public static void MapDoors(this WebApplication app)
     {
+        app.Services.GetRequiredService<PodDoors>().Map(app);
+        app.Services.GetRequiredService<ImageDoors>().Map(app);
+        app.Services.GetRequiredService<VersionDoors>().Map(app);
+        app.Services.GetRequiredService<OperationDoors>().Map(app);
     }
 }

@@ -72,6 +72,15 @@ internal sealed class HttpOptions
     /// <summary>How long a browser stays signed in. Default: 8 h: a working day.</summary>
     public TimeSpan SessionLifetime { get; set; } = TimeSpan.FromHours(8);
 
+    /// <summary>How often an event stream says that it is alive when nothing happens. Default: 15 s.</summary>
+    public TimeSpan EventHeartbeat { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Uploads that may be open at once on one pod. Default: 16: each reserves its room.</summary>
+    public int UploadsPerPod { get; set; } = 16;
+
+    /// <summary>How long an open upload waits for its next bytes before it is thrown away. Default: 24 h: a link may be down for a night.</summary>
+    public TimeSpan UploadIdle { get; set; } = TimeSpan.FromHours(24);
+
     /// <summary>Every fault of these settings, in one sentence each, beginning with the name of the option; empty when they are good.</summary>
     public IReadOnlyList<string> Faults()
     {
@@ -98,6 +107,9 @@ internal sealed class HttpOptions
         Within(faults, nameof(BurstSeconds), BurstSeconds, 1, 60);
         Within(faults, nameof(TokenRefresh), TokenRefresh, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1));
         Within(faults, nameof(SessionLifetime), SessionLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(30));
+        Within(faults, nameof(EventHeartbeat), EventHeartbeat, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(30)); // a client waits 60 s for a sign of life
+        Within(faults, nameof(UploadsPerPod), UploadsPerPod, 1, 1_000);
+        Within(faults, nameof(UploadIdle), UploadIdle, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30));
         return faults;
     }
 

@@ -65,6 +65,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.AddUpkeep(settings, store);
         var app = builder.Build();
         app.UseLocks();
+        app.UseDoors();
         app.MapDoors();
         app.MapUpkeep();
         return app;

@@ -30,7 +30,7 @@ internal sealed class SupportBundle(HostSettings settings, StatusReport report, 
         await AddAsync(zip, "machine.json", JsonSerializer.Serialize(Machine(), Json), stop);
         await AddAsync(zip, "operations.json", JsonSerializer.Serialize(
             (await store.Catalog.ListUnfinishedOperationsAsync(null, RowLimit, stop)).Select(row => row.Read<OperationBody>())
-                .Select(o => new { operation = o.Operation.Value, o.Kind, state = o.State.ToString(), version = o.Version.Value, o.Totals, fault = o.Fault?.ToString() }), Json), stop);
+                .Select(o => new { operation = o.Operation.Value, o.Kind, state = o.State.ToString(), about = o.Subject, o.Totals, fault = o.Fault?.ToString() }), Json), stop);
         await AddAsync(zip, "pods.json", JsonSerializer.Serialize(
             (await store.Catalog.ListPodsAsync(null, RowLimit, stop)).Rows.Select(row => row.Read<PodBody>())
                 .Select(p => new { pod = p.Name.Value, state = p.State.ToString(), p.Family, p.Slots, fault = p.Fault?.ToString() }), Json), stop);

@@ -41,6 +41,8 @@ public sealed class ImageTableTests
         new("Failed", With(Entry(VersionName.First, VersionStatus.Failed))),
         new("Disabled", With(Entry(VersionName.First, VersionStatus.Available, isUsable: true)) with { IsDisabled = true }),
         new("Deleting", With(Entry(VersionName.First, VersionStatus.Deleting))),
+        new("Deleting, the whole image", With(Entry(VersionName.First, VersionStatus.Available, isUsable: true)) with { Delete = new OperationId("del-1") }),
+        new("Deleted, the whole image", With(Entry(VersionName.First, VersionStatus.Deleted)) with { Delete = new OperationId("del-1") }),
         new("Deleted", With(Entry(VersionName.First, VersionStatus.Deleted))),
     ];
 
@@ -62,6 +64,7 @@ public sealed class ImageTableTests
         new("VersionChanged 9.9", new ImageCommand.VersionChanged(new VersionName("9.9"), VersionStatus.Available, true)),
         new("Disable", new ImageCommand.Disable()),
         new("Enable", new ImageCommand.Enable()),
+        new("BeginDelete", new ImageCommand.BeginDelete(new OperationId("del-1"))),
     ];
 
     private static Image With(params VersionEntry[] entries) => ImageMachine.Initial(Samples.Id.Image) with

@@ -108,6 +108,7 @@ internal static class MachineTable
         AccessToken t => $"{t.Name}:{t.Role}:{t.StatusAt(Samples.Now)}{(t.LastUsedAt is null ? "" : ":used")}{(t.ExpiryNotedAt is null ? "" : ":noted")}#{t.Hash.Short()[..2]}",
         PodSpec s => $"spec({s.Slots} slots)",
         TargetTotals t => $"{t.All}/{t.Available}/{t.Failed}/{t.Cancelled}",
+        RetryScope r => $"all@{r.AllRound}{string.Concat(r.PodRounds.Select(p => $"+{p.Key}@{p.Value}"))}",
         ShardTarget t => $"{t.Pod}:{t.Outcome}{(t.IsRetryAsked ? "!" : "")}",
         UnstartedPublish u => $"{u.Operation}@{u.Generation}",
         VersionEntry v => $"{v.Name}:{v.Status}{(v.IsBegun ? "" : "?")}",

@@ -54,6 +54,8 @@ public sealed class PublishTableTests
         new("Resume", new PublishCommand.Resume()),
         new("Cancel", new PublishCommand.Cancel()),
         new("Retry", new PublishCommand.Retry()),
+        new("Retry, paris alone", new PublishCommand.Retry(Samples.Paris)),
+        new("Retry, a stranger", new PublishCommand.Retry(new PodName("rome"))),
         new("VersionTold", new PublishCommand.VersionTold()),
     ];
 

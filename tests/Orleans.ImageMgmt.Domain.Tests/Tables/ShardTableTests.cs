@@ -34,6 +34,9 @@ public sealed class ShardTableTests
         [
             new("Drive, first round", new ShardCommand.Drive(order, 0)),
             new("Drive, second round", new ShardCommand.Drive(order, 1)),
+            new("Drive, second round for paris", new ShardCommand.Drive(order, 1, RetryScope.None.With(Samples.Paris, 1))),
+            new("Drive, second round for oslo", new ShardCommand.Drive(order, 1, RetryScope.None.With(Samples.Oslo, 1))),
+            new("Drive, third round, paris in the 1st", new ShardCommand.Drive(order, 2, RetryScope.None.With(Samples.Paris, 1))),
             new("Cancel", new ShardCommand.Cancel(order)),
             new("Cancel, second round", new ShardCommand.Cancel(order, 1)),
             new("Refused by paris", new ShardCommand.Refused(Samples.Paris, Samples.Lasting)),

@@ -40,6 +40,8 @@ public sealed class VersionTableTests
         new("Prepared, another import", new VersionCommand.Prepared(new OperationId("imp-2"), Samples.Content, Samples.ReceiptOf(Samples.Content, Samples.Source))),
         new("PrepareFailed", new VersionCommand.PrepareFailed(new OperationId("imp-1"), Samples.Lasting)),
         new("CancelImport", new VersionCommand.CancelImport(new OperationId("imp-1"))),
+        new("RetryImport", new VersionCommand.RetryImport(new OperationId("imp-1"))),
+        new("RetryImport, another", new VersionCommand.RetryImport(new OperationId("imp-2"))),
         new("BeginPublish op-1", new VersionCommand.BeginPublish(Samples.One, [Samples.Paris, Samples.Oslo])),
         new("BeginPublish op-3", new VersionCommand.BeginPublish(new OperationId("op-3"), [Samples.Paris, new PodName("rome")])),
         new("BeginPublish op-1 from before", new VersionCommand.BeginPublish(Samples.One, [Samples.Paris], Generation.None)),
