@@ -16,8 +16,8 @@ public sealed class BarViewTests
             publish Win10POS 1.0  Running  publish-1
               branch-1  Replicating   ━━━━━━━━────────────────────────────────  20%   120 MiB/s  0:08
               branch-2  Available     ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 100%
-              branch-3  Failed        ────────────────────────────────────────   0%              receive.no-room
-              branch-4  Retry Pending ────────────────────────────────────────   0%              receive.no-room
+              branch-3  Failed        ────────────────────────────────────────   0%  receive.no-room
+              branch-4  Retry Pending ────────────────────────────────────────   0%  receive.no-room
               branch-5  Pending       ────────────────────────────────────────   0%
               total     2 of 5        ━━━━━━━━━━━━━━━━━━━━────────────────────  50%   300 MiB/s  1:15
             """, Text(BarView.Lines(Five, 120, 40)));

@@ -97,7 +97,7 @@ internal static class Asked
         {
             if (first.Count == limit)
             {
-                run.Hint($"There are more than {limit}; --limit shows more of them.");
+                run.HintAfter($"There are more than {limit}; --limit shows more of them.");
                 break;
             }
 

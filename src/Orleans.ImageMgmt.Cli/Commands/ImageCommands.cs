@@ -82,7 +82,8 @@ internal static class ImageCommands
                 run.Confirm($"Delete image {known.Name} with {Shown.Count(known.VersionCount, "version")} and all copies?", isConfirmed: false);
             }
 
-            var accepted = await run.Client.DeleteImageAsync(name, run.Get(reason), run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId(), null, stop);
+            var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
+            var accepted = await Repeat.WhenCutAsync(run, () => run.Client.DeleteImageAsync(name, run.Get(reason), id, null, stop), stop);
             return await Waiting.FollowAsync(run, accepted, $"Deleting image {name}: operation {accepted.Id}.", run.Get(wait), stop);
         }, image, reason, yes, wait, operation);
     }

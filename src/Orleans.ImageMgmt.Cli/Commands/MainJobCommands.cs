@@ -43,7 +43,8 @@ internal static class MainJobCommands
                     Description = run.Get(description) ?? "",
                     Reason = run.Get(reason),
                 };
-                var accepted = await run.Client.ImportAsync(run.Get(image), request, run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId(), stop);
+                var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
+                var accepted = await Repeat.WhenCutAsync(run, () => run.Client.ImportAsync(run.Get(image), request, id, stop), stop);
                 return await Waiting.FollowAsync(run, accepted, $"Importing {accepted.Image} {accepted.Version} from {request.Pod}: operation {accepted.Id}.", run.Get(wait), stop);
             }, image, version, pod, source, sha256, format, from, step, description, wait, reason, operation);
     }
@@ -72,7 +73,8 @@ internal static class MainJobCommands
                 }
 
                 var request = new PublishRequest { Pods = named.Count > 0 ? named : null, Labels = selector.Count > 0 ? selector : null, Reason = run.Get(reason) };
-                var accepted = await run.Client.PublishAsync(run.Get(image), run.Get(version), request, run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId(), null, stop);
+                var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
+                var accepted = await Repeat.WhenCutAsync(run, () => run.Client.PublishAsync(run.Get(image), run.Get(version), request, id, null, stop), stop);
                 var targets = accepted.Targets is { All: > 0 and var all } ? $" to {Shown.Count(all, "pod")}" : "";
                 return await Waiting.FollowAsync(run, accepted, $"Publishing {accepted.Image} {accepted.Version}{targets}: operation {accepted.Id}.", run.Get(wait), stop);
             }, image, version, pods, labels, wait, reason, operation);

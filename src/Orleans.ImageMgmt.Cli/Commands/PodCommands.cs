@@ -6,6 +6,9 @@ namespace Orleans.ImageMgmt.Cli;
 /// <summary>Pods: connect, look, label, drain, disconnect.</summary>
 internal static class PodCommands
 {
+    private const int PollLimit = 240;
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
+
     public static Command Create(Wiring wiring) => wiring.Group("pod", "Sites that images come from and go to.",
         List(wiring), Show(wiring), Connect(wiring), Probe(wiring), Sources(wiring), Copies(wiring), Label(wiring),
         Change(wiring, "drain", "Lets a pod finish what it has and gives it nothing new.", null,
@@ -78,9 +81,10 @@ internal static class PodCommands
         var labels = Asked.Labels("--label", "Labels for selectors; separated by commas, or repeated.");
         var slots = new Option<int>("--slots") { Description = $"Transfers that may run at once on it, 1 to 16. [{ConnectPodRequest.DefaultSlots}]", HelpName = "NUMBER", DefaultValueFactory = _ => ConnectPodRequest.DefaultSlots };
         var reason = Asked.Reason();
+        var wait = new Option<bool>("--wait", "-w") { Description = "Wait until it has answered, or has been found unreachable." };
         return wiring.Verb("connect", "Connects a pod, or changes how it is connected.",
             [
-                "imgctl pod connect head-office --datastore /srv/imgmt/head-office --sources /srv/imgmt/sources",
+                "imgctl pod connect head-office --datastore /srv/imgmt/head-office --sources /srv/imgmt/sources --wait",
                 "imgctl pod connect branch-1 --datastore /mnt/branch-1 --set expect-mount=ds1 --label region=eu,ring=pilot",
                 "imgctl pod connect branch-2 --datastore fast=/mnt/ssd --datastore big=/mnt/disk --slots 4",
             ],
@@ -95,14 +99,20 @@ internal static class PodCommands
                     Reason = run.Get(reason),
                 };
                 var connected = await run.Client.ConnectPodAsync(run.Get(pod), request, null, false, stop);
+                for (var polls = 0; run.Get(wait) && connected.State == PodState.Connecting && polls < PollLimit; polls++)
+                {
+                    await Task.Delay(PollInterval, run.Screen.Time, stop);
+                    connected = await run.Client.GetPodAsync(connected.Name, stop);
+                }
+
                 run.Printer.Done(connected, NameOf, $"Pod {connected.Name} is {Shown.State<PodState>(connected.State)}.{(connected.Fault is null ? "" : $" {Picture.Sentence(connected.Fault)}")}");
                 if (connected.State == PodState.Connecting)
                 {
                     run.Hint($"It is being probed; see how it stands with: imgctl pod show {connected.Name}");
                 }
 
-                return ExitCodes.Well;
-            }, [pod, .. how.Options, labels, slots, reason]);
+                return connected.State == PodState.Unreachable ? ExitCodes.Failed : ExitCodes.Well;
+            }, [pod, .. how.Options, labels, slots, reason, wait]);
     }
 
     private static Command Probe(Wiring wiring)

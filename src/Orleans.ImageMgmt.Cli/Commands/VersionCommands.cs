@@ -164,7 +164,8 @@ internal static class VersionCommands
                 run.Confirm($"Delete version {known.Image} {known.Version} and its copies on {Shown.Count(known.Targets.Available, "pod")}?", isConfirmed: false);
             }
 
-            var accepted = await run.Client.DeleteVersionAsync(name, number, run.Get(reason), run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId(), null, stop);
+            var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
+            var accepted = await Repeat.WhenCutAsync(run, () => run.Client.DeleteVersionAsync(name, number, run.Get(reason), id, null, stop), stop);
             return await Waiting.FollowAsync(run, accepted, $"Deleting {name} {number}: operation {accepted.Id}.", run.Get(wait), stop);
         }, image, version, reason, yes, wait, operation);
     }

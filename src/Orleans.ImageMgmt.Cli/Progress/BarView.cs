@@ -107,7 +107,8 @@ internal static class BarView
             pieces.Add(new(new string('─', room - full), IsDim: true));
         }
 
-        pieces.Add(new(percent + rate));
+        var isFault = bar.Rate is null && left.Length > 0;
+        pieces.Add(new(percent + (isFault ? "" : rate)));
         var taken = pieces.Sum(piece => Plain.Width(piece.Text));
         if (left.Length > 0 && taken + 3 < width)
         {

@@ -55,7 +55,6 @@ internal sealed class LineProgress(Action<string> say)
         var word = Picture.StateOf(target);
         return target switch
         {
-            { Outcome: TargetOutcome.Available, Receipt.SentBytes: > 0 } => $"{word}, {Shown.Bytes(target.Receipt.SentBytes)} sent",
             { State: CopyState.RetryPending, Outcome: TargetOutcome.Open, Fault: { } fault } => $"{word} after try {target.Tries}: {fault.Code}: {fault.Detail}",
             { Outcome: TargetOutcome.Failed, Fault: { } fault } => $"{word}: {fault.Code}: {fault.Detail}",
             _ => word,

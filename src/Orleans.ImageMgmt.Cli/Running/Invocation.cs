@@ -8,6 +8,7 @@ internal sealed class Invocation
 {
     private readonly ParseResult parsed;
     private readonly Globals globals;
+    private readonly List<string> after = [];
     private readonly Lazy<Connection> connection;
     private readonly Lazy<ImageMgmtHttpClient> client;
 
@@ -53,6 +54,11 @@ internal sealed class Invocation
             Screen.Error.WriteLine(Plain.Line(line));
         }
     }
+
+    /// <summary>A hint that belongs under the result.</summary>
+    public void HintAfter(string line) => after.Add(line);
+
+    public void TellRest() => after.ForEach(Hint);
 
     /// <summary>Asks before something is taken away; where nobody can be asked, <c>--yes</c> has to be given.</summary>
     public void Confirm(string question, bool isConfirmed)

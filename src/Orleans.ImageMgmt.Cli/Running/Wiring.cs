@@ -35,10 +35,12 @@ internal sealed class Wiring(Screen screen, Surroundings around)
             }
         }
 
-        command.SetAction((parsed, stop) =>
+        command.SetAction(async (parsed, stop) =>
         {
             Running = Invoke(parsed);
-            return run(Running, stop);
+            var code = await run(Running, stop);
+            Running.TellRest();
+            return code;
         });
         examples[command] = shown;
         return command;

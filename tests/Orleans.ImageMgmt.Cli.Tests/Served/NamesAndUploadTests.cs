@@ -1,0 +1,60 @@
+namespace Orleans.ImageMgmt.Cli.Tests;
+
+/// <summary>Goal: names come from the server with the tab key, a disk goes to a pod from this machine, and tokens travel as files.</summary>
+public sealed class NamesAndUploadTests(Estate estate) : IClassFixture<Estate>
+{
+    private Shell Shell => estate.Shell;
+
+    [Fact]
+    public async Task A_disk_from_this_machine_is_uploaded_imported_and_completed_by_name()
+    {
+        await estate.ConnectHeadOfficeAsync();
+        await estate.ConnectAsync("branch-1");
+        var sha256 = Server.MakeDisk(Path.Combine(Shell.Home, "mine", "own.raw"), 3);
+        var sent = (await Shell.ImgctlAsync("upload", Path.Combine(Shell.Home, "mine", "own.raw"), "--pod", "head-office")).With(0);
+        Assert.Equal("own.raw is on head-office: 11.0 MiB.", sent.Only);
+        Assert.Contains("imgctl import IMAGE VERSION --pod head-office --source own.raw --wait", sent.Error, StringComparison.Ordinal);
+        (await Shell.ImgctlAsync("import", "Own", "--pod", "head-office", "--source", "own.raw", "--sha256", sha256, "--wait", "--operation", "import-own")).With(0);
+
+        Assert.Equal(["Own"], await CompleteAsync("publish", "O"));
+        Assert.Equal(["1.0"], await CompleteAsync("publish", "Own", ""));
+        Assert.Equal(["branch-1"], await CompleteAsync("pod", "drain", "bra"));
+        Assert.Equal(["head-office,branch-1"], await CompleteAsync("publish", "Own", "1.0", "--pods", "head-office,b"));
+        Assert.Equal(["own.raw"], await CompleteAsync("import", "New", "--pod", "head-office", "--source", "o"));
+        Assert.Equal(["import-own"], await CompleteAsync("operation", "show", "imp"));
+        Assert.Contains("administrator", await CompleteAsync("token", "revoke", ""));
+    }
+
+    [Fact]
+    public async Task A_token_file_is_for_its_owner_and_works_from_a_context()
+    {
+        var file = Path.Combine(Shell.Home, "ci.token");
+        (await Shell.ImgctlAsync("token", "create", "ci", "--role", "publisher", "--expires", "90d", "--file", file)).With(0);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        Assert.Contains("exists", (await Shell.ImgctlAsync("token", "create", "ci2", "--role", "viewer", "--file", file)).With(ExitCodes.Refused).Error, StringComparison.Ordinal);
+
+        var url = (await Shell.ImgctlAsync("context", "show", "-o", "json")).With(0).Out.Split('"')[3];
+        (await Shell.ImgctlAsync("context", "set", "here", "--server", url, "--token-from", file)).With(0);
+        (await Shell.ImgctlAsync("pod", "list", "--context", "here")).With(0);
+        (await Shell.ImgctlAsync("token", "list", "--context", "here")).With(ExitCodes.NotAllowed);
+        (await Shell.ImgctlAsync("context", "remove", "here", "--yes")).With(0);
+        var tokens = (await Shell.ImgctlAsync("token", "list")).With(0).Out;
+        Assert.Contains("publisher", tokens, StringComparison.Ordinal);
+        Assert.DoesNotContain(await File.ReadAllTextAsync(file), tokens, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_backup_and_a_support_bundle_are_made()
+    {
+        var backup = (await Shell.ImgctlAsync("backup", "--name", "before-upgrade")).With(0);
+        Assert.Contains("before-upgrade", backup.Out, StringComparison.Ordinal);
+        var bundle = Path.Combine(Shell.Home, "case.zip");
+        (await Shell.ImgctlAsync("support-bundle", "--file", bundle)).With(0);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(bundle));
+        Assert.True(new FileInfo(bundle).Length > 0);
+        (await Shell.ImgctlAsync("support-bundle", "--file", bundle)).With(ExitCodes.Refused);
+    }
+
+    private async Task<string[]> CompleteAsync(params string[] words) =>
+        [.. (await Shell.ImgctlAsync(["__complete", .. words])).With(0).Lines.Select(line => line.Split('\t')[0])];
+}
