@@ -60,7 +60,7 @@ fresh=$prefix.new
 rm -rf "$fresh"
 mkdir -m 755 "$fresh"
 trap 'rm -rf "$fresh"' EXIT
-cut -c 67- SHA256SUMS | tar --create --files-from=- --verbatim-files-from | tar --extract --directory "$fresh" --no-same-owner
+cut -c 67- SHA256SUMS | tar --create --verbatim-files-from --files-from=- | tar --extract --directory "$fresh" --no-same-owner
 cp SHA256SUMS "$fresh/"
 touch "$fresh/$marker"
 rm -rf "$prefix.old"

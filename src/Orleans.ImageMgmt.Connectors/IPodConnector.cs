@@ -140,7 +140,8 @@ public sealed record PreparedCopy(ContentDescription Content, Receipt Receipt);
 /// <param name="Datastore">Where.</param>
 /// <param name="BytesSent">Bytes that this call asked from the sending side.</param>
 /// <param name="BytesStagedBefore">Bytes that an earlier call had staged and this one re-hashed.</param>
-public sealed record StagedCopy(string Datastore, long BytesSent, long BytesStagedBefore);
+/// <param name="BytesReused">Bytes that this call took from the pod's own copies instead of asking for them.</param>
+public sealed record StagedCopy(string Datastore, long BytesSent, long BytesStagedBefore, long BytesReused = 0);
 
 public enum DeleteScope
 {

@@ -19,7 +19,7 @@ public interface IContentReader : IAsyncDisposable
 /// <summary>Hears how a transfer moves. Called from transfer threads; must not block.</summary>
 public interface ITransferObserver
 {
-    /// <summary>Before the first byte: how much this attempt has to move, and how much was found staged and re-hashed.</summary>
+    /// <summary>Before the first byte: how much this attempt has to move, and how much was found staged, or on the pod itself, and hashed.</summary>
     void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded);
 
     /// <summary>A chunk was asked from the sending side.</summary>
@@ -28,7 +28,8 @@ public interface ITransferObserver
     /// <summary>A chunk is in the staging file and needs never be asked for again.</summary>
     void ChunkStaged(int chunk, int length);
 
-    /// <summary>Bytes were read back and hashed (finalising and verifying) or sealed (preparing), of a total.</summary>
+    /// <summary>Bytes were read back and hashed (finalising and verifying) or sealed (preparing), of a total. Before <see cref="Planned"/>: bytes
+    /// that the pod holds are looked at.</summary>
     void Advanced(long bytes, long total);
 }
 

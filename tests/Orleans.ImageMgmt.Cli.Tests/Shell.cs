@@ -34,6 +34,7 @@ internal sealed class Shell : IDisposable
             ["IMGCTL_URL"] = null,
             ["IMGCTL_TOKEN"] = null,
             ["IMGCTL_CONTEXT"] = null,
+            ["IMGCTL_COMPLETION_TIMEOUT"] = "60",
             ["NO_COLOR"] = null,
             ["COLUMNS"] = null,
             ["TERM"] = "xterm-256color",

@@ -88,7 +88,8 @@ public sealed partial class ImageMgmtHttpClient
 
         if (tags.IfMatch is not null)
         {
-            request.Headers.TryAddWithoutValidation("If-Match", tags.IfMatch);
+            // A record holds its tag bare, the header wants it in quotes; both are taken.
+            request.Headers.TryAddWithoutValidation("If-Match", tags.IfMatch is "*" or ['"', ..] ? tags.IfMatch : $"\"{tags.IfMatch}\"");
         }
 
         if (tags.IfNoneMatch is not null)

@@ -10,9 +10,6 @@ internal readonly record struct Suggestion(string Text, string About = "");
 /// <summary>What could stand at the end of a command line. Names come from the server, which gets little time; trouble of any kind means no names.</summary>
 internal sealed class Suggestions(Wiring wiring, RootCommand root)
 {
-    /// <summary>Time for the server to tell names; a person waits with a finger on the key. Default: 1 s.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
-
     /// <summary>Names that are offered; nobody reads more.</summary>
     private const int NameLimit = 500;
 
@@ -75,8 +72,8 @@ internal sealed class Suggestions(Wiring wiring, RootCommand root)
                 return [.. ContextFile.Read(run.Around.ContextPath).Contexts.Keys];
             }
 
-            using var limit = new CancellationTokenSource(Patience, run.Screen.Time);
-            var client = Wire.Client(run.Connection, Patience, run.Screen.Time);
+            using var limit = new CancellationTokenSource(run.Around.CompletionPatience, run.Screen.Time);
+            var client = Wire.Client(run.Connection, run.Around.CompletionPatience, run.Screen.Time);
             await foreach (var name in wiring.Names.SourceOf(symbol)!(parsed, client, limit.Token).WithCancellation(limit.Token))
             {
                 if (name.StartsWith(prefix, StringComparison.Ordinal))

@@ -11,6 +11,9 @@ internal sealed class Surroundings(Func<string, string?> variable)
 
     public string? Context => Get("IMGCTL_CONTEXT");
 
+    /// <summary>How long the tab key waits for the server's names, 1 to 60 seconds. Default: 1 s; a person waits with a finger on the key.</summary>
+    public TimeSpan CompletionPatience => TimeSpan.FromSeconds(int.TryParse(Get("IMGCTL_COMPLETION_TIMEOUT"), out var seconds) ? Math.Clamp(seconds, 1, 60) : 1);
+
     public bool WantsNoColour => Get("NO_COLOR") is not null;
 
     /// <summary>Where the contexts are kept.</summary>

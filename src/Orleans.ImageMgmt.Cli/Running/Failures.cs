@@ -46,7 +46,7 @@ internal static class Failures
         var sentence = refused.Code == "client.unexpected-answer" ? $"{server} did not answer like an ImageMgmt server: {refused.Message}" : refused.Message;
         return new CliProblem(exit, sentence, hint, refused.Code, refused)
         {
-            Faults = [.. refused.Errors.Select(fault => $"{fault.Field}: {fault.Message} ({fault.Code})")],
+            Faults = refused.Errors is [var only] && sentence.Contains(only.Message, StringComparison.Ordinal) ? [] : [.. refused.Errors.Select(fault => $"{fault.Field}: {fault.Message} ({fault.Code})")],
             TraceId = refused.Problem.TraceId,
         };
     }

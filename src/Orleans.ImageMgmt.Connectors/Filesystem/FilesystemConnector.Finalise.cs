@@ -33,14 +33,14 @@ internal sealed partial class FilesystemConnector
             return ConnectorFaults.NothingStaged(order.Version, Pod);
         }
 
-        var sent = FilesystemRecords.TryRead<StagingOrder>(staged.OrderPath)?.BytesSent ?? 0;
-        return await ProveAsync(datastore, order, content, manifest, sent, observer, cancellationToken);
+        var moved = FilesystemRecords.TryRead<StagingOrder>(staged.OrderPath);
+        return await ProveAsync(datastore, order, content, manifest, moved, observer, cancellationToken);
     }
 
     /// <summary>Flush, read back, compare, and only then let it appear.</summary>
     /// <remarks>What the receive of this very try has read back already, in this process, is not read twice (<see cref="CopyProof"/>). Chunks that read back wrong stay as they are: the next receive finds them so, asks for them alone, and hashes what comes.</remarks>
     private async Task<ConnectorResult<Receipt>> ProveAsync(
-        Datastore datastore, CopyOrder order, ContentDescription content, ContentManifest manifest, long bytesSent, ITransferObserver observer, CancellationToken cancellationToken)
+        Datastore datastore, CopyOrder order, ContentDescription content, ContentManifest manifest, StagingOrder? moved, ITransferObserver observer, CancellationToken cancellationToken)
     {
         var staged = datastore.Staged(order.Version);
         VerifyResult result;
@@ -63,11 +63,12 @@ internal sealed partial class FilesystemConnector
             content.ContentDigest,
             content.ContentDigest,
             content.Length,
-            bytesSent,
+            moved?.BytesSent ?? 0,
             result.BytesRead,
             time.GetUtcNow(),
             Name,
-            order.Generation);
+            order.Generation,
+            moved?.BytesReused ?? 0);
         Publish(datastore, order.Version, new FinalRecord(receipt, content));
         return receipt;
     }

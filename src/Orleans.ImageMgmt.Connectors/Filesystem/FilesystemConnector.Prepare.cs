@@ -69,7 +69,7 @@ internal sealed partial class FilesystemConnector
             }
 
             FilesystemRecords.WriteBytes(staged.ManifestPath, made.Manifest.Encode());
-            var proved = await ProveAsync(datastore, order, made.Content, made.Manifest, 0, observer, cancellationToken);
+            var proved = await ProveAsync(datastore, order, made.Content, made.Manifest, null, observer, cancellationToken);
             finished = proved is ConnectorResult<Receipt>.Done;
             return proved is ConnectorResult<Receipt>.Done { Value: var receipt } ? new PreparedCopy(made.Content, receipt) : proved.As<PreparedCopy>();
         }

@@ -32,14 +32,15 @@ internal sealed partial class FilesystemConnector
 
         FilesystemRecords.Write(staged.OrderPath, new StagingOrder(order.Version, order.Generation, order.Attempt, 0));
         ReceiveResult result;
+        using (var own = OwnLibrary.Open(ledger.Datastores, order.Version))
         using (var file = FilesystemRecords.OpenForWriting(staged.ArtefactPath(offer.Content), FileMode.OpenOrCreate))
         {
-            result = await CopyReceiver.ReceiveAsync(offer.Reader, file, new ReceiveOptions { TimeProvider = time }, observer, cancellationToken);
+            result = await CopyReceiver.ReceiveAsync(offer.Reader, file, new ReceiveOptions { TimeProvider = time, OwnCopies = own.Copies }, observer, cancellationToken);
         }
 
-        FilesystemRecords.Write(staged.OrderPath, new StagingOrder(order.Version, order.Generation, order.Attempt, result.BytesRequested));
+        FilesystemRecords.Write(staged.OrderPath, new StagingOrder(order.Version, order.Generation, order.Attempt, result.BytesRequested, result.BytesReused));
         proofs.Keep(order, result.Proof);
-        return new StagedCopy(datastore.Name, result.BytesRequested, result.BytesStagedBefore);
+        return new StagedCopy(datastore.Name, result.BytesRequested, result.BytesStagedBefore, result.BytesReused);
     }
 
     /// <summary>Where it is staged already, else where most room is; with room for what is still missing.</summary>

@@ -30,7 +30,7 @@ internal sealed partial class FilesystemConnector : IPodConnector, ITrialProbe
         datastores = [.. settings.Datastores.Select(pair => new Datastore(pair.Name, pair.Folder, pod, settings.ExpectMount.Contains(pair.Name), pods))];
         var canPrepare = settings.Sources is not null || settings.AllowedSources.Count > 0;
         Capabilities = new ConnectorCapabilities(
-            Name, TransferMode.Chunks, RangedRead: true, Resumable: true, NativeChecksum: false, ReusesBlocks: false, canPrepare, ReportsRoom: true,
+            Name, TransferMode.Chunks, RangedRead: true, Resumable: true, NativeChecksum: false, ReusesBlocks: true, canPrepare, ReportsRoom: true,
             canPrepare ? AllFormats : new HashSet<SourceFormat>());
     }
 

@@ -10,7 +10,7 @@ namespace Orleans.ImageMgmt.Connectors;
 internal sealed record DatastoreMarker(Guid Id, PodName Pod, DateTimeOffset CreatedAt);
 
 /// <summary>Lies in a staging folder: who ordered it, and what the last receive that ended had moved.</summary>
-internal sealed record StagingOrder(VersionId Version, Generation Generation, int Attempt, long BytesSent);
+internal sealed record StagingOrder(VersionId Version, Generation Generation, int Attempt, long BytesSent, long BytesReused = 0);
 
 /// <summary>Lies beside a final copy.</summary>
 internal sealed record FinalRecord(Receipt Receipt, ContentDescription Content);

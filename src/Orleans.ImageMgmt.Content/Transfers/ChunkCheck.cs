@@ -122,7 +122,9 @@ internal sealed class ChunkCheck(SafeFileHandle file, DirectFile direct, Content
                 return false;
             }
 
+            Cores.Wait(cancellationToken);
             hash.AppendData(piece);
+            Cores.Release();
             done += piece.Length;
         }
 

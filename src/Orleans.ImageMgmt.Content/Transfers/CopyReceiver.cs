@@ -19,8 +19,13 @@ public sealed class ReceiveOptions
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
+    /// <summary>Finished copies on the same pod; chunks that lie in them are taken from there and not asked from the source. Default: none.</summary>
+    public IReadOnlyList<OwnCopy> OwnCopies { get; init; } = [];
+
+    internal const long DefaultWriteBackBytes = 8L << 20;
+
     /// <summary>Bytes written before their write-back to the disk is begun. Default: 8 MiB.</summary>
-    internal long WriteBackBytes { get; init; } = 8L << 20;
+    internal long WriteBackBytes { get; init; } = DefaultWriteBackBytes;
 }
 
 /// <summary>How a receive ended: everything is staged, though not yet durable or proved (see <see cref="CopyVerifier"/>).</summary>
@@ -30,6 +35,12 @@ public sealed class ReceiveOptions
 /// <param name="BytesStagedBefore">Bytes of those.</param>
 public sealed record ReceiveResult(int ChunksRequested, long BytesRequested, int ChunksStagedBefore, long BytesStagedBefore)
 {
+    /// <summary>Chunks that were taken from copies on the same pod, read back right, and not asked for.</summary>
+    public int ChunksReused { get; init; }
+
+    /// <summary>Bytes of those.</summary>
+    public long BytesReused { get; init; }
+
     /// <summary>What was flushed and read back on the way, for <see cref="CopyVerifier"/> in this process; null where nothing was, or where
     /// the file's state cannot vouch for it (see <see cref="CopyProof"/>).</summary>
     public CopyProof? Proof { get; init; }
@@ -66,8 +77,8 @@ public static class CopyReceiver
         IContentReader source, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer, ProofBook book, StallGuard guard, CancellationToken token)
     {
         var manifest = source.Manifest;
-        var plan = StagedChunks.Examine(staging, manifest, book, token);
-        observer.Planned(plan.Fresh.Count + plan.Tainted.Count, plan.Kept, plan.BytesNeeded);
+        var plan = StagedChunks.Examine(staging, manifest, book, options.OwnCopies, observer, token);
+        observer.Planned(plan.Fresh.Count + plan.Tainted.Count, plan.Kept + plan.Reused, plan.BytesNeeded);
 
         // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
         using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, token);
@@ -78,7 +89,7 @@ public static class CopyReceiver
             ? new LocalCopy(file, manifest, writer, options, guard, watch, token).Run(plan.Fresh)
             : new HashedFetch(source, writer, options, watch, token).Run(plan.Fresh, tainted: false);
         behind?.Finish();
-        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, bytes, plan.Kept, plan.BytesKept);
+        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, bytes, plan.Kept, plan.BytesKept) { ChunksReused = plan.Reused, BytesReused = plan.BytesReused };
         return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);
     }
 

@@ -21,14 +21,23 @@ internal sealed class StagedChunks
 
     public long BytesKept { get; private set; }
 
+    /// <summary>Chunks of data that were taken from the pod's own copies and are right.</summary>
+    public int Reused { get; private set; }
+
+    public long BytesReused { get; private set; }
+
     public long BytesNeeded { get; private set; }
 
     /// <summary>Bytes that were read to find out.</summary>
     public long BytesRead { get; private set; }
 
-    /// <summary>Sizes the file, makes durable what is in it, and hashes every chunk of it that has bytes. Costs nothing for a new file.</summary>
+    /// <summary>Sizes the file, fills in what the pod's own copies hold, makes durable what is in it, and hashes every chunk of it that has
+    /// bytes. Costs nothing for a new file on a pod without copies.</summary>
     /// <param name="book">Learns which chunks are right: they were read past the cache, after a flush.</param>
-    public static StagedChunks Examine(SafeFileHandle staging, ContentManifest manifest, ProofBook book, CancellationToken cancellationToken)
+    /// <param name="own">Copies on the same pod.</param>
+    /// <param name="observer">Hears how far it is, for the bytes may be many.</param>
+    public static StagedChunks Examine(
+        SafeFileHandle staging, ContentManifest manifest, ProofBook book, IReadOnlyList<OwnCopy> own, ITransferObserver observer, CancellationToken cancellationToken)
     {
         var found = RandomAccess.GetLength(staging);
         if (found != manifest.Length)
@@ -39,17 +48,26 @@ internal sealed class StagedChunks
         var plan = new StagedChunks();
         // A file system that cannot show holes calls all of a new file data; that it was empty is known without it.
         var filled = found == 0 ? [] : Filled(staging, manifest, cancellationToken);
+        var taken = new HashSet<int>();
+        if (own.Count > 0)
+        {
+            var before = filled.ToHashSet();
+            var empty = Enumerable.Range(0, manifest.ChunkCount).Where(chunk => !manifest.IsZero(chunk) && !before.Contains(chunk)).ToList();
+            taken = [.. new OwnChunks(manifest, own).Fill(staging, empty, book, observer, cancellationToken)];
+            filled = [.. filled.Concat(taken).Order()];
+        }
+
         if (filled.Count > 0)
         {
             SparseFile.Flush(staging);
             SparseFile.DropCache(staging);
             using var direct = DirectFile.ForReading(staging);
-            var pass = new VerifyPass(staging, direct, manifest, filled, new VerifyOptions(), SilentObserver.Instance, book);
+            var pass = new VerifyPass(staging, direct, manifest, filled, new VerifyOptions(), observer, book);
             pass.RunAsync(cancellationToken).GetAwaiter().GetResult();
             plan.BytesRead = pass.Result().BytesRead;
         }
 
-        plan.Sort(staging, manifest, book, filled);
+        plan.Sort(staging, manifest, book, filled, taken);
         return plan;
     }
 
@@ -72,7 +90,7 @@ internal sealed class StagedChunks
         return filled;
     }
 
-    private void Sort(SafeFileHandle staging, ContentManifest manifest, ProofBook book, List<int> filled)
+    private void Sort(SafeFileHandle staging, ContentManifest manifest, ProofBook book, List<int> filled, HashSet<int> taken)
     {
         using var writer = new StagingWriter(staging, long.MaxValue, book);
         var at = 0;
@@ -87,6 +105,11 @@ internal sealed class StagedChunks
                 {
                     writer.Clear(manifest.OffsetOf(chunk), length);
                 }
+            }
+            else if (!empty && book.IsProved(chunk) && taken.Contains(chunk))
+            {
+                Reused++;
+                BytesReused += length;
             }
             else if (!empty && book.IsProved(chunk))
             {

@@ -58,6 +58,7 @@ public sealed record ContentDescription(
 /// <param name="VerifiedAt">When the read-back ended.</param>
 /// <param name="ConnectorVersion">Name and version of the connector.</param>
 /// <param name="Generation">The generation of the order that made the copy.</param>
+/// <param name="BytesReused">Bytes that the attempt which finished the copy took from the pod's own copies instead of sending them.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.Receipt)]
 public sealed record Receipt(
     [property: Id(0)] VersionId Version,
@@ -71,7 +72,8 @@ public sealed record Receipt(
     [property: Id(8)] long BytesReadBack,
     [property: Id(9)] DateTimeOffset VerifiedAt,
     [property: Id(10)] string ConnectorVersion,
-    [property: Id(11)] Generation Generation);
+    [property: Id(11)] Generation Generation,
+    [property: Id(12)] long BytesReused = 0);
 
 /// <summary>What an import asks to be taken: a path the pod's configuration allows, and what the caller expects to find there.</summary>
 /// <param name="Path">File name in the pod's sources folder, or an absolute path under an allowed folder.</param>

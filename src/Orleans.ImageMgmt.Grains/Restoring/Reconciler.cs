@@ -323,18 +323,18 @@ internal sealed class Reconciler(
 
 internal static partial class ReconcileLog
 {
-    [LoggerMessage(EventId = 300, Level = LogLevel.Warning, Message = "After the restore: {Version} on pod {Pod} is quarantined: {Fault}")]
+    [LoggerMessage(EventId = 500, Level = LogLevel.Warning, Message = "After the restore: {Version} on pod {Pod} is quarantined: {Fault}")]
     internal static partial void Lost(ILogger logger, string version, string pod, string fault);
 
-    [LoggerMessage(EventId = 301, Level = LogLevel.Warning, Message = "After the restore: pod {Pod} holds a copy of {Version} that the catalog does not know; it is left alone")]
+    [LoggerMessage(EventId = 501, Level = LogLevel.Warning, Message = "After the restore: pod {Pod} holds a copy of {Version} that the catalog does not know; it is left alone")]
     internal static partial void Unknown(ILogger logger, string version, string pod);
 
-    [LoggerMessage(EventId = 302, Level = LogLevel.Warning, Message = "After the restore: pod {Pod} cannot be asked yet, next try in {Seconds} s: {Trouble}")]
+    [LoggerMessage(EventId = 502, Level = LogLevel.Warning, Message = "After the restore: pod {Pod} cannot be asked yet, next try in {Seconds} s: {Trouble}")]
     internal static partial void PodWaits(ILogger logger, string pod, double seconds, string trouble);
 
-    [LoggerMessage(EventId = 303, Level = LogLevel.Warning, Message = "The look at the pods after the restore is tried again in {Seconds} s")]
+    [LoggerMessage(EventId = 503, Level = LogLevel.Warning, Message = "The look at the pods after the restore is tried again in {Seconds} s")]
     internal static partial void Failed(ILogger logger, double seconds, Exception problem);
 
-    [LoggerMessage(EventId = 304, Level = LogLevel.Information, Message = "After the restore all pods were asked: {Checked} copies read back, {Lost} lost, {Unknown} unknown")]
+    [LoggerMessage(EventId = 504, Level = LogLevel.Information, Message = "After the restore all pods were asked: {Checked} copies read back, {Lost} lost, {Unknown} unknown")]
     internal static partial void Done(ILogger logger, int @checked, int lost, int unknown);
 }

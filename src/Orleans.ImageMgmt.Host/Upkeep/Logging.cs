@@ -42,6 +42,9 @@ internal static class Logging
             log.AddSimpleConsole(format => (format.SingleLine, format.UseUtcTimestamp, format.TimestampFormat, format.ColorBehavior) = (true, true, UtcFormat, LoggerColorBehavior.Disabled));
         }
 
+        log.Services.AddSingleton<ConsoleFormatter>(services =>
+            new ScrubbedConsole(services, options.Format == LogFormat.Json ? ConsoleFormatterNames.Json : ConsoleFormatterNames.Simple));
+        log.Services.Configure<ConsoleLoggerOptions>(console => console.FormatterName = ScrubbedConsole.FormatterName);
         log.Services.AddSingleton<ILoggerProvider>(_ => new RecentLinesProvider(settings.RecentLines, options.KeptLines));
     }
 }

@@ -27,7 +27,7 @@ internal static class RestoreCommand
         try
         {
             var manifest = await RestoreAsync(from, Path.GetFullPath(data), new RequestedBy(Environment.UserName, "imgmt restore"), TimeProvider.System, stop);
-            await Console.Out.WriteLineAsync($"Restored the backup of {manifest.CreatedAt:yyyy-MM-dd HH:mm:ss} UTC into {data}. At the first start every pod is asked what it really holds.");
+            await Console.Out.WriteLineAsync($"Restored the backup of {manifest.CreatedAt:yyyy-MM-dd HH:mm:ss} UTC into {data}. Tokens of then are valid again. At the first start every pod is asked what it really holds.");
             return Well;
         }
         catch (Exception problem) when (problem is BackupException or StoreException or IOException or UnauthorizedAccessException)

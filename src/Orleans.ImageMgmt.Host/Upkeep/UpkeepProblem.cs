@@ -1,16 +1,12 @@
 using Microsoft.AspNetCore.Http;
-using Orleans.ImageMgmt.Api;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Host;
 
-/// <summary>A refusal of upkeep as a problem document (RFC 9457).</summary>
-internal static class UpkeepProblem
+/// <summary>A refusal of upkeep as a problem document, in the same form as all others.</summary>
+internal sealed class UpkeepProblem(int status, string title, Refusal refusal) : IResult
 {
-    public static IResult Of(int status, string title, Refusal refusal) => Results.Problem(
-        detail: refusal.Message,
-        statusCode: status,
-        title: title,
-        type: Problem.TypePrefix + refusal.Code,
-        extensions: new Dictionary<string, object?> { ["code"] = refusal.Code, ["hint"] = refusal.Hint });
+    public static UpkeepProblem Of(int status, string title, Refusal refusal) => new(status, title, refusal);
+
+    public Task ExecuteAsync(HttpContext httpContext) => Answers.WriteAsync(httpContext, status, title, refusal);
 }

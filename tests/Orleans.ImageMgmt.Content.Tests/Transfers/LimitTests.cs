@@ -43,7 +43,7 @@ public class LimitTests
     {
         using var bench = new Bench();
         await using var reader = LargeChunks(bench);
-        Assert.Equal(2 * Bench.MiB, reader.Manifest.ChunkSize);
+        Assert.Equal(4 * Bench.MiB, reader.Manifest.ChunkSize);
         var largest = 0;
         var lies = 1;
         var remote = new RemoteDouble(reader, (at, bytes) =>
@@ -65,7 +65,7 @@ public class LimitTests
         Assert.True((await CopyVerifier.VerifyAsync(local, reader.Manifest, new VerifyOptions(), SilentObserver.Instance, Bench.Token)).IsRight);
 
         await using var stream = new ContentStream(reader);
-        await stream.ReadExactlyAsync(new byte[7 * Bench.MiB], Bench.Token);
+        await stream.ReadExactlyAsync(new byte[13 * Bench.MiB], Bench.Token);
     }
 
     [Fact]
@@ -149,10 +149,10 @@ public class LimitTests
         Assert.InRange(passed, reader.Manifest.DataLength, reader.Manifest.DataLength + SparseFile.BlockLength);
     }
 
-    /// <summary>A disk so large that its chunks are 2 MiB, with data in three of them. Its content digest is not computed: nobody here asks for it.</summary>
+    /// <summary>A disk so large that its chunks are 4 MiB, twice the largest direct request, with data in three of them. Its content digest is not computed: nobody here asks for it.</summary>
     private static LocalContentReader LargeChunks(Bench bench)
     {
-        const long Length = (200L << 30) + 4_097;
+        const long Length = (300L << 30) + 4_097;
         var file = bench.Open("sealed");
         RandomAccess.SetLength(file, Length);
         var size = ContentManifest.ChunkSizeFor(Length);

@@ -22,10 +22,10 @@ public sealed partial class EndpointRoleTests
         await using var server = await DoorsHost.StartAsync();
         var clients = await ClientsAsync(server);
         var text = new StringBuilder("# who gets in: '-' = 401, 'x' = 403, 'in' = the endpoint itself answered\n")
-            .Append(new string(' ', 58)).AppendLine(string.Concat(callers.Select(c => c.PadRight(14))).TrimEnd());
+            .Append(new string(' ', 62)).AppendLine(string.Concat(callers.Select(c => c.PadRight(14))).TrimEnd());
         foreach (var (method, route) in Endpoints(server))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{method + " " + route,-58}");
+            text.Append(CultureInfo.InvariantCulture, $"{method + " " + route,-62}");
             var line = new StringBuilder();
             foreach (var caller in callers)
             {
@@ -99,7 +99,7 @@ public sealed partial class EndpointRoleTests
     private static async Task<Dictionary<string, HttpClient>> ClientsAsync(DoorsHost server)
     {
         var clients = new Dictionary<string, HttpClient> { ["none"] = server.Client(), ["unknown"] = server.Client(Host.Secrets.New()), ["administrator"] = server.Admin };
-        clients["expired"] = server.Client(await server.TokenAsync("expired", "administrator", DoorsHost.Now.AddSeconds(1)));
+        clients["expired"] = server.Client(await server.ExpiredTokenAsync("expired", "administrator"));
         clients["revoked"] = server.Client(await server.TokenAsync("revoked", "administrator"));
         using var gone = await server.Admin.DeleteAsync("/api/v1/tokens/revoked", DoorsHost.Stop);
         Assert.Equal(HttpStatusCode.NoContent, gone.StatusCode);
@@ -108,7 +108,6 @@ public sealed partial class EndpointRoleTests
             clients[role] = server.Client(await server.TokenAsync(role, role));
         }
 
-        await Until.TrueAsync(async () => (await clients["expired"].GetAsync("/api/v1/me", DoorsHost.Stop)).StatusCode == HttpStatusCode.Unauthorized, "the token expired");
         return clients;
     }
 

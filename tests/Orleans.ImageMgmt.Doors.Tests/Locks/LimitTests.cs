@@ -63,7 +63,7 @@ public sealed class LimitTests
     {
         await using var server = await DoorsHost.StartAsync("Http:ConcurrentRequests=3", "Http:BodyRateGrace=5m");
         var held = await HoldAsync(server, server.AdministratorToken, 3, "application/json");
-        await Until.TrueAsync(async () => (await server.Admin.GetAsync(Routes.Me, DoorsHost.Stop)).StatusCode == HttpStatusCode.ServiceUnavailable, "all places are taken");
+        await Until.TrueAsync(async () => (await server.Admin.GetAsync(Routes.Me, DoorsHost.Stop)).StatusCode == HttpStatusCode.ServiceUnavailable, "all places are taken", () => Shown(held));
         using var refused = await server.Admin.GetAsync(Routes.Me, DoorsHost.Stop);
         Assert.Equal("server.busy", await DoorsHost.CodeOfAsync(refused));
         Assert.True(refused.Headers.RetryAfter?.Delta >= TimeSpan.FromSeconds(1));
@@ -82,7 +82,7 @@ public sealed class LimitTests
         await using var server = await DoorsHost.StartAsync("Http:EventStreamsPerToken=2", "Http:EventStreams=3", "Http:BodyRateGrace=5m");
         var first = await HoldAsync(server, server.AdministratorToken, 2, "text/event-stream");
         using var another = await RawConnection.OpenAsync(server.Address);
-        await Until.TrueAsync(async () => (await StreamAsync(server.Admin)).StatusCode == HttpStatusCode.TooManyRequests, "the token's streams are taken");
+        await Until.TrueAsync(async () => (await StreamAsync(server.Admin)).StatusCode == HttpStatusCode.TooManyRequests, "the token's streams are taken", () => Shown(first));
         Assert.Equal("limit.event-streams", await DoorsHost.CodeOfAsync(await StreamAsync(server.Admin)));
         var other = await server.TokenAsync("other", "administrator");
         var second = await HoldAsync(server, other, 1, "text/event-stream");
@@ -130,6 +130,8 @@ public sealed class LimitTests
 
         Directory.Delete(folder, recursive: true);
     }
+
+    private static string Shown(IEnumerable<RawConnection> held) => string.Join("; ", held.Select(raw => raw.Seen()));
 
     private static async Task<HttpResponseMessage> StreamAsync(HttpClient client)
     {

@@ -58,6 +58,8 @@ public sealed partial class SignInTests
         Assert.Equal(HttpStatusCode.OK, counters.StatusCode);
         using var trace = await GetAsync(client, "/dashboard/Trace", html: false, session.Cookie);
         Assert.Equal(HttpStatusCode.Forbidden, trace.StatusCode);
+        using var script = await GetAsync(client, "/dashboard/index.min.js", html: false, session.Cookie);
+        Assert.StartsWith("window.hideTrace=true;", await script.Content.ReadAsStringAsync(DoorsHost.Stop), StringComparison.Ordinal);
 
         using var inside = await GetAsync(client, "/sign-in", html: true, session.Cookie);
         Assert.Contains("signed in as <strong>administrator</strong>", await inside.Content.ReadAsStringAsync(DoorsHost.Stop), StringComparison.Ordinal);

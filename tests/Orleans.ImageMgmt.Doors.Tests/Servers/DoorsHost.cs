@@ -82,6 +82,24 @@ internal sealed class DoorsHost : IAsyncDisposable
         return JsonDocument.Parse(text).RootElement.GetProperty("token").GetString()!;
     }
 
+    /// <summary>Makes a token that has expired. One that is made with too short a life on a busy machine is refused: the next gets a longer one.</summary>
+    public async Task<string> ExpiredTokenAsync(string name, string role)
+    {
+        for (var life = TimeSpan.FromSeconds(2); life < Limit; life *= 2)
+        {
+            using var answer = await Admin.PostAsync(Routes.Tokens, Json(new { name, role, expiresAt = Now + life }), Stop);
+            if (answer.IsSuccessStatusCode)
+            {
+                var token = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Stop)).RootElement.GetProperty("token").GetString()!;
+                using var client = Client(token);
+                await Until.TrueAsync(async () => (await client.GetAsync(Routes.Me, Stop)).StatusCode == System.Net.HttpStatusCode.Unauthorized, "the token expired");
+                return token;
+            }
+        }
+
+        throw new InvalidOperationException($"No token lives shorter than {Limit}.");
+    }
+
     /// <summary>What every hostile test ends with: the server lives and does real work.</summary>
     public async Task StillWorksAsync()
     {

@@ -60,5 +60,12 @@ internal sealed class RawConnection : IDisposable
         return line.ToString().TrimEnd();
     }
 
+    /// <summary>What has come so far, without waiting.</summary>
+    public string Seen()
+    {
+        var buffer = new byte[4096];
+        return client.Client.Poll(0, System.Net.Sockets.SelectMode.SelectRead) ? $"'{Encoding.Latin1.GetString(buffer, 0, Stream.Read(buffer))}'" : "nothing";
+    }
+
     public void Dispose() => client.Dispose();
 }

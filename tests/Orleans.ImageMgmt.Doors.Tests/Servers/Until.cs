@@ -7,7 +7,7 @@ internal static class Until
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
 
-    public static async Task TrueAsync(Func<Task<bool>> state, string what)
+    public static async Task TrueAsync(Func<Task<bool>> state, string what, Func<string>? seen = null)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(DoorsHost.Limit);
@@ -20,7 +20,7 @@ internal static class Until
             }
             catch (OperationCanceledException) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
             {
-                Assert.Fail($"Not within {DoorsHost.Limit}: {what}");
+                Assert.Fail($"Not within {DoorsHost.Limit}: {what}. {seen?.Invoke()}");
             }
         }
     }

@@ -55,7 +55,7 @@ public sealed class ReleaseTests
         var status = await Programs.RunAsync(Path.Combine(prefix, "imgctl"), ["status"], bare);
 
         Assert.True(status.Code == 0, status.Output);
-        Assert.Contains("ImageMgmt", status.Output, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains(server.Http.BaseAddress!.GetLeftPart(UriPartial.Authority), status.Output, StringComparison.Ordinal);
         await server.TerminateAsync();
     }
 

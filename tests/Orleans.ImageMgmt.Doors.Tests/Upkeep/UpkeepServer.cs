@@ -15,6 +15,8 @@ internal sealed class UpkeepServer : IAsyncDisposable
     /// <summary>Longer than anything here takes on a machine that is busy with other things.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
 
+    private const string FirstData = "data";
+
     private readonly bool ownsRoot;
     private readonly EmbeddedHost host;
     private bool isStopped;
@@ -24,11 +26,9 @@ internal sealed class UpkeepServer : IAsyncDisposable
         (Root, this.ownsRoot, this.host) = (root, ownsRoot, host);
         Address = new Uri(Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
         Http = new HttpClient { BaseAddress = Address, Timeout = Limit };
-        var token = Path.Combine(root, data, "administrator.token");
-        if (File.Exists(token))
-        {
-            Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", File.ReadAllText(token).Trim());
-        }
+        // A restored service knows the tokens of the old one, and writes no file for them.
+        var token = new[] { data, FirstData }.Select(folder => Path.Combine(root, folder, "administrator.token")).First(File.Exists);
+        Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", File.ReadAllText(token).Trim());
     }
 
     public string Root { get; }
@@ -46,7 +46,7 @@ internal sealed class UpkeepServer : IAsyncDisposable
     public static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     public static Task<UpkeepServer> StartAsync(params IReadOnlyList<string> settings) =>
-        StartAsync(Directory.CreateTempSubdirectory("imgmt-upkeep-").FullName, "data", ownsRoot: true, settings);
+        StartAsync(Directory.CreateTempSubdirectory("imgmt-upkeep-").FullName, FirstData, ownsRoot: true, settings);
 
     /// <summary>Another server over the pods and sources of a root, with a data folder of its own; whoever made the root removes it.</summary>
     public static Task<UpkeepServer> StartInAsync(string root, string data, params IReadOnlyList<string> settings) => StartAsync(root, data, ownsRoot: false, settings);

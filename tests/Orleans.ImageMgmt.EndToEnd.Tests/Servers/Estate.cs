@@ -140,7 +140,7 @@ internal sealed class Estate : IDisposable
             }
         }
 
-        string[] ofService = ["store.db", "store.db-wal", "store.db-shm", "reminders.db", "reminders.db-wal", "reminders.db-shm", "silo.lock", "trust"];
+        string[] ofService = ["store.db", "store.db-wal", "store.db-shm", "reminders.db", "reminders.db-wal", "reminders.db-shm", "silo.lock", "trust", "administrator.token", "session-keys"];
         Assert.All(Directory.EnumerateFileSystemEntries(DataFolder), file => Assert.Contains(Path.GetFileName(file), ofService));
     }
 

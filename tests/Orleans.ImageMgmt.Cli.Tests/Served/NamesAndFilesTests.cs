@@ -1,27 +1,22 @@
 namespace Orleans.ImageMgmt.Cli.Tests;
 
-/// <summary>Goal: names come from the server with the tab key, a disk goes to a pod from this machine, and tokens travel as files.</summary>
-public sealed class NamesAndUploadTests(Estate estate) : IClassFixture<Estate>
+/// <summary>Goal: names come from the server with the tab key, tokens travel as files, and what the operator needs is at hand.</summary>
+public sealed class NamesAndFilesTests(Estate estate) : IClassFixture<Estate>
 {
     private Shell Shell => estate.Shell;
 
     [Fact]
-    public async Task A_disk_from_this_machine_is_uploaded_imported_and_completed_by_name()
+    public async Task Names_of_images_versions_pods_sources_operations_and_tokens_are_completed()
     {
         await estate.ConnectHeadOfficeAsync();
         await estate.ConnectAsync("branch-1");
-        var sha256 = Server.MakeDisk(Path.Combine(Shell.Home, "mine", "own.raw"), 3);
-        var sent = (await Shell.ImgctlAsync("upload", Path.Combine(Shell.Home, "mine", "own.raw"), "--pod", "head-office")).With(0);
-        Assert.Equal("own.raw is on head-office: 11.0 MiB.", sent.Only);
-        Assert.Contains("imgctl import IMAGE VERSION --pod head-office --source own.raw --wait", sent.Error, StringComparison.Ordinal);
-        (await Shell.ImgctlAsync("import", "Own", "--pod", "head-office", "--source", "own.raw", "--sha256", sha256, "--wait", "--operation", "import-own")).With(0);
-
-        Assert.Equal(["Own"], await CompleteAsync("publish", "O"));
-        Assert.Equal(["1.0"], await CompleteAsync("publish", "Own", ""));
+        (await Shell.ImgctlAsync("import", "Named", "--pod", "head-office", "--source", "win10pos.raw", "--wait", "--operation", "import-named")).With(0);
+        Assert.Equal(["Named"], await CompleteAsync("publish", "N"));
+        Assert.Equal(["1.0"], await CompleteAsync("publish", "Named", ""));
         Assert.Equal(["branch-1"], await CompleteAsync("pod", "drain", "bra"));
-        Assert.Equal(["head-office,branch-1"], await CompleteAsync("publish", "Own", "1.0", "--pods", "head-office,b"));
-        Assert.Equal(["own.raw"], await CompleteAsync("import", "New", "--pod", "head-office", "--source", "o"));
-        Assert.Equal(["import-own"], await CompleteAsync("operation", "show", "imp"));
+        Assert.Equal(["head-office,branch-1"], await CompleteAsync("publish", "Named", "1.0", "--pods", "head-office,b"));
+        Assert.Equal(["win10pos.raw"], await CompleteAsync("import", "New", "--pod", "head-office", "--source", "w"));
+        Assert.Equal(["import-named"], await CompleteAsync("operation", "show", "imp"));
         Assert.Contains("administrator", await CompleteAsync("token", "revoke", ""));
     }
 

@@ -1,0 +1,128 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>A finished copy on the same pod, from which chunks may be taken that would else have to travel. The handle stays the caller's.</summary>
+public sealed record OwnCopy(SafeFileHandle File, ContentManifest Manifest);
+
+/// <summary>Fills empty chunks of a staging file with bytes that the pod holds already, wherever in its copies they lie.</summary>
+/// <remarks>Nothing is believed: what was filled in is hashed afterwards like everything else that is found staged, and what is not right
+/// there is asked from the source.</remarks>
+internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy> copies)
+{
+    /// <summary>Where each digest lies that is wanted; -1 where it has not been found. Holds wanted digests only, whatever the copies hold.</summary>
+    private readonly Dictionary<ChunkKey, (int Copy, int Chunk)> found = [];
+
+    /// <param name="staging">Where to write to.</param>
+    /// <param name="empty">Chunks of data without a byte yet, rising.</param>
+    /// <param name="observer">Hears how far it is.</param>
+    /// <returns>The chunks that were filled, rising.</returns>
+    /// <exception cref="IOException">The staging file cannot be written. A copy that cannot be read is passed over.</exception>
+    public List<int> Fill(SafeFileHandle staging, IReadOnlyList<int> empty, ProofBook book, ITransferObserver observer, CancellationToken cancellationToken)
+    {
+        Locate(empty);
+        var there = empty.Where(chunk => found[KeyOf(manifest, chunk)].Copy >= 0).ToList();
+        if (there.Count == 0)
+        {
+            return there;
+        }
+
+        var readers = copies.Select(copy => DirectFile.ForReading(copy.File)).ToList();
+        using var writer = new StagingWriter(staging, ReceiveOptions.DefaultWriteBackBytes, book);
+        var buffer = DiskBuffers.Rent();
+        try
+        {
+            for (var i = 0; i < there.Count;)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var side = SideBySide(there, i);
+                Copy(there[i], there[i + side - 1], readers, writer, buffer, cancellationToken);
+                i += side;
+                observer.Advanced(i, there.Count);
+            }
+        }
+        finally
+        {
+            DiskBuffers.Return(buffer);
+            readers.ForEach(reader => reader.Dispose());
+        }
+
+        writer.Finish();
+        return there;
+    }
+
+    private static ChunkKey KeyOf(ContentManifest manifest, int chunk) => MemoryMarshal.Read<ChunkKey>(manifest.DigestOf(chunk));
+
+    private void Locate(IReadOnlyList<int> empty)
+    {
+        foreach (var chunk in empty)
+        {
+            found[KeyOf(manifest, chunk)] = (-1, -1);
+        }
+
+        for (var copy = 0; copy < copies.Count; copy++)
+        {
+            var held = copies[copy].Manifest;
+            for (var chunk = 0; chunk < held.ChunkCount; chunk++)
+            {
+                if (found.TryGetValue(KeyOf(held, chunk), out var place) && place.Copy < 0)
+                {
+                    found[KeyOf(held, chunk)] = (copy, chunk);
+                }
+            }
+        }
+    }
+
+    /// <summary>How many chunks from here on follow each other both here and where they are taken from, and fit the buffer.</summary>
+    private int SideBySide(List<int> chunks, int first)
+    {
+        var place = found[KeyOf(manifest, chunks[first])];
+        var count = 1;
+        while ((count + 1) * (long)manifest.ChunkSize <= DiskBuffers.Length && first + count < chunks.Count && chunks[first + count] == chunks[first] + count
+            && copies[place.Copy].Manifest.ChunkSize == manifest.ChunkSize && found[KeyOf(manifest, chunks[first + count])] == (place.Copy, place.Chunk + count))
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    private void Copy(int first, int last, List<DirectFile> readers, StagingWriter writer, DiskBuffer buffer, CancellationToken cancellationToken)
+    {
+        var place = found[KeyOf(manifest, first)];
+        var at = manifest.OffsetOf(first);
+        var from = copies[place.Copy].Manifest.OffsetOf(place.Chunk);
+        var end = manifest.OffsetOf(last) + manifest.LengthOf(last);
+        while (at < end)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var piece = buffer.Span[..(int)Math.Min(end - at, DiskBuffers.Length)];
+            if (!TryRead(readers[place.Copy], buffer, piece.Length, from))
+            {
+                return;
+            }
+
+            writer.Write(piece, at);
+            at += piece.Length;
+            from += piece.Length;
+        }
+    }
+
+    /// <summary>False where the copy cannot give the bytes: then the source will.</summary>
+    private static bool TryRead(DirectFile copy, DiskBuffer buffer, int length, long offset)
+    {
+        try
+        {
+            return copy.TryRead(buffer.Span, length, offset);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>A SHA-256 as a key.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly record struct ChunkKey(ulong A, ulong B, ulong C, ulong D);
+}
