@@ -28,6 +28,9 @@ public static class GrainKeys
     public static IShardGrain GetShard(this IGrainFactory grains, OperationId operation, int shard) =>
         grains.GetGrain<IShardGrain>(string.Create(CultureInfo.InvariantCulture, $"{operation.Value}/{shard}"));
 
+    /// <summary>The lists; any silo answers.</summary>
+    public static ICatalogGrain GetCatalog(this IGrainFactory grains) => grains.GetGrain<ICatalogGrain>(0);
+
     public static IRequestKeyGrain GetRequestKey(this IGrainFactory grains, OperationId operation) => grains.GetGrain<IRequestKeyGrain>(operation.Value);
 
     public static ITokensGrain GetTokens(this IGrainFactory grains) => grains.GetGrain<ITokensGrain>(AllTokens);

@@ -1,109 +1,83 @@
-using System.Runtime.CompilerServices;
 using Orleans.ImageMgmt.Domain;
-using Version = Orleans.ImageMgmt.Domain.Version;
+using Orleans.Runtime;
+using Orleans.Serialization;
 
 namespace Orleans.ImageMgmt.Client;
 
 /// <summary>
-/// Plain verbs over the grains, for frontends and for the program itself. Every long action returns at once with the id of its operation;
-/// no job depends on its caller staying here.
+/// Plain verbs over the service, for frontends and for the program itself. Every long action returns at once with the id of its operation;
+/// no job depends on its caller staying here, and cancelling a call only stops waiting for its answer.
 /// </summary>
-public sealed class ImageMgmtClient(IGrainFactory grains, TimeProvider time)
+/// <remarks>
+/// Every method throws <see cref="RefusedException"/> when the service says no (the refusal has a stable code, a sentence and a hint), and
+/// <see cref="ServiceUnavailableException"/> when it gives no answer; then the call may or may not have been done, and can be repeated: an operation's id
+/// makes the repeated call the same operation.
+/// </remarks>
+public sealed partial class ImageMgmtClient
 {
-    /// <summary>How often a watched operation is asked, in default. Default: 100 ms.</summary>
+    private readonly IGrainFactory grains;
+    private readonly TimeProvider time;
+
+    /// <summary>Uses the grains of a connected Orleans client, or of a silo. Programs call <see cref="ImageMgmtClientExtensions"/> instead.</summary>
+    /// <param name="grains">Where grains are called.</param>
+    /// <param name="time">What waits are measured by.</param>
+    public ImageMgmtClient(IGrainFactory grains, TimeProvider time) => (this.grains, this.time) = (grains, time);
+
+    /// <summary>How often a watched operation is asked. Default: 100 ms.</summary>
     public static TimeSpan WatchInterval { get; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Connects a pod, or changes how it is connected.</summary>
-    /// <exception cref="RefusedException">The specification cannot be used.</exception>
-    public async Task<Pod> ConnectPodAsync(PodSpec spec, RequestedBy by) => (await grains.GetPod(spec.Name).ConnectAsync(spec, by)).OrThrow();
+    /// <summary>How long a watch goes on while the service gives no answer, such as over its restart. Default: 2 minutes.</summary>
+    public static TimeSpan WatchPatience { get; } = TimeSpan.FromMinutes(2);
 
-    public Task<PodView> GetPodAsync(PodName pod) => grains.GetPod(pod).GetAsync();
+    /// <summary>Says why something is asked; goes into the activity log. Who asks is always the certificate's name.</summary>
+    /// <param name="reason">In the caller's words, up to 1,024 characters.</param>
+    /// <returns>What methods take as <c>by</c>.</returns>
+    public static RequestedBy Because(string reason) => new("caller", "gateway", reason);
 
-    /// <summary>Waits until the pod has answered a probe.</summary>
-    /// <returns>The pod as it stands when it is connected or unreachable.</returns>
-    public async Task<Pod> WaitForPodAsync(PodName pod, CancellationToken cancellationToken)
+    /// <summary>A new id for an operation. Choose it before the call, and a call that got no answer can be repeated safely.</summary>
+    /// <returns>An id that nobody has.</returns>
+    public static OperationId NewOperation() => new(Guid.CreateVersion7().ToString("N"));
+
+    private static async Task<T> AskAsync<T>(Task<T> call, CancellationToken cancellationToken)
     {
-        while (true)
+        try
         {
-            var view = await grains.GetPod(pod).GetAsync();
-            if (view.Pod.State != PodState.Connecting)
-            {
-                return view.Pod;
-            }
-
-            await Task.Delay(WatchInterval, time, cancellationToken);
+            return await call.WaitAsync(cancellationToken);
+        }
+        catch (Exception problem) when (problem is TimeoutException or OrleansException or UnavailableExceptionFallbackException)
+        {
+            throw new ServiceUnavailableException($"The service gave no answer: {problem.Message}", problem);
         }
     }
 
-    /// <summary>Registers a version and has it prepared on its source pod.</summary>
-    /// <exception cref="RefusedException">It cannot be imported; nothing was changed.</exception>
-    public async Task<OperationId> ImportAsync(ImportRequest request) => (await grains.GetImage(request.Image).ImportAsync(request)).OrThrow();
+    private static async Task<T> AskAsync<T>(Task<Reply<T>> call, CancellationToken cancellationToken) => (await AskAsync<Reply<T>>(call, cancellationToken)).OrThrow();
 
-    public Task<Image> GetImageAsync(ImageName image) => grains.GetImage(image).GetAsync();
-
-    public Task<Version> GetVersionAsync(VersionId version) => grains.GetVersion(version).GetAsync();
-
-    /// <summary>How the copy of a version on a pod stands, with the progress of what runs.</summary>
-    public Task<CopyView> GetCopyAsync(PodName pod, VersionId version) => grains.GetPod(pod).GetCopyAsync(version);
-
-    /// <summary>Freezes the targets and starts to replicate.</summary>
-    /// <exception cref="RefusedException">It cannot be published; nothing was changed.</exception>
-    public async Task<OperationId> PublishAsync(VersionId version, PublishRequest request) =>
-        (await grains.GetVersion(version).PublishAsync(request)).OrThrow();
-
-    /// <summary>Stops what has not finished; keeps copies that are available.</summary>
-    public async Task<OperationState> CancelPublishAsync(OperationId operation, RequestedBy by) =>
-        (await grains.GetPublish(operation).CancelAsync(by)).OrThrow();
-
-    /// <summary>Tries the failed targets of a publish again.</summary>
-    public async Task<OperationState> RetryPublishAsync(OperationId operation, RequestedBy by) =>
-        (await grains.GetPublish(operation).RetryAsync(by)).OrThrow();
-
-    /// <summary>No new use of a version; existing users keep it.</summary>
-    public async Task<VersionStatus> DisableVersionAsync(VersionId version, RequestedBy by) => (await grains.GetVersion(version).DisableAsync(by)).OrThrow();
-
-    public async Task<VersionStatus> EnableVersionAsync(VersionId version, RequestedBy by) => (await grains.GetVersion(version).EnableAsync(by)).OrThrow();
-
-    /// <summary>Removes every copy of a version.</summary>
-    public async Task<OperationId> DeleteVersionAsync(VersionId version, OperationId operation, RequestedBy by) =>
-        (await grains.GetVersion(version).DeleteAsync(operation, by)).OrThrow();
-
-    /// <summary>The progress of an import, again and again until it has ended.</summary>
-    public async IAsyncEnumerable<(Version Version, CopyView? Copy)> WatchImportAsync(VersionId version, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Asks again while there is no answer, for as long as a watch is patient.</summary>
+    private async Task<T> AskPatientlyAsync<T>(Func<Task<T>> call, CancellationToken cancellationToken)
     {
+        var start = time.GetTimestamp();
         while (true)
         {
-            var now = await grains.GetVersion(version).GetAsync();
-            CopyView? copy = now.SourcePod is { } pod ? await grains.GetPod(pod).GetCopyAsync(version) : null;
-            yield return (now, copy);
-            if (now.Exists && now.ImportState.IsEnded())
+            try
             {
-                yield break;
+                return await AskAsync(call(), cancellationToken);
             }
-
-            await Task.Delay(WatchInterval, time, cancellationToken);
+            catch (ServiceUnavailableException) when (time.GetElapsedTime(start) < WatchPatience)
+            {
+                await Task.Delay(WatchInterval, time, cancellationToken);
+            }
         }
     }
+}
 
-    /// <summary>The progress of a publish with every target, again and again until it has ended and its version has stored it.</summary>
-    public async IAsyncEnumerable<PublishView> WatchPublishAsync(OperationId operation, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            var view = await grains.GetPublish(operation).GetAsync(null);
-            var targets = new List<TargetView>();
-            for (var shard = 0; shard < view.Publish.Shards.Count; shard++)
-            {
-                targets.AddRange((await grains.GetPublish(operation).GetAsync(shard)).Targets);
-            }
+/// <summary>The service gave no answer. What was asked may or may not have been done; asking again with the same operation id is safe.</summary>
+/// <param name="message">What went wrong.</param>
+/// <param name="cause">What Orleans said.</param>
+public sealed class ServiceUnavailableException(string message, Exception? cause = null) : Exception(message, cause)
+{
+    /// <summary>Stable, as the codes of refusals are.</summary>
+    public string Code { get; } = "service.unavailable";
 
-            yield return view with { Targets = targets };
-            if (view.Publish.State.IsEnded() && view.Publish.IsTold)
-            {
-                yield break;
-            }
-
-            await Task.Delay(WatchInterval, time, cancellationToken);
-        }
-    }
+    /// <summary>What to do.</summary>
+    public string Hint { get; } = "Check that the service runs and that its gateway is reachable, then ask again.";
 }

@@ -54,6 +54,15 @@ public static class Aliases
     public const string StoreSchema = "im.StoreSchema";
     public const string StateSchema = "im.StateSchema";
     public const string PodSpec = "im.PodSpec";
+    public const string ListRequest = "im.ListRequest";
+    public const string ListPage = "im.ListPage`1";
+    public const string ImageRow = "im.ImageRow";
+    public const string VersionRow = "im.VersionRow";
+    public const string PodRow = "im.PodRow";
+    public const string CopyRow = "im.CopyRow";
+    public const string OperationRow = "im.OperationRow";
+    public const string ActivityEntry = "im.ActivityEntry";
+    public const string CatalogGrain = "im.CatalogGrain";
     public const string RetryScope = "im.RetryScope";
     public const string Precondition = "im.Precondition";
     public const string RequestKeyGrain = "im.RequestKeyGrain";

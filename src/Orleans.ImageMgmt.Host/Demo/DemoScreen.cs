@@ -34,7 +34,7 @@ internal sealed class DemoScreen : IFaultLog
 
     public void Injected(InjectedFault fault) => Say($"  ! fault on purpose at pod {fault.Pod}: {fault.Sentence}");
 
-    public async Task ShowImportAsync(VersionId id, IAsyncEnumerable<(Version Version, CopyView? Copy)> watch)
+    public async Task ShowImportAsync(VersionId id, IAsyncEnumerable<ImportView> watch)
     {
         await ShowAsync(async bars =>
         {

@@ -40,7 +40,7 @@ internal sealed class DemoStory(ImageMgmtClient client, DemoFolder place, DemoSc
         string[] names = ["on-prem-pod-1", "on-prem-pod-2", "on-prem-pod-3", SourcePod, FlakyPod];
         foreach (var name in names)
         {
-            await client.ConnectPodAsync(place.Pod(name, name == FlakyPod ? FlakyPlan : null), By);
+            await client.ConnectPodAsync(place.Pod(name, name == FlakyPod ? FlakyPlan : null), By, cancellationToken: stop);
         }
 
         foreach (var name in names)
@@ -54,10 +54,10 @@ internal sealed class DemoStory(ImageMgmtClient client, DemoFolder place, DemoSc
     {
         var operation = PlanRunner.OperationFor("import", id);
         await client.ImportAsync(new ImportRequest(operation, Image, id.Version, from, new PodName(SourcePod),
-            new SourceRef(Path.GetFileName(source.Path)), $"Golden image, version {id.Version}", By));
+            new SourceRef(Path.GetFileName(source.Path)), $"Golden image, version {id.Version}", By), stop);
         var watch = Stopwatch.StartNew();
         await screen.ShowImportAsync(id, client.WatchImportAsync(id, stop));
-        var version = await client.GetVersionAsync(id);
+        var version = await client.GetVersionAsync(id, stop);
         screen.Say($"{Image} version {id.Version}: {Words.Shown(version.Status)} after {watch.Elapsed.TotalSeconds:0.0} s"
             + (version.Content is { } content ? $", {content.Length >> 20} MiB disk with {content.DataLength >> 20} MiB of data" : $" ({version.Fault})"));
         return version.Status == VersionStatus.DeploymentComplete;
@@ -66,10 +66,10 @@ internal sealed class DemoStory(ImageMgmtClient client, DemoFolder place, DemoSc
     private async Task<bool> PublishAsync(VersionId id, CancellationToken stop)
     {
         var watch = Stopwatch.StartNew();
-        var operation = await client.PublishAsync(id, new PublishRequest(PlanRunner.OperationFor("publish", id), null, new Dictionary<string, string>(), By));
+        var operation = await client.PublishAsync(id, new PublishRequest(PlanRunner.OperationFor("publish", id), null, new Dictionary<string, string>(), By), stop);
         var last = await screen.ShowPublishAsync(id, client.WatchPublishAsync(operation, stop));
         var seconds = watch.Elapsed.TotalSeconds;
-        var version = await client.GetVersionAsync(id);
+        var version = await client.GetVersionAsync(id, stop);
         var sent = last.Targets.Sum(t => t.Receipt?.BytesSent ?? 0);
         screen.Say($"{Image} version {id.Version}: {Words.Shown(version.Status)} on {last.Targets.Count(t => t.Outcome == TargetOutcome.Available)} of {last.Targets.Count} target pods "
             + $"after {seconds:0.0} s, {sent >> 20} MiB sent by the tries that finished");

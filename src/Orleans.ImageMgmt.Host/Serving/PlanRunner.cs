@@ -17,7 +17,7 @@ internal sealed class PlanRunner(ImageMgmtClient client, Action<string> say)
     {
         foreach (var pod in plan.Pods)
         {
-            await client.ConnectPodAsync(pod.ToSpec(), By);
+            await client.ConnectPodAsync(pod.ToSpec(), By, cancellationToken: stop);
         }
 
         foreach (var pod in plan.Pods)
@@ -46,7 +46,7 @@ internal sealed class PlanRunner(ImageMgmtClient client, Action<string> say)
     {
         var request = new ImportRequest(OperationFor("import", import.Id), import.Image, import.Version, import.From, import.Pod,
             new SourceRef(import.Source, import.Sha256, import.Format), import.Description, By);
-        await client.ImportAsync(request);
+        await client.ImportAsync(request, stop);
         VersionStatus? shown = null;
         await foreach (var (version, _) in client.WatchImportAsync(import.Id, stop))
         {
@@ -57,12 +57,12 @@ internal sealed class PlanRunner(ImageMgmtClient client, Action<string> say)
             }
         }
 
-        return (await client.GetVersionAsync(import.Id)).Content is not null;
+        return (await client.GetVersionAsync(import.Id, stop)).Content is not null;
     }
 
     private async Task<bool> PublishAsync(PlannedImport import, CancellationToken stop)
     {
-        var operation = await client.PublishAsync(import.Id, new PublishRequest(OperationFor("publish", import.Id), import.Pods, new Dictionary<string, string>(), By));
+        var operation = await client.PublishAsync(import.Id, new PublishRequest(OperationFor("publish", import.Id), import.Pods, new Dictionary<string, string>(), By), stop);
         var shown = new Dictionary<PodName, CopyState>();
         PublishView? last = null;
         await foreach (var view in client.WatchPublishAsync(operation, stop))
@@ -76,7 +76,7 @@ internal sealed class PlanRunner(ImageMgmtClient client, Action<string> say)
             last = view;
         }
 
-        var version = await client.GetVersionAsync(import.Id);
+        var version = await client.GetVersionAsync(import.Id, stop);
         say($"version {import.Id} {Words.Shown(version.Status)}");
         say($"operation {operation} {Words.Shown(last!.Publish.State)}");
         return last.Publish.State == OperationState.Succeeded;

@@ -20,9 +20,9 @@ internal sealed class Server : IAsyncDisposable
         reading = Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
     }
 
-    public static async Task<Server> StartAsync(Shell shell)
+    public static async Task<Server> StartAsync(Shell shell, params string[] settings)
     {
-        var server = new Server(shell.Start(Path.Combine(AppContext.BaseDirectory, "imgmt"), ["serve", "--data", shell.Variables["IMGMT_DATA"]!, "--set", "Http:Listen=http://127.0.0.1:0"]));
+        var server = new Server(shell.Start(Path.Combine(AppContext.BaseDirectory, "imgmt"), ["serve", "--data", shell.Variables["IMGMT_DATA"]!, .. settings.DefaultIfEmpty("Http:Listen=http://127.0.0.1:0").SelectMany(setting => new[] { "--set", setting })]));
         await Until(() => server.Said().Any(line => line.StartsWith("imgmt is ready", StringComparison.Ordinal)) || server.process.HasExited, server.ToString);
         Assert.False(server.process.HasExited, server.ToString());
         return server;

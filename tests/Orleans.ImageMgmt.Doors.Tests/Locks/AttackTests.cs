@@ -1,13 +1,13 @@
 using System.Net;
 using System.Text;
-using System.Text.Json;
+using Orleans.ImageMgmt.Api;
 using Xunit;
 
 namespace Orleans.ImageMgmt.Doors.Tests.Locks;
 
 /// <summary>
 /// Goal: no name or path of a user reaches the file system unchecked. Method: a table of attacks, each put into every place that takes a name: the
-/// parts of every path, and every text field of every body. Nothing may succeed, fail as our own fault, or change a file outside the database.
+/// parts of every path, the name of a token, the source of an import. Nothing may succeed, fail as our own fault, or change a file outside the database.
 /// </summary>
 public sealed class AttackTests
 {
@@ -101,6 +101,33 @@ public sealed class AttackTests
         await server.StillWorksAsync();
     }
 
+    /// <summary>Goal: an import takes nothing but plain files of the sources folder. Method: a good disk beside the folder, and every way to it; a pipe; a device.</summary>
+    [Fact]
+    public async Task No_attack_on_the_source_of_an_import_takes_a_file_from_elsewhere()
+    {
+        await using var server = await PodsHost.StartAsync();
+        await server.ConnectAsync("source");
+        server.MakeSource("good.raw");
+        var outside = Path.Combine(server.Root, "outside.raw");
+        File.Copy(Path.Combine(server.Sources, "good.raw"), outside);
+        File.CreateSymbolicLink(Path.Combine(server.Sources, "link.raw"), outside);
+        Directory.CreateSymbolicLink(Path.Combine(server.Sources, "folder"), server.Root);
+        using (var pipe = System.Diagnostics.Process.Start("mkfifo", [Path.Combine(server.Sources, "pipe.raw")]))
+        {
+            await pipe.WaitForExitAsync(server.Stop);
+        }
+
+        string[] sources = ["../outside.raw", "./../outside.raw", "a/../../outside.raw", outside, "link.raw", "folder/outside.raw", "folder", "pipe.raw", "/dev/zero", "/etc/passwd", "..", ".", "", "missing.raw", new string('a', 5_000), "good.raw\0.txt"];
+        var number = 0;
+        foreach (var source in sources)
+        {
+            Assert.True(await IsRefusedAsync(server, $"attack-{number++}", source), $"an import took '{source}'");
+        }
+
+        Assert.False(await IsRefusedAsync(server, "good", "good.raw"), "a plain file is taken");
+        Assert.Equal("live\n", await server.Http.GetStringAsync(Routes.Liveness, server.Stop));
+    }
+
     [Theory]
     [InlineData("/dashboard/fonts/../../../../etc/passwd")]
     [InlineData("/dashboard/fonts/..%2f..%2f..%2fetc%2fpasswd")]
@@ -116,6 +143,19 @@ public sealed class AttackTests
 
         Assert.Matches("^HTTP/1.1 40[04]", answer);
         Assert.DoesNotContain("root:", answer, StringComparison.Ordinal);
+    }
+
+    private static async Task<bool> IsRefusedAsync(PodsHost server, string image, string source)
+    {
+        try
+        {
+            var import = await server.Client.ImportAsync(image, new ImportRequest { Pod = "source", Source = source }, cancellationToken: server.Stop);
+            return (await server.EndOfAsync(import.Id)).State == OperationState.Failed;
+        }
+        catch (ProblemException refused) when ((int)refused.StatusCode is >= 400 and < 500)
+        {
+            return true;
+        }
     }
 
     /// <summary>Everything that lies in the server's folder, but for what the database itself makes.</summary>

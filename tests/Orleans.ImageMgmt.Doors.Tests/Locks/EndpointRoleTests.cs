@@ -22,10 +22,10 @@ public sealed partial class EndpointRoleTests
         await using var server = await DoorsHost.StartAsync();
         var clients = await ClientsAsync(server);
         var text = new StringBuilder("# who gets in: '-' = 401, 'x' = 403, 'in' = the endpoint itself answered\n")
-            .Append(new string(' ', 58)).AppendLine(string.Concat(callers.Select(c => c.PadRight(14))).TrimEnd());
+            .Append(new string(' ', 62)).AppendLine(string.Concat(callers.Select(c => c.PadRight(14))).TrimEnd());
         foreach (var (method, route) in Endpoints(server))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{method + " " + route,-58}");
+            text.Append(CultureInfo.InvariantCulture, $"{method + " " + route,-62}");
             var line = new StringBuilder();
             foreach (var caller in callers)
             {

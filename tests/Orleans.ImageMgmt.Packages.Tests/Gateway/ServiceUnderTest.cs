@@ -16,6 +16,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("imgmt-gateway-");
     private readonly List<IHost> callers = [];
     private EmbeddedHost? host;
+    private bool hasHttp;
     private int port;
 
     public string DataFolder => Path.Combine(folder.FullName, "data");
@@ -27,9 +28,12 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     /// <summary>The client inside the service's own process: trusted.</summary>
     public ImageMgmtClient Inside => Services.GetRequiredService<ImageMgmtClient>();
 
-    public static async Task<ServiceUnderTest> StartAsync()
+    /// <summary>Where HTTP answers, as the service wrote it down.</summary>
+    public string Url => System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(DataFolder, "endpoint.json"))).RootElement.GetProperty("url").GetString()!;
+
+    public static async Task<ServiceUnderTest> StartAsync(bool hasHttp = false)
     {
-        var service = new ServiceUnderTest();
+        var service = new ServiceUnderTest { hasHttp = hasHttp };
         await service.RunAsync();
         return service;
     }
@@ -39,7 +43,8 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     /// <summary>Starts it, the second time on the same port.</summary>
     public async Task RunAsync()
     {
-        var settings = new HostSettings(DataFolder) { Log = new LogOptions { Level = LogLevel.Warning } }.With([$"Gateway:Listen=127.0.0.1:{port}"]);
+        var settings = new HostSettings(DataFolder) { Log = new LogOptions { Level = LogLevel.Warning }, Http = hasHttp ? new HttpOptions() : null }
+            .With([$"Gateway:Listen=127.0.0.1:{port}", .. hasHttp ? ["Http:Listen=http://127.0.0.1:0"] : Array.Empty<string>()]);
         host = await EmbeddedHost.StartAsync(settings, TestContext.Current.CancellationToken);
         port = Services.GetRequiredService<IOptions<EndpointOptions>>().Value.GatewayPort;
     }
@@ -86,6 +91,19 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     }
 
     public async Task<ImageMgmtClient> CallerAsync(string name, string role) => (await ConnectAsync(name, role)).GetRequiredService<ImageMgmtClient>();
+
+    /// <summary>Pods that are connected, and a disk of random bytes that the first of them can import.</summary>
+    public async Task PrepareAsync(string disk, params string[] pods)
+    {
+        var bytes = new byte[3 << 20];
+        new Random(11).NextBytes(bytes);
+        await File.WriteAllBytesAsync(Path.Combine(Folder("sources"), disk), bytes, TestContext.Current.CancellationToken);
+        foreach (var pod in pods)
+        {
+            await Inside.ConnectPodAsync(FilesystemPod(pod), ImageMgmtClient.Because("the test"), cancellationToken: TestContext.Current.CancellationToken);
+            Assert.Equal(PodState.Connected, (await Inside.WaitForPodAsync(new PodName(pod), TestContext.Current.CancellationToken)).State);
+        }
+    }
 
     /// <summary>What connects a pod in a folder of its own.</summary>
     public PodSpec FilesystemPod(string name) => new(
