@@ -140,6 +140,10 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("DeleteCopy")]
     Task<Reply<CopyStanding>> DeleteCopyAsync(VersionId version, Generation generation);
 
+    /// <summary>Writes a line about this pod into the activity log, for what happens outside of the grains.</summary>
+    [Alias("Note")]
+    Task NoteAsync(RequestedBy by, string action, string what);
+
     /// <summary>A worker brings the result of a try.</summary>
     [Alias("WorkerEnded")]
     Task WorkerEndedAsync(WorkerResult result);

@@ -117,6 +117,12 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     public Task<Reply<CopyStanding>> DeleteCopyAsync(VersionId version, Generation generation) =>
         CommandAsync(version, new CopyCommand.Delete(generation), null, isNewWork: false);
 
+    public async Task NoteAsync(RequestedBy by, string action, string what)
+    {
+        await RefreshAsync();
+        await GuardAsync(() => records.WriteAsync(records.Pod, [], [Activity.Line(Now, by, action, what, pod: Name)]));
+    }
+
     public async Task WorkerEndedAsync(WorkerResult result)
     {
         if (result.Fault is { } problem)

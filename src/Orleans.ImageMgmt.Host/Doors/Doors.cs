@@ -10,6 +10,7 @@ internal static class Doors
     public static void AddDoors(this WebApplicationBuilder builder, HostSettings settings, HttpOptions http)
     {
         builder.Services.ConfigureHttpJsonOptions(json => ImageMgmtJson.Apply(json.SerializerOptions));
+        builder.Services.AddApiDescription();
         builder.Services.AddSingleton<OperationReader>();
         builder.Services.AddSingleton<OperationFeeds>();
         builder.Services.AddSingleton<Accepting>();
@@ -17,6 +18,9 @@ internal static class Doors
         builder.Services.AddSingleton<ImageDoors>();
         builder.Services.AddSingleton<VersionDoors>();
         builder.Services.AddSingleton<OperationDoors>();
+        builder.Services.AddSingleton<UploadDesk>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<UploadDesk>());
+        builder.Services.AddSingleton<UploadDoors>();
     }
 
     /// <summary>Right behind the locks, so that what goes wrong in any endpoint is answered in one way.</summary>
@@ -28,5 +32,7 @@ internal static class Doors
         app.Services.GetRequiredService<ImageDoors>().Map(app);
         app.Services.GetRequiredService<VersionDoors>().Map(app);
         app.Services.GetRequiredService<OperationDoors>().Map(app);
+        app.Services.GetRequiredService<UploadDoors>().Map(app);
+        app.MapApiDescription();
     }
 }

@@ -116,7 +116,7 @@ public sealed partial class ProblemTests
         Assert.Equal(Enum.GetNames(domain).Order(), Enum.GetNames(wire).Order());
     }
 
-    private static string Repository()
+    internal static string Repository()
     {
         var folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Orleans.ImageMgmt.sln")))

@@ -104,7 +104,7 @@ internal sealed class PodsHost : IAsyncDisposable
             await ConnectAsync(target);
         }
 
-        var import = await Client.ImportAsync("win", new ImportRequest { Pod = "source", Source = "win.raw" }, cancellationToken: Stop);
+        var import = await Client.ImportAsync("win", new ImportRequest { Pod = "source", Source = "win.raw" }, "import-1", Stop);
         Assert.Equal(OperationState.Succeeded, (await EndOfAsync(import.Id)).State);
         return await Client.GetVersionAsync("win", "1.0", Stop);
     }

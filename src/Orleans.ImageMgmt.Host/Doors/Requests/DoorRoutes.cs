@@ -6,7 +6,7 @@ using Orleans.ImageMgmt.Api;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>A parameter that an endpoint reads by itself, for the API's description.</summary>
-internal sealed record DoorParameter(string Name, string In, string Description, Type Type, bool IsRepeated = false);
+internal sealed record DoorParameter(string Name, string In, string Description, Type Type, bool IsRepeated = false, bool IsRequired = false);
 
 /// <summary>Opens endpoints: one way for all of them, so that each has a name, a role and its refusals.</summary>
 internal static class DoorRoutes

@@ -1,0 +1,91 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Domain;
+using Orleans.ImageMgmt.Grains;
+using Orleans.ImageMgmt.Grains.Durable;
+
+namespace Orleans.ImageMgmt.Host;
+
+/// <summary>Where uploads go: to the intake of the pod that their id names. Throws away what rests too long.</summary>
+internal sealed class UploadDesk(IGrainFactory grains, CatalogReader catalog, ConnectorRegistry connectors, HttpOptions options, TimeProvider time, ILogger<UploadDesk> log) : BackgroundService
+{
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(10);
+
+    private readonly ConcurrentDictionary<PodName, (PodSpec Spec, ISourceIntake Intake)> intakes = new();
+
+    public TimeSpan Idle => options.UploadIdle;
+
+    /// <summary>An id says which pod it belongs to: a dot is in no pod's name.</summary>
+    public static string NewId(PodName pod) => $"{pod}.{Guid.NewGuid():N}";
+
+    public static PodName? PodOf(string upload) => upload.IndexOf('.', StringComparison.Ordinal) is > 0 and var dot && PodName.TryCreate(upload[..dot], out var pod) ? pod : null;
+
+    /// <exception cref="RequestProblem">There is no such pod, or it takes no uploads.</exception>
+    public async Task<ISourceIntake> IntakeOfAsync(PodName pod)
+    {
+        if ((await grains.GetPod(pod).GetAsync()).Pod is not { Spec: { } spec, State: not PodState.Disconnected })
+        {
+            throw RequestProblem.Of(new Refusal("pod.not-connected", $"Pod {pod} is not connected.", "Connect it, or choose another pod."));
+        }
+
+        if (intakes.TryGetValue(pod, out var known) && ReferenceEquals(known.Spec.Settings, spec.Settings) | Same(known.Spec, spec))
+        {
+            return known.Intake;
+        }
+
+        // Faults are planned for the work of pods; an upload is none of it.
+        var plain = spec with { Settings = spec.Settings.Where(s => s.Key is not (ConnectorRegistry.FaultPlanKey or ConnectorRegistry.FaultSeedKey)).ToDictionary() };
+        if (connectors.Create(plain) is not ConnectorResult<IPodConnector>.Done(ISourceIntake intake))
+        {
+            throw RequestProblem.Of(new Refusal("pod.takes-no-uploads", $"Pod {pod} of family {spec.Family} takes no uploads.", "Use a pod of family filesystem with a sources folder."));
+        }
+
+        intakes[pod] = (spec, intake);
+        return intake;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(SweepInterval, time, stoppingToken);
+            await foreach (var pod in PodsAsync(stoppingToken))
+            {
+                try
+                {
+                    await (await IntakeOfAsync(pod)).ExpireAsync(time.GetUtcNow() - Idle, stoppingToken);
+                }
+                catch (RequestProblem)
+                {
+                    // A pod that takes no uploads has none that rest.
+                }
+                catch (Exception problem) when (!stoppingToken.IsCancellationRequested)
+                {
+                    DoorLog.SweepFailed(log, pod.Value, problem);
+                }
+            }
+        }
+    }
+
+    private async IAsyncEnumerable<PodName> PodsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stop)
+    {
+        CatalogCursor? after = null;
+        do
+        {
+            var page = await catalog.ListPodsAsync(after, Limits.PageRows, stop);
+            foreach (var row in page.Rows)
+            {
+                yield return row.Read<PodBody>().Name;
+            }
+
+            after = page.Next;
+        }
+        while (after is not null);
+    }
+
+    private static bool Same(PodSpec a, PodSpec b) => a.Family == b.Family && a.Settings.Count == b.Settings.Count
+        && a.Settings.All(s => b.Settings.TryGetValue(s.Key, out var value) && value == s.Value);
+}

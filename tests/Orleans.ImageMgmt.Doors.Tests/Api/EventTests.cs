@@ -1,0 +1,77 @@
+using System.Net;
+using Orleans.ImageMgmt.Api;
+using Xunit;
+
+namespace Orleans.ImageMgmt.Doors.Tests.Api;
+
+/// <summary>Goal: whoever watches an operation sees its end, however often the connection breaks. Method: event streams of a real server.</summary>
+public sealed class EventTests
+{
+    [Fact]
+    public async Task A_watch_sees_every_target_and_the_end()
+    {
+        await using var host = await PodsHost.StartAsync("Http:EventHeartbeat=100ms");
+        await host.ImportAsync("paris", "oslo");
+        await host.Client.PublishAsync("win", "1.0", null, "pub-1", cancellationToken: host.Stop);
+        var events = await host.Client.WatchOperationAsync("pub-1", cancellationToken: host.Stop).ToListAsync(host.Stop);
+        Assert.Equal((OperationEvent.EndName, OperationState.Succeeded), (events[^1].Name, events[^1].Operation!.State));
+        foreach (var pod in (string[])["paris", "oslo"])
+        {
+            Assert.Equal(TargetOutcome.Available, events.Last(e => e.Target?.Pod == pod).Target!.Outcome);
+        }
+    }
+
+    [Fact]
+    public async Task A_watch_goes_on_after_the_last_event_that_was_seen_and_after_a_restart_of_the_server()
+    {
+        await using var host = await PodsHost.StartAsync("Http:EventHeartbeat=100ms");
+        await host.ImportAsync();
+        await host.ConnectAsync("paris", "receive:stall=10m:times=1");
+        await host.Client.PublishAsync("win", "1.0", null, "pub-1", cancellationToken: host.Stop);
+
+        string? last = null;
+        await using var holder = host.Client.WatchOperationAsync("pub-1", cancellationToken: host.Stop).GetAsyncEnumerator(host.Stop);
+        while (last is null && await holder.MoveNextAsync())
+        {
+            last = holder.Current.Name == OperationEvent.OperationName ? holder.Current.Id : null;
+        }
+
+        // Nothing has happened since: a second watcher with the id of the last event is told nothing old. It hears the pause.
+        var heard = HearUntilAsync(host, last!, OperationState.Paused);
+        await host.Client.PauseOperationAsync("pub-1", cancellationToken: host.Stop);
+        var news = await heard;
+        Assert.DoesNotContain(last, news.Select(e => e.Id));
+        var seen = news[^1].Id;
+        await host.RestartAsync();
+        await host.Client.ResumeOperationAsync("pub-1", cancellationToken: host.Stop);
+        await host.Client.CancelOperationAsync("pub-1", cancellationToken: host.Stop);
+        var rest = await host.Client.WatchOperationAsync("pub-1", seen, host.Stop).ToListAsync(host.Stop);
+        Assert.Equal((OperationEvent.EndName, OperationState.Cancelled), (rest[^1].Name, rest[^1].Operation!.State));
+    }
+
+    private static async Task<List<OperationEvent>> HearUntilAsync(PodsHost host, string last, OperationState state)
+    {
+        List<OperationEvent> heard = [];
+        await foreach (var one in host.Client.WatchOperationAsync("pub-1", last, host.Stop))
+        {
+            heard.Add(one);
+            if (one.Operation?.State == state)
+            {
+                break;
+            }
+        }
+
+        return heard;
+    }
+
+    [Fact]
+    public async Task A_watch_of_an_operation_that_has_ended_says_so_and_ends()
+    {
+        await using var host = await PodsHost.StartAsync();
+        await host.ImportAsync();
+        var end = Assert.Single(await host.Client.WatchOperationAsync("import-1", cancellationToken: host.Stop).Where(e => e.Operation is not null).ToListAsync(host.Stop));
+        Assert.Equal(OperationState.Succeeded, end.Operation!.State);
+        var unknown = await Assert.ThrowsAsync<ProblemException>(() => host.Client.WatchOperationAsync("nobody", cancellationToken: host.Stop).ToListAsync(host.Stop).AsTask());
+        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+    }
+}
