@@ -14,7 +14,7 @@ internal sealed class DemoStory(ImageMgmtClient client, DemoFolder place, DemoSc
     private const string FlakyPod = "flaky-pod-5";
 
     /// <summary>Breaks the line at a third, damages a chunk on its way, and claims once to be done when it is not.</summary>
-    private const string FlakyPlan = "receive:refuse:after=30%:times=1; receive:corrupt:chunk=200:times=1; receive:lie:times=1";
+    private const string FlakyPlan = "receive:refuse:after=30%:times=1; receive:corrupt:after=60%:times=1; receive:lie:times=1";
 
     private static readonly ImageName Image = new("Win10POS");
     private static readonly RequestedBy By = new(Environment.UserName, "demo", "shows the main job");

@@ -29,7 +29,7 @@ internal sealed class Table(string image, int rounds)
         text.AppendLine("# First copy to N local targets").AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"Machine: {Machine()}. Image: {image}.");
         text.AppendLine(CultureInfo.InvariantCulture, $"Medians of {rounds} rounds that alternate between the three and turn their order; source in the page cache; N copies run at once; targets are deleted");
-        text.AppendLine("and synced between runs. Ours: receive, fdatasync, drop cached pages, read back and SHA-256 of every chunk, rename, fsync of the folder, in a warm process;");
+        text.AppendLine("and synced between runs. Ours: the filesystem connector's receive and finalise, every chunk read back past the page cache after fdatasync and hashed with SHA-256, in a warm process;");
         text.AppendLine("memory is the peak above idle. Sealing is done before and not timed. Lowest and highest wall seconds in brackets.").AppendLine();
         text.AppendLine("| targets | what | wall s | CPU s | peak MiB above idle | ours / this |");
         text.AppendLine("|---|---|---|---|---|---|");

@@ -6,6 +6,17 @@ public sealed class NamesAndFilesTests(Estate estate) : IClassFixture<Estate>
     private Shell Shell => estate.Shell;
 
     [Fact]
+    public async Task A_disk_from_this_machine_is_uploaded_and_imported()
+    {
+        await estate.ConnectHeadOfficeAsync();
+        var sha256 = Server.MakeDisk(Path.Combine(Shell.Home, "mine", "own.raw"), 3);
+        var sent = (await Shell.ImgctlAsync("upload", Path.Combine(Shell.Home, "mine", "own.raw"), "--pod", "head-office")).With(0);
+        Assert.Equal("own.raw is on head-office: 11.0 MiB.", sent.Only);
+        Assert.Contains("imgctl import IMAGE VERSION --pod head-office --source own.raw --wait", sent.Error, StringComparison.Ordinal);
+        (await Shell.ImgctlAsync("import", "Own", "--pod", "head-office", "--source", "own.raw", "--sha256", sha256, "--wait")).With(0);
+    }
+
+    [Fact]
     public async Task Names_of_images_versions_pods_sources_operations_and_tokens_are_completed()
     {
         await estate.ConnectHeadOfficeAsync();
