@@ -22,6 +22,7 @@ internal static class ProblemStatus
         ["image.family-mismatch"] = Unprocessable,
         ["image.too-many-versions"] = Conflict,
         ["image.unknown"] = StatusCodes.Status404NotFound,
+        ["list.bad-limit"] = Unprocessable,
         ["operation.id-in-use"] = Conflict,
         ["operation.not-now"] = Conflict,
         ["operation.target-not-failed"] = Conflict,
