@@ -8,6 +8,7 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
     TokenVerbs.Create(),
     TrustCommand.Create(),
     ConfigCommand.Create(),
+    OpenApiCommand.Create(),
     RestoreCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -101,6 +101,12 @@ public sealed record Version
     /// <summary>The generation of the import that made this content: an order of an older generation was for what had this name before.</summary>
     [Id(24)] public Generation ImportGeneration { get; init; }
 
+    /// <summary>When the import ended, well or not; what happens to the version later does not move it.</summary>
+    [Id(25)] public DateTimeOffset? ImportEndedAt { get; init; }
+
+    /// <summary>When the delete was asked.</summary>
+    [Id(26)] public DateTimeOffset? DeleteBeganAt { get; init; }
+
     /// <summary>What is going on, derived from the rest.</summary>
     [JsonIgnore]
     public VersionStatus Status => VersionMachine.StatusOf(this);

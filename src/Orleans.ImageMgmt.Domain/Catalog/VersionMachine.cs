@@ -61,18 +61,18 @@ public static class VersionMachine
             },
             VersionEvent.BecameComplete e => changed with
             {
-                Content = e.Content, SourceReceipt = e.Receipt, ImportState = OperationState.Succeeded, Fault = null,
+                Content = e.Content, SourceReceipt = e.Receipt, ImportState = OperationState.Succeeded, ImportEndedAt = now, Fault = null,
             },
-            VersionEvent.ImportFailed e => changed with { ImportState = OperationState.Failed, Fault = e.Fault },
+            VersionEvent.ImportFailed e => changed with { ImportState = OperationState.Failed, ImportEndedAt = now, Fault = e.Fault },
             VersionEvent.ImportCancelled => changed with
             {
-                ImportState = OperationState.Cancelled,
+                ImportState = OperationState.Cancelled, ImportEndedAt = now,
                 Fault = new ConnectorFault(FaultStage.Prepare, FaultCause.Cancelled, "The import was cancelled.", "Import again when it is wanted."),
             },
             VersionEvent.ImportRetried => changed with
             {
                 // A new generation: what the failed try may still do at the pod is about the past.
-                ImportState = OperationState.Running, Fault = null, Generation = version.Generation.Next(), ImportGeneration = version.Generation.Next(),
+                ImportState = OperationState.Running, ImportEndedAt = null, Fault = null, Generation = version.Generation.Next(), ImportGeneration = version.Generation.Next(),
             },
             VersionEvent.PublishBegan e => changed with
             {
@@ -84,7 +84,7 @@ public static class VersionMachine
             VersionEvent.PublishClosed e => Close(changed, e),
             VersionEvent.WasDisabled => changed with { IsDisabled = true },
             VersionEvent.WasEnabled => changed with { IsDisabled = false },
-            VersionEvent.DeleteBegan e => Deleting(changed, e.Operation),
+            VersionEvent.DeleteBegan e => Deleting(changed with { DeleteBeganAt = now }, e.Operation),
             VersionEvent.CopyGone e => WithoutCopy(changed, e.Pod),
             VersionEvent.CopyWasLost e => changed with { Targets = new Dictionary<PodName, TargetOutcome>(version.Targets) { [e.Pod] = TargetOutcome.Failed } },
             _ => throw new NotSupportedException(happened.ToString()),

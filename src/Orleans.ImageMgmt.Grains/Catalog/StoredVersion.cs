@@ -30,11 +30,11 @@ internal sealed class StoredVersion : Recorded
             Version = version.Id.Version.Value,
         };
         yield return new OperationBody(version.Import!.Value, OperationBody.Import, version.ImportState, version.Id, null,
-            version.ImportState == OperationState.Succeeded ? null : version.Fault).ToRow(version.CreatedAt, version.ChangedAt, !version.ImportState.IsEnded());
+            version.ImportState == OperationState.Succeeded ? null : version.Fault).ToRow(version.CreatedAt, version.ImportEndedAt ?? version.ChangedAt, !version.ImportState.IsEnded());
         if (version.Delete is { } delete)
         {
             yield return new OperationBody(delete, OperationBody.Delete, version.IsDeleted ? OperationState.Succeeded : OperationState.Running, version.Id, null, null)
-                .ToRow(version.ChangedAt, version.ChangedAt, !version.IsDeleted);
+                .ToRow(version.DeleteBeganAt ?? version.ChangedAt, version.ChangedAt, !version.IsDeleted);
         }
 
         foreach (var order in Unconfirmed)

@@ -72,8 +72,9 @@ internal sealed class FirstStart(IServiceProvider services, IGrainFactory grains
     private string Url()
     {
         var bound = new Uri(services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
-        var host = listen.IsSecure ? Listening.HostOf(services.GetRequiredService<ServerCertificate>().Current)
-            : bound.Host is "0.0.0.0" ? "127.0.0.1" : bound.Host is "[::]" ? "[::1]" : bound.Host;
+        var local = bound.Host is "0.0.0.0" ? "127.0.0.1" : bound.Host is "[::]" ? "[::1]" : bound.Host;
+        var named = listen.IsSecure ? Listening.HostOf(services.GetRequiredService<ServerCertificate>().Current) : local;
+        var host = Uri.CheckHostName(named) == UriHostNameType.Unknown ? local : named; // a certificate for *.example.com, or for no host at all
         return $"{bound.Scheme}://{host}:{bound.Port}";
     }
 

@@ -28,6 +28,13 @@ public sealed partial class DescriptionTests
     }
 
     [Fact]
+    public async Task The_build_writes_the_description_beside_the_program()
+    {
+        var built = AppContext.BaseDirectory.Replace("Orleans.ImageMgmt.Doors.Tests", "Orleans.ImageMgmt.Host", StringComparison.Ordinal);
+        Compare(DocumentPath, JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(built, "openapi.json"), TestContext.Current.CancellationToken))!);
+    }
+
+    [Fact]
     public async Task Every_operation_and_every_schema_says_what_it_is()
     {
         await using var host = await PodsHost.StartAsync();

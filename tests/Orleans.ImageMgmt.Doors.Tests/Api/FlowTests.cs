@@ -113,6 +113,21 @@ public sealed class FlowTests
     }
 
     [Fact]
+    public async Task An_import_ended_when_it_ended_and_a_delete_began_when_it_began_whatever_comes_later()
+    {
+        await using var host = await PodsHost.StartAsync();
+        await host.ImportAsync("paris");
+        var import = await host.Client.GetOperationAsync("import-1", host.Stop);
+        Assert.NotNull(import.EndedAt);
+        await host.EndOfAsync((await host.Client.PublishAsync("win", "1.0", cancellationToken: host.Stop)).Id);
+        await host.UntilAsync(() => host.Client.GetVersionAsync("win", "1.0", host.Stop), v => v.Status == VersionStatus.Available && v.ChangedAt > import.EndedAt);
+        Assert.Equal(import.EndedAt, (await host.Client.GetOperationAsync("import-1", host.Stop)).EndedAt);
+
+        var accepted = await host.Client.DeleteVersionAsync("win", "1.0", "no longer wanted", "del-1", cancellationToken: host.Stop);
+        Assert.Equal(accepted.CreatedAt, (await host.EndOfAsync("del-1")).CreatedAt);
+    }
+
+    [Fact]
     public async Task A_running_import_is_cancelled_and_leaves_nothing()
     {
         await using var host = await PodsHost.StartAsync();

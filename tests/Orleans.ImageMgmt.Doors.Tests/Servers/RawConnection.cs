@@ -9,6 +9,9 @@ internal sealed class RawConnection : IDisposable
 {
     private readonly TcpClient client = new();
 
+    /// <summary>What <see cref="Seen"/> says of a connection that nothing came on and that is open.</summary>
+    public const string Nothing = "nothing";
+
     public NetworkStream Stream => client.GetStream();
 
     public static async Task<RawConnection> OpenAsync(Uri address)
@@ -64,7 +67,7 @@ internal sealed class RawConnection : IDisposable
     public string Seen()
     {
         var buffer = new byte[4096];
-        return client.Client.Poll(0, System.Net.Sockets.SelectMode.SelectRead) ? $"'{Encoding.Latin1.GetString(buffer, 0, Stream.Read(buffer))}'" : "nothing";
+        return client.Client.Poll(0, System.Net.Sockets.SelectMode.SelectRead) ? $"'{Encoding.Latin1.GetString(buffer, 0, Stream.Read(buffer))}'" : Nothing;
     }
 
     public void Dispose() => client.Dispose();

@@ -46,6 +46,8 @@ internal static class ApiDescription
             Description = "Keeps golden VM images in one catalog and puts a verified copy of each published version on every connected pod.",
         };
         document.Servers = []; // the address is whoever asks'
+        document.Tags = document.Paths.Values.SelectMany(path => path.Operations ?? []).SelectMany(operation => operation.Value.Tags ?? new HashSet<OpenApiTagReference>())
+            .Select(tag => tag.Name ?? "").Distinct().Order(StringComparer.Ordinal).Select(name => new OpenApiTag { Name = name }).ToHashSet(); // not the program's own name
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
         {
