@@ -131,6 +131,15 @@ for folder in tests/*.Tests; do
 done
 [[ Simulation != *"${ONLY:-}"* ]] || run_simulation
 
+# A token is a secret wherever it is printed: the logs of the whole run are searched for one.
+no_token_in_logs() {
+  local found log="$logs/secrets.log"
+  found=$(grep -rlE 'imgmt_[A-Za-z0-9_-]{40,}' --include='*.log' "$logs" | grep -v '/secrets.log$' || true)
+  printf '%s\n' "a token stands in: ${found:-none}" >"$log"
+  report 'no token in the logs of the run' 0 $([[ -z $found ]] && echo 1 || echo 0) $([[ -z $found ]] && echo 0 || echo 1) 0 "$log"
+}
+[[ -n ${ONLY:-} ]] || no_token_in_logs
+
 if ((passed + failed == 0)); then
   echo "not one test ran"
   failed=1
