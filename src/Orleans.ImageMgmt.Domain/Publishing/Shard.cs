@@ -38,7 +38,8 @@ public abstract record ShardCommand
     {
     }
 
-    /// <summary>Be at work on this slice; a higher round tries failed targets again: those that the retries mean, or all where none are given.</summary>
+    /// <summary>Be at work on this slice, as <see cref="PublishMachine.SliceOf"/> gives it; a higher round tries failed targets again: those that
+    /// the retries mean, or all where none are given.</summary>
     public sealed record Drive(PublishOrder Order, int Round, RetryScope? Retries = null) : ShardCommand;
 
     /// <summary>Stop; the round is the publish's, so that the shard answers in it even when the cancel overtook the retry.</summary>
@@ -108,7 +109,7 @@ public static class ShardMachine
         ShardEvent.Began e => shard with
         {
             Order = e.Order, Round = e.Round,
-            Targets = [.. PublishMachine.TargetsOf(e.Order, shard.Index).Select(p => new ShardTarget(p, TargetOutcome.Open, null, 0))],
+            Targets = [.. e.Order.Targets.Select(p => new ShardTarget(p, TargetOutcome.Open, null, 0))],
         },
         ShardEvent.RoundBegan e => shard with
         {
