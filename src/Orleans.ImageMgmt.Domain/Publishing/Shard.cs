@@ -51,7 +51,7 @@ public abstract record ShardCommand
     {
     }
 
-/// <summary>Be at work on this slice; a higher round tries failed targets again: those that the retries mean, or all where none are given.</summary>
+    /// <summary>Be at work on this slice; a higher round tries failed targets again: those that the retries mean, or all where none are given.</summary>
     /// <param name="Order">What was asked, as <see cref="PublishMachine.SliceOf"/> gives it to this shard; frozen.</param>
     /// <param name="Round">The publish's retry round it is about, from 0.</param>
     /// <param name="Retries">Which targets the retries are about; null: all that failed.</param>
