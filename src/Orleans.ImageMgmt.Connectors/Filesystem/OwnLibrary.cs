@@ -67,7 +67,7 @@ internal sealed class OwnLibrary : IDisposable
         {
             if (FilesystemRecords.TryReadManifest(folder.ManifestPath, content.ManifestDigest) is { } manifest)
             {
-                copies.Add(new OwnCopy(File.OpenHandle(folder.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest));
+                copies.Add(new OwnCopy(File.OpenHandle(folder.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest, folder.BlocksPath));
             }
         }
         catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
