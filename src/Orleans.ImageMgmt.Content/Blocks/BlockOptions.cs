@@ -3,9 +3,6 @@ namespace Orleans.ImageMgmt.Content;
 /// <summary>How blocks are asked for from a source on another machine.</summary>
 public sealed class BlockOptions
 {
-    /// <summary>Bytes a second that the link carries. Null: it is measured while bytes travel. Default: null.</summary>
-    public long? LinkBytesPerSecond { get; init; }
-
     /// <summary>Below this rate answers are packed against windows of a base: each saves more time on the link than finding, packing and unpacking takes. Default: 40 MB/s.</summary>
     public long WindowsBelow { get; init; } = 40_000_000;
 
@@ -31,13 +28,14 @@ internal readonly record struct LinkChoice(int Level, bool Windows, bool IsSampl
 /// <summary>Measures the link while bytes travel, and says how the next answer is to be packed. Safe for concurrent use.</summary>
 /// <remarks>It is measured by the first answers of each batch, at level 1 and without windows: what comes packed tighter comes as fast as the sender packs, which says
 /// nothing of the link.</remarks>
-internal sealed class LinkGauge(BlockOptions options, TimeProvider clock)
+internal sealed class LinkGauge(BlockOptions options, long? known, TimeProvider clock)
 {
     /// <summary>Answers that one measurement takes: a few, for each is packed less tightly than it could be.</summary>
     private const int Samples = 8;
 
     private readonly Lock gate = new();
-    private long? rate = options.LinkBytesPerSecond;
+    private readonly bool isKnown = known is not null;
+    private long? rate = known;
     private int toAsk;
     private int toCome;
     private long since;
@@ -48,7 +46,7 @@ internal sealed class LinkGauge(BlockOptions options, TimeProvider clock)
     {
         lock (gate)
         {
-            if (options.LinkBytesPerSecond is null && toCome == 0)
+            if (!isKnown && toCome == 0)
             {
                 (toAsk, toCome, bytes) = (Samples, Samples, 0);
             }

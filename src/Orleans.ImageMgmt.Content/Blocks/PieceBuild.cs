@@ -16,7 +16,7 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
 
     public ReceiveOptions Options { get; } = options;
 
-    public LinkGauge Gauge { get; } = new(options.Blocks, options.TimeProvider);
+    public LinkGauge Gauge { get; } = new(options.Blocks, blocks.LinkBytesPerSecond, options.TimeProvider);
 
     public WireRate Rate { get; } = new(options.Throttle);
 
