@@ -4,6 +4,11 @@ using Orleans.ImageMgmt.Simulation;
 
 // --seeds N [--start N]: that many worlds; --seed N [--verbose]: one of them, line by line. The same seed is the same world.
 // --plant BUG builds in one of the bugs of the enum Plant, to see it caught.
+if (args is ["fan-out", .. var rest])
+{
+    return FanOutCommand.Run(rest);
+}
+
 var seeds = Argument("--seeds", 300);
 var start = Argument("--start", 1);
 var one = Argument("--seed", 0);
