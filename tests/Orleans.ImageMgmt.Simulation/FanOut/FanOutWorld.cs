@@ -6,7 +6,7 @@ namespace Orleans.ImageMgmt.Simulation;
 /// <param name="Pods">How many pods want the image.</param>
 /// <param name="Pieces">In how many pieces it is.</param>
 /// <param name="Seed">Of the planner and of which pods are slow.</param>
-public sealed record FanOutOptions(int Pods, int Pieces, ulong Seed)
+internal sealed record FanOutOptions(int Pods, int Pieces, ulong Seed)
 {
     /// <summary>Part of the pods that give at <see cref="SlowRate"/>.</summary>
     public double Slow { get; init; }
@@ -36,14 +36,14 @@ public sealed record FanOutOptions(int Pods, int Pieces, ulong Seed)
 /// <param name="NearBytes">Part of the pieces that came from the same site.</param>
 /// <param name="Transfers">Pieces that travelled.</param>
 /// <param name="TraceHash">The same for the same options.</param>
-public sealed record FanOutResult(double Bound, double LastPod, double SourceImages, double NearBytes, long Transfers, ulong TraceHash)
+internal sealed record FanOutResult(double Bound, double LastPod, double SourceImages, double NearBytes, long Transfers, ulong TraceHash)
 {
     public double Ratio => LastPod / Bound;
 }
 
 /// <summary>A publish in virtual time: the service's own planner, links that are shared by what travels over them, and pods that ask as the
 /// service's do.</summary>
-public sealed class FanOutWorld
+internal sealed class FanOutWorld
 {
     private const int Source = 0;
     private const int GivesUpAfter = 8;

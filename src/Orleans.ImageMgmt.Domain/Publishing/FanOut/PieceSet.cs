@@ -4,7 +4,7 @@ using System.Numerics;
 namespace Orleans.ImageMgmt.Domain;
 
 /// <summary>Some of a content's pieces, one bit each.</summary>
-public sealed class PieceSet
+internal sealed class PieceSet
 {
     private const int WordBits = 64;
     private readonly ulong[] words;

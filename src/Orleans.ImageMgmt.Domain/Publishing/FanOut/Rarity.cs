@@ -52,8 +52,8 @@ internal sealed class Rarity
         }
     }
 
-    /// <summary>The rarest piece that is held and neither held nor coming there; -1 when there is none.</summary>
-    /// <param name="turn">Where to begin among equals, so that not all choose the same.</param>
+    /// <summary>The rarest piece that is held and neither held nor coming there; -1 when there is none. The turn says where to begin among equals, so that not
+    /// all choose the same.</summary>
     public int Rarest(PieceSet held, PieceSet there, PieceSet coming, uint turn)
     {
         var a = held.Words;

@@ -1,7 +1,7 @@
 namespace Orleans.ImageMgmt.Domain;
 
 /// <summary>Where a pod is, as its labels <c>region</c> and <c>site</c> say; empty where they say nothing.</summary>
-public readonly record struct SwarmPlace(string Region, string Site)
+internal readonly record struct SwarmPlace(string Region, string Site)
 {
     public const string RegionLabel = "region";
     public const string SiteLabel = "site";
@@ -16,7 +16,7 @@ public readonly record struct SwarmPlace(string Region, string Site)
 /// <param name="Receiver">Who asks.</param>
 /// <param name="Source">Whom.</param>
 /// <param name="Piece">For what.</param>
-public readonly record struct SwarmGrant(int Receiver, int Source, int Piece);
+internal readonly record struct SwarmGrant(int Receiver, int Source, int Piece);
 
 /// <summary>Bounds of a swarm, each with its reason.</summary>
 /// <param name="UplinkSlots">Pieces that one pod gives out at once. Default: 2: one keeps the link busy while the next is arranged; more make each slower to arrive and to be passed on.</param>
@@ -27,7 +27,7 @@ public readonly record struct SwarmGrant(int Receiver, int Source, int Piece);
 /// <param name="AccusationsBelieved">Peers that one receiver may accuse of wrong bytes; after that its own link or memory is the likelier cause. Default: 3.</param>
 /// <param name="SlowFactor">A source from which a piece takes so many times the usual time gives no more: who waits for it holds up others. Default: 3.</param>
 /// <param name="AnywhereEvery">Every so many times a source gives to whoever needs it most, near or not. Default: 4.</param>
-public sealed record SwarmLimits(
+internal sealed record SwarmLimits(
     int UplinkSlots = 2, int DownlinkSlots = 2, int OriginExtraPercent = 10, int Sampled = 12, int FailuresUntilAway = 3, int AccusationsBelieved = 3,
     double SlowFactor = 3, int AnywhereEvery = 4)
 {
