@@ -56,7 +56,11 @@ public sealed class SwarmTests
         swarm.Wants(peers[2], 1);
         var first = Assert.Single(swarm.TakeGrants());
         swarm.Failed(peers[2], first.Piece);
-        for (var n = 0; n < Pieces; n++)
+        var instead = Assert.Single(swarm.TakeGrants());
+        Assert.Equal(first.Piece, instead.Piece);
+        Assert.NotEqual(first.Source, instead.Source);
+        swarm.Arrived(peers[2], instead.Piece, 1);
+        for (var n = 1; n < Pieces; n++)
         {
             swarm.Wants(peers[2], 1);
             var next = Assert.Single(swarm.TakeGrants());
@@ -81,6 +85,18 @@ public sealed class SwarmTests
     {
         var (swarm, _, peers) = Make(10);
         Assert.Equal(SwarmLimits.Default.AccusationsBelieved, peers.Skip(1).Count(peer => swarm.Lied(peers[0], peer)));
+    }
+
+    [Fact]
+    public void A_pod_that_cannot_give_is_never_named()
+    {
+        var swarm = new Swarm(Pieces, 1, SwarmLimits.Default);
+        var source = swarm.Join(SwarmPlace.Nowhere, isOrigin: true);
+        var mute = swarm.Join(SwarmPlace.Nowhere, isOrigin: false, gives: false);
+        var peer = swarm.Join(SwarmPlace.Nowhere, isOrigin: false);
+        swarm.Holds(mute, All());
+        swarm.Wants(peer, 1);
+        Assert.Equal(source, Assert.Single(swarm.TakeGrants()).Source);
     }
 
     [Fact]

@@ -137,6 +137,7 @@ internal sealed class FanOutWorld
                 break;
             case Event.Noticed(var transfer) when !transfer.To.IsDead:
                 swarm.Failed(transfer.To.Number, transfer.Piece);
+                Begin(); // it may have been given to somebody else
                 Ask(transfer.To);
                 break;
             default:

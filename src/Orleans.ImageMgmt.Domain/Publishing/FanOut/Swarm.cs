@@ -7,7 +7,7 @@ namespace Orleans.ImageMgmt.Domain;
 /// </summary>
 /// <remarks>Pure: no clock, and no randomness but the seed. What it knows is what it was told, so it can be built again by telling it again;
 /// for 10,000 pods and 256 pieces it takes about 5 MB. The simulation and the service run this very code.</remarks>
-internal sealed class Swarm
+internal sealed partial class Swarm
 {
     /// <summary>How much one measured piece counts against those before it.</summary>
     private const double NewShare = 0.01;
@@ -35,10 +35,10 @@ internal sealed class Swarm
 
     public int Peers => peers.Count;
 
-    /// <summary>A pod takes part. Returns its number.</summary>
-    public int Join(SwarmPlace place, bool isOrigin)
+    /// <summary>A pod takes part. Returns its number. One that cannot give only takes.</summary>
+    public int Join(SwarmPlace place, bool isOrigin, bool gives = true)
     {
-        var peer = new SwarmPeer(peers.Count, place, isOrigin, Pieces, limits);
+        var peer = new SwarmPeer(peers.Count, place, isOrigin, Pieces, limits) { IsCounted = gives, Gives = gives };
         peers.Add(peer);
         if (isOrigin)
         {
@@ -110,7 +110,8 @@ internal sealed class Swarm
         Offer(p);
     }
 
-    /// <summary>A source did not give a granted piece: it is gone, slow or refuses. The receiver will not be sent there for it again.</summary>
+    /// <summary>A source did not give a granted piece: it is gone or refuses. The receiver is sent to somebody else for it, where there is anybody, and will not
+    /// be sent there again.</summary>
     public void Failed(int peer, int piece)
     {
         var p = peers[peer];
@@ -118,8 +119,12 @@ internal sealed class Swarm
         {
             p.Avoid(source.Number);
             source.Failures += source.IsOrigin ? 0 : 1;
-            Pool(source);
             Freed(source);
+            if (!p.IsGone && OtherFor(p, source, piece) is { } other)
+            {
+                p.Wanted++;
+                Grant(p, other, piece);
+            }
         }
     }
 
@@ -152,6 +157,12 @@ internal sealed class Swarm
     {
         var (p, s) = (peers[peer], peers[source]);
         p.Avoid(source);
+        foreach (var piece in p.Coming.Where(c => c.Value == source).Select(c => c.Key).ToList())
+        {
+            Drop(p, piece); // the source pod gives the rest of it
+        }
+
+        Freed(s);
         if (!p.Accuses(source) || s.IsOrigin || s.IsAside)
         {
             return false;
@@ -242,143 +253,6 @@ internal sealed class Swarm
     private void Wait(SwarmPeer p) => waiting.Set(p.Number, p.Place, p.Wanted > 0 && !p.IsGone && !HasAskedAll(p));
 
     private bool HasAskedAll(SwarmPeer p) => p.Held.Count + p.Coming.Count == Pieces;
-
-    /// <summary>A source has something to give: to those who wait, near ones first.</summary>
-    private void Offer(SwarmPeer source)
-    {
-        while (source.CanGive)
-        {
-            var found = source.IsOrigin ? OfferOrigin(source) : OfferGiver(source);
-            if (found is not { } grant)
-            {
-                return;
-            }
-
-            Grant(peers[grant.Receiver], source, grant.Piece);
-        }
-    }
-
-    private SwarmGrant? OfferGiver(SwarmPeer source)
-    {
-        if (++source.Offers % limits.AnywhereEvery == 0 && Best(waiting.All, receiver => Candidate(peers[receiver], source)) is { } anywhere)
-        {
-            return anywhere; // a pod alone at its site must not starve
-        }
-
-        foreach (var pool in waiting.Nearest(source.Place))
-        {
-            if (Best(pool, receiver => Candidate(peers[receiver], source)) is { } grant)
-            {
-                return grant;
-            }
-        }
-
-        return null;
-    }
-
-    private SwarmGrant? OfferOrigin(SwarmPeer origin)
-    {
-        SwarmGrant? found = null;
-        if (rarity.None.Count > 0)
-        {
-            found = Best(waiting.All, receiver => Candidate(peers[receiver], origin, rarity.None));
-        }
-
-        return found ?? (MayGiveMore() ? Best(waiting.All, receiver => Candidate(peers[receiver], origin)) : null);
-    }
-
-    /// <summary>Finds something for a pod that waits: from near ones, then from any, then from the source pod. Pieces that only the source pod has come first.</summary>
-    private bool TryMatch(SwarmPeer receiver)
-    {
-        SwarmGrant? grant = rarity.None.Count > 0 ? FromOrigin(receiver, rarity.None) : null;
-        if (grant is null)
-        {
-            foreach (var pool in givers.Nearest(receiver.Place))
-            {
-                grant = Best(pool, giver => Candidate(receiver, peers[giver]));
-                if (grant is not null)
-                {
-                    break;
-                }
-            }
-        }
-
-        grant ??= MayGiveMore() || receiver.AvoidsSome ? FromOrigin(receiver, null) : null;
-        if (grant is not { } found)
-        {
-            return false;
-        }
-
-        Grant(receiver, peers[found.Source], found.Piece);
-        return true;
-    }
-
-    private SwarmPeer? OtherFor(SwarmPeer receiver, SwarmPeer late, int piece)
-    {
-        foreach (var pool in givers.Nearest(receiver.Place))
-        {
-            var turn = Draw();
-            for (var n = 0; n < Math.Min(pool.Count, limits.Sampled); n++)
-            {
-                var giver = peers[pool[(int)((turn + (uint)n) % (uint)pool.Count)]];
-                if (giver.Number != late.Number && giver.Held.Has(piece) && !receiver.Avoids(giver.Number))
-                {
-                    return giver;
-                }
-            }
-        }
-
-        return origins.Select(o => peers[o]).FirstOrDefault(o => o.CanGive && o != late);
-    }
-
-    private SwarmGrant? FromOrigin(SwarmPeer receiver, PieceSet? only)
-    {
-        foreach (var number in origins)
-        {
-            if (peers[number].CanGive && Candidate(receiver, peers[number], only) is { } candidate)
-            {
-                return candidate.Grant;
-            }
-        }
-
-        return null;
-    }
-
-    private bool MayGiveMore() => originGrants < Pieces + ((long)Pieces * limits.OriginExtraPercent / 100);
-
-    /// <summary>The best of some candidates: the rarest piece, and among equals from the fastest source to the receiver that has least.</summary>
-    private SwarmGrant? Best(PeerPool pool, Func<int, (SwarmGrant Grant, long Cost)?> candidate)
-    {
-        (SwarmGrant Grant, long Cost)? best = null;
-        var turn = Draw();
-        var looked = Math.Min(pool.Count, limits.Sampled);
-        for (var n = 0; n < looked; n++)
-        {
-            if (candidate(pool[(int)((turn + (uint)n) % (uint)pool.Count)]) is { } found && (best is null || found.Cost < best.Value.Cost))
-            {
-                best = found;
-            }
-        }
-
-        return best?.Grant;
-    }
-
-    private (SwarmGrant Grant, long Cost)? Candidate(SwarmPeer receiver, SwarmPeer source, PieceSet? only = null)
-    {
-        if (receiver.Number == source.Number || receiver.Wanted == 0 || receiver.Avoids(source.Number))
-        {
-            return null;
-        }
-
-        var piece = rarity.Rarest(only ?? source.Held, receiver.Held, receiver.ComingSet, Draw());
-        if (piece < 0)
-        {
-            return null;
-        }
-
-        var cost = ((long)rarity.CopiesOf(piece) * Pieces) + receiver.Held.Count + receiver.Coming.Count;
-        return (new SwarmGrant(receiver.Number, source.Number, piece), cost);
-    }
 
     private void Grant(SwarmPeer receiver, SwarmPeer source, int piece)
     {

@@ -85,7 +85,10 @@ internal sealed class SwarmPeer(int number, SwarmPlace place, bool isOrigin, int
     /// <summary>A piece takes much longer from here than from most.</summary>
     public bool IsSlow { get; private set; }
 
-    public bool Serves => !IsAside && !IsGone && !IsSlow && Failures < limits.FailuresUntilAway;
+    /// <summary>Its connector can give out what it has.</summary>
+    public bool Gives { get; init; } = true;
+
+    public bool Serves => Gives && !IsAside && !IsGone && !IsSlow && Failures < limits.FailuresUntilAway;
 
     public bool CanGive => Serves && FreeUp > 0 && Held.Count > 0;
 
