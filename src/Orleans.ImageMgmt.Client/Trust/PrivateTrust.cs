@@ -21,6 +21,9 @@ internal sealed class PrivateTrust
 
     public X509Certificate2 Own { get; }
 
+    /// <summary>Whose certificates count.</summary>
+    public X509Certificate2Collection Authorities => authorities;
+
     /// <summary>The certificate as it is shown in a handshake; nothing is fetched to complete its chain.</summary>
     public SslStreamCertificateContext Shown { get; }
 

@@ -45,9 +45,13 @@ public sealed class BlockDesk(TicketCheck tickets, OpenCopy open, BlockLimits li
 
     private readonly CopyShelf shelf = new(open, limits, time);
     private readonly ReadGate gate = new(limits, time);
+    private long bytesGiven;
 
     /// <summary>Reads under way and waiting.</summary>
     public int Reads => gate.Count;
+
+    /// <summary>Bytes read for receivers since the start.</summary>
+    public long BytesGiven => Interlocked.Read(ref bytesGiven);
 
     /// <summary>The encoded manifest.</summary>
     public Task<BlockAnswer> ManifestAsync(BlockCaller caller, CancellationToken cancellationToken) => AnswerAsync(
@@ -149,6 +153,7 @@ public sealed class BlockDesk(TicketCheck tickets, OpenCopy open, BlockLimits li
 
             buffer = ArrayPool<byte>.Shared.Rent(room);
             var length = await fill(buffer.AsMemory(0, room));
+            Interlocked.Add(ref bytesGiven, length);
             return new BlockAnswer(buffer, buffer.AsMemory(0, length), lease.Reader.Manifest.Length, lease, place);
         }
         catch (Exception trouble)

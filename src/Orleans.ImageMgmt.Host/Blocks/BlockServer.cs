@@ -48,6 +48,9 @@ internal sealed class BlockServer : IHostedService, IAsyncDisposable
     /// <summary>Reads under way and waiting.</summary>
     public int Reads => desk.Reads;
 
+    /// <summary>Bytes read for receivers since the start.</summary>
+    public long BytesGiven => desk.BytesGiven;
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await app.StartAsync(cancellationToken);
