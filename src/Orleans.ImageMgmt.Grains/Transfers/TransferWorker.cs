@@ -58,7 +58,7 @@ internal sealed class TransferWorker : IDisposable
         RunningTransfer? older = null;
         if (running.TryGetValue(key, out var known))
         {
-            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned)
+            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned && !known.IsTold)
             {
                 return;
             }
@@ -137,11 +137,13 @@ internal sealed class TransferWorker : IDisposable
             if (result is not null && !stopping.IsCancellationRequested)
             {
                 await DeliverAsync(job, result);
+                transfer.IsTold = true;
             }
         }
         finally
         {
-            await Task.WhenAny(transfer.Work ?? Task.CompletedTask); // whoever comes next waits for this call
+            // Whoever comes next waits for this call, and for an older one that has not let go of the pod either.
+            await Task.WhenAny(Task.WhenAll(transfer.Work ?? Task.CompletedTask, older?.Ended ?? Task.CompletedTask));
 
             running.TryRemove(new(key, transfer));
             transfer.Dispose();
@@ -337,7 +339,11 @@ internal sealed class TransferWorker : IDisposable
                 return result;
             }
 
-            transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
+            if (waiting.IsMoving)
+            {
+                transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
+            }
+
             await Task.Delay(waiting.AskAgainAfter, time, stop);
         }
 
