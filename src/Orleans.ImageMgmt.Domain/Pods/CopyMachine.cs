@@ -9,9 +9,11 @@ public static class CopyMachine
     private const string DeletingCode = "copy.deleting";
     private const string TooManyCode = "copy.too-many-operations";
 
+    /// <summary>A copy of which nothing is known: as good as deleted.</summary>
     public static Copy Initial(VersionId version, PodName pod) =>
         new() { Version = version, Pod = pod, State = CopyState.Deleted };
 
+    /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<CopyEvent> Decide(Copy copy, CopyCommand command, DateTimeOffset now, RetryPolicy policy) => command switch
     {
         CopyCommand.Ensure c => DecideEnsure(copy, c),
@@ -34,6 +36,7 @@ public static class CopyMachine
         _ => throw new NotSupportedException(command.ToString()),
     };
 
+    /// <summary>The record after something happened. Takes whatever was decided; refuses nothing.</summary>
     public static Copy Evolve(Copy copy, CopyEvent happened, DateTimeOffset now) =>
         Apply(copy, happened, now) with { Revision = copy.Revision + 1 };
 
@@ -64,7 +67,7 @@ public static class CopyMachine
         {
             // A new attempt number: a late answer of the try that failed, or of a read-back that found damage, is about the past.
             State = CopyState.Pending, Attempt = copy.Attempt + 1, Tries = 0, WantedAt = now, RetryAt = null, Receipt = null,
-            WantedBy = Add(copy.WantedBy, e.Operation), LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
+            WantedBy = copy.IsMoving ? Add(copy.WantedBy, e.Operation) : [e.Operation], LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
         },
         CopyEvent.Released e => copy with
         {
@@ -87,7 +90,7 @@ public static class CopyMachine
         _ => throw new NotSupportedException(happened.ToString()),
     };
 
-    /// <summary>Looks only at the noun and the clock, never at how we got here, so a crash is just another start.</summary>
+    /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static CopyStep Next(Copy copy, DateTimeOffset now, RetryPolicy policy) => copy.State switch
     {
         // Available, Failed, Quarantined and Deleted wait for somebody to ask.
@@ -286,10 +289,11 @@ public static class CopyMachine
         };
     }
 
+    /// <summary>Begins anew. Who wanted what ended here has heard how, and waits no more: its name must not keep a later cancel from stopping this.</summary>
     private static Copy Fresh(Copy copy, Generation generation, OperationId operation, DateTimeOffset now) => copy with
     {
         State = CopyState.Pending, Generation = generation, Tries = 0, WantedAt = now, RetryAt = null, Fault = null,
-        Receipt = null, WantedBy = Add(copy.WantedBy, operation), DeletesFinal = false, ChangedAt = now,
+        Receipt = null, WantedBy = [operation], DeletesFinal = false, ChangedAt = now,
     };
 
     private static IReadOnlyList<OperationId> Add(IReadOnlyList<OperationId> wanted, OperationId operation) =>
