@@ -79,7 +79,7 @@ public abstract class StoreRules : IAsyncLifetime
     [Fact]
     public async Task Keys_and_names_are_compared_byte_for_byte()
     {
-        string[] names = ["abc", "ABC", "10", "010", "cafe", "0cafe", "é", "é"];
+        string[] names = ["abc", "ABC", "10", "010", "cafe", "0cafe", "\u00e9", "e\u0301"];
         await store.Rows.WriteAsync([.. names.Select(name => new RowWrite("k", name, null, "{}"u8.ToArray(), []))], Token);
 
         Assert.Equal(names.Order(StringComparer.Ordinal), (await store.Rows.ListAsync("k", "", null, 100, Token)).Select(row => row.Name));
