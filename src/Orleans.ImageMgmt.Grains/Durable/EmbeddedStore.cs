@@ -29,8 +29,7 @@ public sealed partial class EmbeddedStore : SiloStore
     /// <summary>The newest schema of a database that this program can open.</summary>
     public static int NewestSchema => StoreSchema.Newest;
 
-    /// <summary>Full path of the data directory.</summary>
-    public string DataDirectory => directory.Path;
+    public override string DataDirectory => directory.Path;
 
     public override string Place => DataDirectory;
 

@@ -14,15 +14,16 @@ public sealed class PostgresStore : SiloStore, IDurableStore
     /// <summary>State rows held in memory at a time by a rebuild.</summary>
     private const int Step = 500;
 
+    private readonly DataDirectory directory;
     private readonly NpgsqlDataSource source;
     private readonly PostgresWriter writer;
     private readonly DurableOptions options;
     private readonly TimeProvider time;
     private bool closed;
 
-    private PostgresStore(NpgsqlDataSource source, string place, DurableOptions options, ILogger log, TimeProvider time)
+    private PostgresStore(DataDirectory directory, NpgsqlDataSource source, string place, DurableOptions options, ILogger log, TimeProvider time)
     {
-        (this.source, this.options, this.time, Place) = (source, options, time, place);
+        (this.directory, this.source, this.options, this.time, Place) = (directory, source, options, time, place);
         Counters = new StoreCounters();
         writer = new PostgresWriter(source, place, options, time, log, Counters);
         Catalog = new PostgresCatalog(source, place, options, time);
@@ -32,6 +33,8 @@ public sealed class PostgresStore : SiloStore, IDurableStore
     public static int NewestSchema => PostgresSchema.Newest;
 
     public override string Place { get; }
+
+    public override string DataDirectory => directory.Path;
 
     public override IDurableStore Rows => this;
 
@@ -45,6 +48,7 @@ public sealed class PostgresStore : SiloStore, IDurableStore
     internal NpgsqlDataSource Source => source;
 
     /// <summary>Opens the store, and makes or upgrades its tables first where needed; any number of silos may do so at once.</summary>
+    /// <param name="dataDirectory">The silo's own folder, for its keys and tokens; no other process may have it open.</param>
     /// <param name="connectionString">Server, database and user, as Npgsql takes them.</param>
     /// <param name="connections">Connections of this silo at most.</param>
     /// <param name="options">Checked first.</param>
@@ -52,37 +56,34 @@ public sealed class PostgresStore : SiloStore, IDurableStore
     /// <param name="time">Stamps rows and measures limits.</param>
     /// <param name="cancellationToken">Stops opening.</param>
     /// <exception cref="ArgumentException">The options or the connection string are wrong.</exception>
+    /// <exception cref="DataDirectoryInUseException">Another process has the directory open.</exception>
     /// <exception cref="StoreSchemaException">The database was made by a newer program.</exception>
-    /// <exception cref="StoreUnavailableException">The server cannot be used; the sentence says why.</exception>
+    /// <exception cref="StoreUnavailableException">The directory or the server cannot be used; the sentence says why.</exception>
     public static async Task<PostgresStore> OpenAsync(
-        string connectionString, int connections, DurableOptions options, ILogger log, TimeProvider time, CancellationToken cancellationToken)
+        string dataDirectory, string connectionString, int connections, DurableOptions options, ILogger log, TimeProvider time, CancellationToken cancellationToken)
     {
         if (options.Faults() is { Count: > 0 } faults)
         {
             throw new ArgumentException(string.Join(' ', faults), nameof(options));
         }
 
-        var seconds = (int)Math.Ceiling(options.WriteTimeout.TotalSeconds);
-        var builder = new NpgsqlConnectionStringBuilder(connectionString)
-        {
-            SearchPath = PostgresSchema.Name, ApplicationName = "imgmt", MaxPoolSize = connections, CommandTimeout = seconds, Timeout = seconds, PersistSecurityInfo = false,
-        };
-        var place = $"PostgreSQL at {builder.Host}:{builder.Port}, database {builder.Database}";
-        var source = NpgsqlDataSource.Create(builder);
+        var directory = Durable.DataDirectory.Take(dataDirectory, options.AllowNetworkFileSystem);
+        var (source, place) = Connect(connectionString, connections, options);
         try
         {
             await CheckServerAsync(source, place, cancellationToken);
             await PostgresSchema.InstallAsync(source, place, time.GetUtcNow(), cancellationToken);
-            return new PostgresStore(source, place, options, log, time);
+            return new PostgresStore(directory, source, place, options, log, time);
         }
-        catch (NpgsqlException error)
+        catch (Exception error)
         {
             await source.DisposeAsync();
-            throw PostgresErrors.Explain(place, error);
-        }
-        catch
-        {
-            await source.DisposeAsync();
+            directory.Dispose();
+            if (error is NpgsqlException answer)
+            {
+                throw PostgresErrors.Explain(place, answer);
+            }
+
             throw;
         }
     }
@@ -181,6 +182,17 @@ public sealed class PostgresStore : SiloStore, IDurableStore
         await writer.DisposeAsync();
         await source.DisposeAsync();
         Counters.Dispose();
+        directory.Dispose();
+    }
+
+    private static (NpgsqlDataSource Source, string Place) Connect(string connectionString, int connections, DurableOptions options)
+    {
+        var seconds = (int)Math.Ceiling(options.WriteTimeout.TotalSeconds);
+        var builder = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            SearchPath = PostgresSchema.Name, ApplicationName = "imgmt", MaxPoolSize = connections, CommandTimeout = seconds, Timeout = seconds, PersistSecurityInfo = false,
+        };
+        return (NpgsqlDataSource.Create(builder), $"PostgreSQL at {builder.Host}:{builder.Port}, database {builder.Database}");
     }
 
     private static async Task CheckServerAsync(NpgsqlDataSource source, string place, CancellationToken cancellationToken)

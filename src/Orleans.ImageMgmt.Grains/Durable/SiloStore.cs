@@ -10,6 +10,9 @@ public abstract class SiloStore : IAsyncDisposable
     /// <summary>Where it is, for messages: a folder, or a database server with its database; never a password.</summary>
     public abstract string Place { get; }
 
+    /// <summary>Full path of the silo's own folder.</summary>
+    public abstract string DataDirectory { get; }
+
     /// <summary>What grains keep.</summary>
     public abstract IDurableStore Rows { get; }
 

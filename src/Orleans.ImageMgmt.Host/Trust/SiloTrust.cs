@@ -61,7 +61,13 @@ internal sealed class SiloTrust
 
     /// <summary>Makes a key and a certificate for a caller of the gateway, and puts them with the authority's certificate into a folder.</summary>
     /// <exception cref="TrustException">The authority's key is not here, or the folder cannot be written.</exception>
-    public void IssueClient(string name, string role, TimeSpan life, string into)
+    public void IssueClient(string name, string role, TimeSpan life, string into) => Issue(new CertificateName(name, CertificateKind.Client, role), "client", life, into);
+
+    /// <summary>Makes a key and a certificate with which a silo joins a cluster, and puts them with the authority's certificate into a folder.</summary>
+    /// <exception cref="TrustException">The authority's key is not here, or the folder cannot be written.</exception>
+    public void IssueSilo(TimeSpan life, string into) => Issue(CertificateName.Silo, "silo", life, into);
+
+    private void Issue(CertificateName subject, string fileName, TimeSpan life, string into)
     {
         if (options.AreFilesGiven)
         {
@@ -71,10 +77,10 @@ internal sealed class SiloTrust
         Guarded(() =>
         {
             var authority = PrivateAuthority.Parse(File.ReadAllText(Path.Combine(folder, AuthorityName)));
-            using var certificate = authority.Issue(new CertificateName(name, CertificateKind.Client, role), life, time.GetUtcNow());
+            using var certificate = authority.Issue(subject, life, time.GetUtcNow());
             PrivateFiles.MakeFolder(into);
-            PrivateFiles.Write(Path.Combine(into, "client.key"), PrivateAuthority.KeyPem(certificate) + "\n", isSecret: true);
-            PrivateFiles.Write(Path.Combine(into, "client.crt"), certificate.ExportCertificatePem() + "\n", isSecret: false);
+            PrivateFiles.Write(Path.Combine(into, fileName + ".key"), PrivateAuthority.KeyPem(certificate) + "\n", isSecret: true);
+            PrivateFiles.Write(Path.Combine(into, fileName + ".crt"), certificate.ExportCertificatePem() + "\n", isSecret: false);
             PrivateFiles.Write(Path.Combine(into, AuthorityCertificateName), authority.CertificatesPem(), isSecret: false);
             return true;
         });

@@ -262,6 +262,14 @@ public sealed class EmbeddedStoreRules : StoreRules
 
 public sealed class PostgresStoreRules(PostgresServer server) : StoreRules, IClassFixture<PostgresServer>
 {
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("imagemgmt-silo-");
+
     protected override async ValueTask<SiloStore> OpenAsync(DurableOptions options) =>
-        await PostgresStore.OpenAsync(await server.CreateDatabaseAsync(), 10, options, NullLogger.Instance, TimeProvider.System, Token);
+        await PostgresStore.OpenAsync(folder.FullName, await server.CreateDatabaseAsync(), 10, options, NullLogger.Instance, TimeProvider.System, Token);
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        folder.Delete(recursive: true);
+    }
 }

@@ -9,8 +9,12 @@ using Xunit;
 namespace Orleans.ImageMgmt.Cluster.Tests.Postgres;
 
 /// <summary>What is special about a store that several silos share; the common rules are in <see cref="StoreRules"/>.</summary>
-public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<PostgresServer>
+public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<PostgresServer>, IDisposable
 {
+    private readonly DirectoryInfo root = Directory.CreateTempSubdirectory("imagemgmt-silos-");
+
+    public void Dispose() => root.Delete(recursive: true);
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -146,8 +150,8 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
 
     private static RowWrite Box(string key, string? etag, int count) => RowWrite.Put(StoreFolder.Id("box", key), "s", etag, new Box { Key = key, Count = count });
 
-    private static Task<PostgresStore> OpenAsync(string database) =>
-        PostgresStore.OpenAsync(database, 10, new DurableOptions(), NullLogger.Instance, TimeProvider.System, Token);
+    private Task<PostgresStore> OpenAsync(string database) =>
+        PostgresStore.OpenAsync(Path.Combine(root.FullName, Guid.NewGuid().ToString("N")), database, 10, new DurableOptions(), NullLogger.Instance, TimeProvider.System, Token);
 
     /// <summary>A server that one test may kill.</summary>
     private sealed class PostgresServerScope : IAsyncDisposable
