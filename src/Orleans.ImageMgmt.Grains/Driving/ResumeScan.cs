@@ -14,6 +14,9 @@ internal sealed class ResumeScan(
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
+    /// <summary>The wait doubles up to this: a record that can never be read must not have everything scanned for ever.</summary>
+    private static readonly TimeSpan RetryAtMostAfter = TimeSpan.FromMinutes(10);
+
     /// <summary>Failures that one scan goes on after: beyond it nothing works, and the scan begins again later.</summary>
     private const int ProblemsKept = 100;
 
@@ -40,6 +43,7 @@ internal sealed class ResumeScan(
 
     private async Task ScanAsync(CancellationToken stop)
     {
+        var wait = RetryAfter;
         while (!stop.IsCancellationRequested)
         {
             try
@@ -49,8 +53,9 @@ internal sealed class ResumeScan(
             }
             catch (Exception problem) when (!stop.IsCancellationRequested)
             {
-                DrivingLog.ResumeFailed(log, RetryAfter.TotalSeconds, problem);
-                await Task.Delay(RetryAfter, time, stop);
+                DrivingLog.ResumeFailed(log, wait.TotalSeconds, problem);
+                await Task.Delay(wait, time, stop);
+                wait = wait * 2 < RetryAtMostAfter ? wait * 2 : RetryAtMostAfter;
             }
         }
     }
