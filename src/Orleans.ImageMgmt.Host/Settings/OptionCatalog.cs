@@ -45,6 +45,7 @@ internal static class OptionCatalog
     [
         new("Backup", typeof(BackupOptions), settings => settings.Backup),
         new("Blocks", typeof(BlocksOptions), settings => settings.Blocks),
+        new("Cluster", typeof(ClusterModeOptions), settings => settings.Cluster),
         new("Gateway", typeof(GatewayOptions), settings => settings.Gateway),
         new("Http", typeof(HttpOptions), settings => settings.Http),
         new("ImageMgmt", typeof(ImageMgmtOptions), settings => settings.Options),

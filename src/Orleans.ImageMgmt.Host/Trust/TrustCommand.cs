@@ -12,7 +12,7 @@ internal static class TrustCommand
     private const int MostDays = 3_650;
 
     public static Command Create() =>
-        new("trust", "Certificates for callers of the Orleans gateway, and for block servers.") { IssueClient(), IssueBlocks() };
+        new("trust", "Certificates for callers of the Orleans gateway, for block servers, and for the silos of a cluster.") { IssueClient(), IssueBlocks(), TrustSiloCommand.Create() };
 
     private static Command IssueClient()
     {
