@@ -27,14 +27,16 @@ internal sealed class TransferWorker : IDisposable
     private readonly TransferCounters counters;
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
+    private readonly IBlockLink? blocks;
     private readonly TransferTrace trace;
     private readonly SemaphoreSlim slots;
     private readonly ITimer watch;
     private readonly CancellationTokenSource stopping = new();
 
-    public TransferWorker(IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log)
+    public TransferWorker(
+        IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
     {
-        (this.grains, this.connectors, this.options, this.counters, this.time, this.log) = (grains, connectors, options, counters, time, log);
+        (this.grains, this.connectors, this.options, this.counters, this.time, this.log, this.blocks) = (grains, connectors, options, counters, time, log, blocks);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SemaphoreSlim(options.TransfersPerSilo);
@@ -56,7 +58,7 @@ internal sealed class TransferWorker : IDisposable
         RunningTransfer? older = null;
         if (running.TryGetValue(key, out var known))
         {
-            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned)
+            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned && !known.IsTold)
             {
                 return;
             }
@@ -135,11 +137,13 @@ internal sealed class TransferWorker : IDisposable
             if (result is not null && !stopping.IsCancellationRequested)
             {
                 await DeliverAsync(job, result);
+                transfer.IsTold = true;
             }
         }
         finally
         {
-            await Task.WhenAny(transfer.Work ?? Task.CompletedTask); // whoever comes next waits for this call
+            // Whoever comes next waits for this call, and for an older one that has not let go of the pod either.
+            await Task.WhenAny(Task.WhenAll(transfer.Work ?? Task.CompletedTask, older?.Ended ?? Task.CompletedTask));
 
             running.TryRemove(new(key, transfer));
             transfer.Dispose();
@@ -245,19 +249,13 @@ internal sealed class TransferWorker : IDisposable
     private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
     {
         var opened = await OpenSourceAsync(order.Version, step, stop);
-        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
+        if (opened is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
-            return Failed(transfer.Job, ((ConnectorResult<Content.IContentReader>.Failed)opened).Fault);
+            return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)opened).Fault);
         }
 
-        await using (reader)
+        await using (offer.Reader)
         {
-            var bound = ReaderOffer.Create(reader, step.Content);
-            if (bound is not ConnectorResult<ReaderOffer>.Done(var offer))
-            {
-                return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)bound).Fault);
-            }
-
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
@@ -268,7 +266,7 @@ internal sealed class TransferWorker : IDisposable
         return await FinaliseAsync(transfer, connector, order, step.Content, stop);
     }
 
-    private async Task<ConnectorResult<Content.IContentReader>> OpenSourceAsync(VersionId version, CopyStep.Receive step, CancellationToken stop)
+    private async Task<ConnectorResult<ReaderOffer>> OpenSourceAsync(VersionId version, CopyStep.Receive step, CancellationToken stop)
     {
         Pod source;
         try
@@ -290,10 +288,22 @@ internal sealed class TransferWorker : IDisposable
             return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {step.From} cannot be opened with its settings.", $"Correct the settings of pod {step.From}.");
         }
 
-        var opened = await connector.OpenAsync(version, stop);
-        return opened is ConnectorResult<Content.IContentReader>.InProgress
-            ? new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.")
-            : opened;
+        var opened = await connector.OpenAsync(version, step.Content, stop);
+        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
+        {
+            return opened is ConnectorResult<Content.IContentReader>.Failed(var fault)
+                ? fault
+                : new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.");
+        }
+
+        var place = new BlockPlace(ConnectorRegistry.BlockServerOf(source.Spec), step.From, version);
+        var bound = ReaderOffer.Create(reader, step.Content, _ => Task.FromResult(blocks?.AddressOf(place, step.Content)));
+        if (bound is ConnectorResult<ReaderOffer>.Failed)
+        {
+            await reader.DisposeAsync();
+        }
+
+        return bound;
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
@@ -329,7 +339,11 @@ internal sealed class TransferWorker : IDisposable
                 return result;
             }
 
-            transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
+            if (waiting.IsMoving)
+            {
+                transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
+            }
+
             await Task.Delay(waiting.AskAgainAfter, time, stop);
         }
 
