@@ -41,7 +41,7 @@ public sealed class CompletionTests : IDisposable
     {
         (await shell.ImgctlAsync("context", "set", "prod", "--server", "https://imgmt.example.com")).With(0);
         await WriteScriptAsync("pwsh");
-        string[] typed = ["imgctl pod disc", "imgctl publish Win10POS 1.0 --wa", "imgctl pod list --state conn", "imgctl completion ", "imgctl 'pod' \"disc", "imgctl status --context pr"];
+        string[] typed = ["imgctl pod disc", "imgctl publish Win10POS 1.0 --wa", "imgctl pod list --state conn", "imgctl completion ", "imgctl 'pod' disc", "imgctl status --context pr"];
         var questions = string.Join('\n', typed.Select(line => $"(TabExpansion2 -inputScript '{line.Replace("'", "''", StringComparison.Ordinal)}' -cursorColumn {line.Length}).CompletionMatches.CompletionText -join ' '"));
         await File.WriteAllTextAsync(Path.Combine(shell.Home, "questions.ps1"), $"Get-Content -Raw {shell.Home}/completion | Invoke-Expression\n{questions}\n");
 

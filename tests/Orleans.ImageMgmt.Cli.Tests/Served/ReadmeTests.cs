@@ -39,7 +39,8 @@ public sealed partial class ReadmeTests
     /// <summary>The commands in order, each behind its mark and with its exit code; the server is started before and stopped after them.</summary>
     private static string Script(IReadOnlyList<Step> steps) => $$"""
         ip link set lo up || exit 90
-        imgmt serve > server.out 2> server.err & server=$!
+        : > server.out
+        imgmt serve >> server.out 2> server.err & server=$!
         grep -q -m1 '^imgmt is ready' < <(tail -n +1 -f --pid="$server" server.out) || { cat server.err; exit 91; }
         {{string.Join('\n', steps.Select(step => $"out=$({{ {step.Command}\n}} 2>&1); code=$?; {Kept(step.Command)}printf '%s%s\\n%s\\n' '{Mark}' \"$code\" \"$out\""))}}
         kill "$server" && wait "$server"
