@@ -107,6 +107,9 @@ public sealed record Version
     /// <summary>When the delete was asked.</summary>
     [Id(26)] public DateTimeOffset? DeleteBeganAt { get; init; }
 
+    /// <summary>Targets whose copy was found damaged or gone, with the copy's revision when that, or its repair, was heard last.</summary>
+    [Id(27)] public IReadOnlyDictionary<PodName, long> LostCopies { get; init; } = new Dictionary<PodName, long>();
+
     /// <summary>What is going on, derived from the rest.</summary>
     [JsonIgnore]
     public VersionStatus Status => VersionMachine.StatusOf(this);
@@ -163,7 +166,12 @@ public abstract record VersionCommand
     public sealed record CopyRemoved(PodName Pod) : VersionCommand;
 
     /// <summary>The available copy of a target was found gone or damaged.</summary>
-    public sealed record CopyLost(PodName Pod) : VersionCommand;
+    /// <param name="Pod">Which target.</param>
+    /// <param name="Revision">Of the copy: an older word than heard before changes nothing.</param>
+    public sealed record CopyLost(PodName Pod, long Revision) : VersionCommand;
+
+    /// <summary>A lost copy was repaired.</summary>
+    public sealed record CopyRestored(PodName Pod, long Revision) : VersionCommand;
 }
 
 public abstract record VersionEvent
@@ -198,7 +206,9 @@ public abstract record VersionEvent
 
     public sealed record CopyGone(PodName Pod) : VersionEvent;
 
-    public sealed record CopyWasLost(PodName Pod) : VersionEvent;
+    public sealed record CopyWasLost(PodName Pod, long Revision) : VersionEvent;
+
+    public sealed record CopyIsBack(PodName Pod, long Revision) : VersionEvent;
 }
 
 public abstract record VersionStep

@@ -101,14 +101,50 @@ public sealed record Copy
     /// <summary>Counts every change, so that of two stored records of this copy the newer one is known.</summary>
     [Id(19)] public long Revision { get; init; }
 
-    /// <summary>In the queue or at work: the hot part of a pod's state.</summary>
+    /// <summary>What the read-back that quarantined it found; null for any other copy.</summary>
+    [Id(20)] public ContentDamage? Damage { get; init; }
+
+    [Id(21)] public DateTimeOffset? DamagedAt { get; init; }
+
+    /// <summary>The last read-back that was asked for, by a person or by the scrub.</summary>
+    [Id(22)] public CopyCheck? Check { get; init; }
+
+    /// <summary>Quarantined, and being made whole.</summary>
+    [Id(23)] public bool IsRepairing { get; init; }
+
+    /// <summary>The version has to hear of a loss or a repair; repeated until it answers.</summary>
+    [Id(24)] public bool IsUntold { get; init; }
+
+    /// <summary>Somebody works on it or will: the hot part of a pod's state.</summary>
+    [JsonIgnore]
+    public bool IsHot => IsMoving || IsUntold || Check is { IsOpen: true } || (State == CopyState.Quarantined && (IsRepairing || RetryAt is not null));
+
+    /// <summary>In the queue or at work, with no final copy to show.</summary>
     [JsonIgnore]
     public bool IsMoving => State is CopyState.Pending or CopyState.Preparing or CopyState.Replicating or CopyState.Finalising
         or CopyState.RetryPending or CopyState.Deleting;
 
     /// <summary>Takes up one of the pod's slots.</summary>
     [JsonIgnore]
-    public bool HoldsSlot => State is CopyState.Preparing or CopyState.Replicating or CopyState.Finalising;
+    public bool HoldsSlot => State is CopyState.Preparing or CopyState.Replicating or CopyState.Finalising || IsRepairing;
+}
+
+/// <summary>One read-back of a final copy that was asked for.</summary>
+/// <param name="Operation">What a person asked; null for the scrub.</param>
+/// <param name="AskedAt">When.</param>
+/// <param name="State">How it stands.</param>
+/// <param name="Fault">Why it failed.</param>
+/// <param name="EndedAt">When it ended.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.CopyCheck)]
+public sealed record CopyCheck(
+    [property: Id(0)] OperationId? Operation,
+    [property: Id(1)] DateTimeOffset AskedAt,
+    [property: Id(2)] OperationState State,
+    [property: Id(3)] ConnectorFault? Fault = null,
+    [property: Id(4)] DateTimeOffset? EndedAt = null)
+{
+    [JsonIgnore]
+    public bool IsOpen => !State.IsEnded();
 }
 
 /// <summary>What is asked of a copy, and what the world reports about it.</summary>
@@ -156,11 +192,21 @@ public abstract record CopyCommand
     /// <summary>The connector removed it.</summary>
     public sealed record Removed(int Attempt) : CopyCommand;
 
-    /// <summary>A verification found it damaged.</summary>
+    /// <summary>Read it back again; a damaged one is repaired again.</summary>
+    /// <param name="Operation">What a person asked; null for the scrub.</param>
+    public sealed record Verify(OperationId? Operation) : CopyCommand;
+
+    /// <summary>A read-back ended with a receipt.</summary>
+    public sealed record Verified(int Attempt, Receipt Receipt) : CopyCommand;
+
+    /// <summary>A look from outside found it damaged or gone.</summary>
     public sealed record Quarantine(ConnectorFault Fault) : CopyCommand;
 
     /// <summary>A repair read it back whole.</summary>
-    public sealed record Repaired(Receipt Receipt) : CopyCommand;
+    public sealed record Repaired(int Attempt, Receipt Receipt) : CopyCommand;
+
+    /// <summary>The version has stored what it was told when the copy had this revision.</summary>
+    public sealed record Told(long Revision) : CopyCommand;
 }
 
 /// <summary>What happened to a copy.</summary>
@@ -203,7 +249,28 @@ public abstract record CopyEvent
     /// <summary>Nothing is here to delete; orders from before the delete are stale all the same.</summary>
     public sealed record Fenced(Generation Generation) : CopyEvent;
 
+    public sealed record VerifyBegan(OperationId? Operation) : CopyEvent;
+
+    public sealed record ReadBackWhole(Receipt Receipt) : CopyEvent;
+
+    /// <summary>The read-back could not be made; the copy counts as it did.</summary>
+    public sealed record NotReadBack(ConnectorFault Fault) : CopyEvent;
+
     public sealed record WasQuarantined(ConnectorFault Fault) : CopyEvent;
+
+    /// <summary>A person asks for the repair of what was given up, or joins it.</summary>
+    public sealed record RepairWanted(OperationId Operation) : CopyEvent;
+
+    public sealed record RepairBegan : CopyEvent;
+
+    public sealed record WillRepairAgain(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
+
+    /// <summary>It stays as it is until a person asks.</summary>
+    public sealed record RepairGivenUp(ConnectorFault Fault) : CopyEvent;
+
+    public sealed record WasRepaired(Receipt Receipt) : CopyEvent;
+
+    public sealed record VersionKnows : CopyEvent;
 }
 
 /// <summary>What to do next about a copy.</summary>
@@ -232,6 +299,18 @@ public abstract record CopyStep
     public sealed record Finalise(ContentDescription Content) : CopyStep;
 
     public sealed record Remove(bool Final) : CopyStep;
+
+    /// <summary>Read a final copy back.</summary>
+    /// <param name="IsScrub">Nobody waits for it: it yields to transfers and keeps to its rate.</param>
+    public sealed record Verify(bool IsScrub) : CopyStep;
+
+    /// <summary>Fetch what is damaged from another pod's copy, then read back.</summary>
+    /// <param name="Content">What it has to be.</param>
+    /// <param name="Tries">Which try it is: each begins with another pod.</param>
+    public sealed record Repair(ContentDescription Content, int Tries) : CopyStep;
+
+    /// <summary>Tell the version how it stands, until it has stored that.</summary>
+    public sealed record Tell : CopyStep;
 }
 
 /// <summary>How often and how long a copy is tried again.</summary>

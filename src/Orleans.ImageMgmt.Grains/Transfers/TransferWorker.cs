@@ -10,7 +10,7 @@ namespace Orleans.ImageMgmt.Grains;
 /// Moves bytes for the pods of this silo, outside grain turns. One job at a time per copy: a newer job stops the older one and waits until
 /// the connector has let go. Results go to the pod grain as a normal call; one that cannot be delivered is made again when the pod drives.
 /// </summary>
-internal sealed class TransferWorker : IDisposable
+internal sealed partial class TransferWorker : IDisposable
 {
     /// <summary>How often one connector call may answer "in progress" before it counts as stalled.</summary>
     private const int PollLimit = 10_000;
@@ -25,19 +25,22 @@ internal sealed class TransferWorker : IDisposable
     private readonly ConnectorCache connectors;
     private readonly ImageMgmtOptions options;
     private readonly TransferCounters counters;
+    private readonly Reporter reporter;
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
     private readonly TransferTrace trace;
     private readonly SemaphoreSlim slots;
+    private readonly SemaphoreSlim scrubSlots;
     private readonly ITimer watch;
     private readonly CancellationTokenSource stopping = new();
 
-    public TransferWorker(IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log)
+    public TransferWorker(IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time, ILogger<TransferWorker> log)
     {
-        (this.grains, this.connectors, this.options, this.counters, this.time, this.log) = (grains, connectors, options, counters, time, log);
+        (this.grains, this.connectors, this.options, this.counters, this.reporter, this.time, this.log) = (grains, connectors, options, counters, reporter, time, log);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SemaphoreSlim(options.TransfersPerSilo);
+        scrubSlots = new SemaphoreSlim(options.Scrub.Concurrency);
         watch = time.CreateTimer(_ => StopStalled(), null, WatchInterval, WatchInterval);
     }
 
@@ -65,7 +68,7 @@ internal sealed class TransferWorker : IDisposable
             older = known;
         }
 
-        var transfer = new RunningTransfer(job, trace, counters, time, time.GetUtcNow());
+        var transfer = new RunningTransfer(job, trace, counters, time, time.GetUtcNow(), PaceOf(job));
         running[key] = transfer;
         using (ExecutionContext.SuppressFlow())
         {
@@ -114,6 +117,7 @@ internal sealed class TransferWorker : IDisposable
         watch.Dispose();
         stopping.Dispose();
         slots.Dispose();
+        scrubSlots.Dispose();
         trace.Dispose();
     }
 
@@ -170,7 +174,8 @@ internal sealed class TransferWorker : IDisposable
         var job = transfer.Job;
         try
         {
-            await slots.WaitAsync(transfer.Stop.Token);
+            var gate = IsScrub(job) ? scrubSlots : slots;
+            await gate.WaitAsync(transfer.Stop.Token);
             try
             {
                 transfer.Begin();
@@ -187,7 +192,7 @@ internal sealed class TransferWorker : IDisposable
             }
             finally
             {
-                slots.Release();
+                gate.Release();
             }
         }
         catch (OperationCanceledException)
@@ -224,6 +229,8 @@ internal sealed class TransferWorker : IDisposable
                     CopyStep.Receive step => await ReceiveAsync(transfer, connector, order, step, stop),
                     CopyStep.Finalise step => await FinaliseAsync(transfer, connector, order, step.Content, stop),
                     CopyStep.Remove step => await RemoveAsync(transfer, connector, order, step, stop),
+                    CopyStep.Verify => await VerifyAsync(transfer, connector, order.Version, stop),
+                    CopyStep.Repair step => await RepairAsync(transfer, connector, order, step, stop),
                     _ => throw new NotSupportedException(job.Step.ToString()),
                 };
             default:
@@ -244,7 +251,7 @@ internal sealed class TransferWorker : IDisposable
 
     private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
     {
-        var opened = await OpenSourceAsync(order.Version, step, stop);
+        var opened = await OpenSourceAsync(order.Version, step.From, stop);
         if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
         {
             return Failed(transfer.Job, ((ConnectorResult<Content.IContentReader>.Failed)opened).Fault);
@@ -261,6 +268,7 @@ internal sealed class TransferWorker : IDisposable
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
+                Suspect(order.Version, step.From, fault);
                 return Failed(transfer.Job, fault);
             }
         }
@@ -268,31 +276,31 @@ internal sealed class TransferWorker : IDisposable
         return await FinaliseAsync(transfer, connector, order, step.Content, stop);
     }
 
-    private async Task<ConnectorResult<Content.IContentReader>> OpenSourceAsync(VersionId version, CopyStep.Receive step, CancellationToken stop)
+    private async Task<ConnectorResult<Content.IContentReader>> OpenSourceAsync(VersionId version, PodName from, CancellationToken stop)
     {
         Pod source;
         try
         {
-            source = (await grains.GetPod(step.From).GetAsync()).Pod;
+            source = (await grains.GetPod(from).GetAsync()).Pod;
         }
         catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
         {
-            return new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"The record of source pod {step.From} could not be read: {problem.Message}", "It is tried again.");
+            return new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"The record of source pod {from} could not be read: {problem.Message}", "It is tried again.");
         }
 
         if (source.Spec is null || source.State == PodState.Disconnected)
         {
-            return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {step.From} is not connected.", $"Connect pod {step.From} again.");
+            return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {from} is not connected.", $"Connect pod {from} again.");
         }
 
         if (connectors.Get(source.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
         {
-            return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {step.From} cannot be opened with its settings.", $"Correct the settings of pod {step.From}.");
+            return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {from} cannot be opened with its settings.", $"Correct the settings of pod {from}.");
         }
 
         var opened = await connector.OpenAsync(version, stop);
         return opened is ConnectorResult<Content.IContentReader>.InProgress
-            ? new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.")
+            ? new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {from} cannot open {version} yet.", "It is tried again.")
             : opened;
     }
 
@@ -357,6 +365,7 @@ internal sealed class TransferWorker : IDisposable
     {
         CopyStep.Prepare => FaultStage.Prepare,
         CopyStep.Remove => FaultStage.Delete,
+        CopyStep.Verify => FaultStage.Verify,
         _ => transfer.Phase == CopyState.Finalising ? FaultStage.Finalise : FaultStage.Receive,
     };
 
