@@ -83,6 +83,12 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
             return;
         }
 
+        if (operation is { Kind: OperationBody.Verify, Pod: { } pod })
+        {
+            await grains.GetPod(pod).DriveAsync();
+            return;
+        }
+
         if (operation.Kind == OperationBody.Import)
         {
             await grains.GetImage(version.Image).DriveAsync(); // accepted, perhaps not handed to the version yet

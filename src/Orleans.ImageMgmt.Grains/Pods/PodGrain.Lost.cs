@@ -23,6 +23,11 @@ internal sealed partial class PodGrain
 
     public async Task<Reply<OperationId>> VerifyCopyAsync(VersionId version, OperationId operation, RequestedBy by)
     {
+        if (await operations.RefuseOtherAsync(operation, OperationBody.Verify, version, pod: Name) is { } taken)
+        {
+            return Reply.Refused<OperationId>(taken);
+        }
+
         await RefreshAsync();
         var copy = await records.GetAsync(version);
         var decision = CopyMachine.Decide(copy, new CopyCommand.Verify(operation), Now, options.Retry);

@@ -9,7 +9,7 @@ namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>Owns the truth about one pod's copies. Not reentrant: one thing after another; reads interleave.</summary>
 [GrainType("pod")]
-internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache connectors, CatalogReader catalog, Reporter reporter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
+internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache connectors, CatalogReader catalog, OperationIds operations, Reporter reporter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
 {
     private PodRecords records = null!;
     private readonly Dictionary<(VersionId, OperationId), int> shardOf = [];

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Hosting;
 using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Domain;
 using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
@@ -40,9 +41,14 @@ internal sealed class SiloUnderTest : IAsyncDisposable
 
     public CatalogReader Catalog => store.Catalog;
 
+    /// <summary>What lies on the simulated pods, for tests that damage it.</summary>
+    public SimulatedPods Pods => cluster.Silos[0].ServiceProvider.GetServices<IConnectorFactory>().OfType<SimulatedPods>().Single();
+
+    public TransferCounters Transfers => cluster.Silos[0].ServiceProvider.GetRequiredService<TransferCounters>();
+
     public StoreCounters Counters => store.Counters;
 
-    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3)
+    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, ScrubPolicy? scrub = null)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
@@ -51,6 +57,7 @@ internal sealed class SiloUnderTest : IAsyncDisposable
             EnsureInterval = TimeSpan.FromMilliseconds(300),
             ReportLinger = TimeSpan.FromMilliseconds(20),
             Retry = new RetryPolicy(tries, TimeSpan.FromHours(1), TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(100)),
+            Scrub = scrub ?? ScrubPolicy.Default,
         };
         var builder = new InProcessTestClusterBuilder(1);
         builder.Options.ServiceId = "flow-test";
