@@ -50,12 +50,16 @@ public enum CopyRole
 [GenerateSerializer, Immutable, Alias(Aliases.Copy)]
 public sealed record Copy
 {
+    /// <summary>Of which version.</summary>
     [Id(0)] public required VersionId Version { get; init; }
 
+    /// <summary>On which pod.</summary>
     [Id(1)] public required PodName Pod { get; init; }
 
+    /// <summary>Why the pod holds it.</summary>
     [Id(2)] public CopyRole Role { get; init; }
 
+    /// <summary>How it stands.</summary>
     [Id(3)] public CopyState State { get; init; }
 
     /// <summary>The newest intent; never falls.</summary>
@@ -70,12 +74,16 @@ public sealed record Copy
     /// <summary>From when the retry limit in time is counted.</summary>
     [Id(7)] public DateTimeOffset WantedAt { get; init; }
 
+    /// <summary>When the next try may begin, UTC; null: none waits.</summary>
     [Id(8)] public DateTimeOffset? RetryAt { get; init; }
 
+    /// <summary>Why the last try failed; null: it did not.</summary>
     [Id(9)] public ConnectorFault? Fault { get; init; }
 
+    /// <summary>The proof of the final copy; null until there is one.</summary>
     [Id(10)] public Receipt? Receipt { get; init; }
 
+    /// <summary>What its bytes have to be; null on the source pod until the source is sealed.</summary>
     [Id(11)] public ContentDescription? Content { get; init; }
 
     /// <summary>What to prepare, on the source pod.</summary>
@@ -87,6 +95,7 @@ public sealed record Copy
     /// <summary>Operations that want this copy and hear how it ends.</summary>
     [Id(14)] public IReadOnlyList<OperationId> WantedBy { get; init; } = [];
 
+    /// <summary>When this record last changed, UTC.</summary>
     [Id(15)] public DateTimeOffset ChangedAt { get; init; }
 
     /// <summary>The removal takes a final copy too, not only what is staged.</summary>
@@ -104,6 +113,7 @@ public sealed record Copy
     /// <summary>What the read-back that quarantined it found; null for any other copy.</summary>
     [Id(20)] public ContentDamage? Damage { get; init; }
 
+    /// <summary>When the damage was found.</summary>
     [Id(21)] public DateTimeOffset? DamagedAt { get; init; }
 
     /// <summary>The last read-back that was asked for, by a person or by the scrub.</summary>
@@ -129,24 +139,6 @@ public sealed record Copy
     public bool HoldsSlot => State is CopyState.Preparing or CopyState.Replicating or CopyState.Finalising || IsRepairing;
 }
 
-/// <summary>One read-back of a final copy that was asked for.</summary>
-/// <param name="Operation">What a person asked; null for the scrub.</param>
-/// <param name="AskedAt">When.</param>
-/// <param name="State">How it stands.</param>
-/// <param name="Fault">Why it failed.</param>
-/// <param name="EndedAt">When it ended.</param>
-[GenerateSerializer, Immutable, Alias(Aliases.CopyCheck)]
-public sealed record CopyCheck(
-    [property: Id(0)] OperationId? Operation,
-    [property: Id(1)] DateTimeOffset AskedAt,
-    [property: Id(2)] OperationState State,
-    [property: Id(3)] ConnectorFault? Fault = null,
-    [property: Id(4)] DateTimeOffset? EndedAt = null)
-{
-    [JsonIgnore]
-    public bool IsOpen => !State.IsEnded();
-}
-
 /// <summary>What is asked of a copy, and what the world reports about it.</summary>
 public abstract record CopyCommand
 {
@@ -155,24 +147,39 @@ public abstract record CopyCommand
     }
 
     /// <summary>An operation wants this content here.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Content">What the bytes are.</param>
+    /// <param name="From">Where it comes from.</param>
     public sealed record Ensure(Generation Generation, OperationId Operation, ContentDescription Content, PodName From) : CopyCommand;
 
     /// <summary>An import wants this source sealed here.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Source">What is taken on the source pod.</param>
     public sealed record EnsurePrepared(Generation Generation, OperationId Operation, SourceRef Source) : CopyCommand;
 
     /// <summary>A slot is free for it.</summary>
     public sealed record Start : CopyCommand;
 
     /// <summary>All chunks are staged.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
     public sealed record Staged(int Attempt) : CopyCommand;
 
     /// <summary>The connector returned a receipt for it.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record Finalised(int Attempt, Receipt Receipt) : CopyCommand;
 
     /// <summary>The connector sealed the source.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Content">What the bytes are.</param>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record Prepared(int Attempt, ContentDescription Content, Receipt Receipt) : CopyCommand;
 
     /// <summary>The connector returned a fault.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record Faulted(int Attempt, ConnectorFault Fault) : CopyCommand;
 
     /// <summary>The time for retries is over.</summary>
@@ -184,12 +191,15 @@ public abstract record CopyCommand
     public sealed record Retry(OperationId Operation, int? FailedAttempt = null) : CopyCommand;
 
     /// <summary>An operation no longer wants it.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
     public sealed record Cancel(OperationId Operation) : CopyCommand;
 
     /// <summary>The version is being deleted.</summary>
+    /// <param name="Generation">The generation of the order.</param>
     public sealed record Delete(Generation Generation) : CopyCommand;
 
     /// <summary>The connector removed it.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
     public sealed record Removed(int Attempt) : CopyCommand;
 
     /// <summary>Read it back again; a damaged one is repaired again.</summary>
@@ -197,15 +207,21 @@ public abstract record CopyCommand
     public sealed record Verify(OperationId? Operation) : CopyCommand;
 
     /// <summary>A read-back ended with a receipt.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record Verified(int Attempt, Receipt Receipt) : CopyCommand;
 
     /// <summary>A look from outside found it damaged or gone.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record Quarantine(ConnectorFault Fault) : CopyCommand;
 
     /// <summary>A repair read it back whole.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record Repaired(int Attempt, Receipt Receipt) : CopyCommand;
 
     /// <summary>The version has stored what it was told when the copy had this revision.</summary>
+    /// <param name="Revision">Of the copy, when it was told.</param>
     public sealed record Told(long Revision) : CopyCommand;
 }
 
@@ -216,60 +232,107 @@ public abstract record CopyEvent
     {
     }
 
+    /// <summary>An operation wants this content here.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Content">What the bytes are.</param>
+    /// <param name="From">Where it comes from.</param>
     public sealed record Wanted(Generation Generation, OperationId Operation, ContentDescription Content, PodName From) : CopyEvent;
 
+    /// <summary>An import wants this source sealed here.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Source">What is taken on the source pod.</param>
     public sealed record WantedPrepared(Generation Generation, OperationId Operation, SourceRef Source) : CopyEvent;
 
     /// <summary>A newer intent for what is already here or on its way.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
     public sealed record Joined(Generation Generation, OperationId Operation) : CopyEvent;
 
+    /// <summary>It got a slot; a try began.</summary>
     public sealed record Started : CopyEvent;
 
+    /// <summary>Every chunk is here.</summary>
     public sealed record AllStaged : CopyEvent;
 
+    /// <summary>It is final, and its read-back is proved.</summary>
+    /// <param name="Receipt">The proof of the read-back.</param>
+    /// <param name="Content">What the bytes are.</param>
     public sealed record BecameAvailable(Receipt Receipt, ContentDescription Content) : CopyEvent;
 
+    /// <summary>A try failed; another follows.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
+    /// <param name="At">When the next try may begin.</param>
     public sealed record WillRetry(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
 
+    /// <summary>No more tries.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record GaveUp(ConnectorFault Fault) : CopyEvent;
 
+    /// <summary>A person asked to try again.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
     public sealed record Rejoined(OperationId Operation) : CopyEvent;
 
     /// <summary>One of several operations let go.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
     public sealed record Released(OperationId Operation) : CopyEvent;
 
     /// <summary>It has to go; <paramref name="Operation"/> let go of it, where a cancel was the reason.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Final">Takes a finished copy too, not only what is staged.</param>
+    /// <param name="Operation">The operation that was cancelled; null: it was a delete.</param>
     public sealed record Removing(Generation Generation, bool Final, OperationId? Operation = null) : CopyEvent;
 
     /// <summary>Removing did not work; it goes on until it does.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
+    /// <param name="At">When the next try may begin.</param>
     public sealed record WillRemoveAgain(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
 
+    /// <summary>Nothing of it is here any more.</summary>
     public sealed record Gone : CopyEvent;
 
     /// <summary>Nothing is here to delete; orders from before the delete are stale all the same.</summary>
+    /// <param name="Generation">The generation of the order.</param>
     public sealed record Fenced(Generation Generation) : CopyEvent;
 
+    /// <summary>It is read back again.</summary>
+    /// <param name="Operation">Who asked; null for the scrub.</param>
     public sealed record VerifyBegan(OperationId? Operation) : CopyEvent;
 
+    /// <summary>It was read back and is whole.</summary>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record ReadBackWhole(Receipt Receipt) : CopyEvent;
 
     /// <summary>The read-back could not be made; the copy counts as it did.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record NotReadBack(ConnectorFault Fault) : CopyEvent;
 
+    /// <summary>It was found damaged and is not used.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record WasQuarantined(ConnectorFault Fault) : CopyEvent;
 
     /// <summary>A person asks for the repair of what was given up, or joins it.</summary>
+    /// <param name="Operation">Who asked.</param>
     public sealed record RepairWanted(OperationId Operation) : CopyEvent;
 
+    /// <summary>A try of the repair began.</summary>
     public sealed record RepairBegan : CopyEvent;
 
+    /// <summary>A try of the repair failed; another follows.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
+    /// <param name="At">When.</param>
     public sealed record WillRepairAgain(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
 
     /// <summary>It stays as it is until a person asks.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record RepairGivenUp(ConnectorFault Fault) : CopyEvent;
 
+    /// <summary>It is whole again.</summary>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record WasRepaired(Receipt Receipt) : CopyEvent;
 
+    /// <summary>The version has stored the loss or the repair.</summary>
     public sealed record VersionKnows : CopyEvent;
 }
 
@@ -284,20 +347,30 @@ public abstract record CopyStep
     public sealed record Rest : CopyStep;
 
     /// <summary>Nothing before that time.</summary>
+    /// <param name="Until">The time, UTC.</param>
     public sealed record Wait(DateTimeOffset Until) : CopyStep;
 
     /// <summary>Give it a slot when one is free.</summary>
     public sealed record AwaitSlot : CopyStep;
 
+    /// <summary>Stop trying: the time for retries is over.</summary>
     public sealed record GiveUp : CopyStep;
 
+    /// <summary>Have the connector seal the source.</summary>
+    /// <param name="Source">What is taken on the source pod.</param>
     public sealed record Prepare(SourceRef Source) : CopyStep;
 
     /// <summary>Receive what is missing, then finalise.</summary>
+    /// <param name="Content">What the bytes are.</param>
+    /// <param name="From">Where it comes from.</param>
     public sealed record Receive(ContentDescription Content, PodName From) : CopyStep;
 
+    /// <summary>Make what is staged durable and read it back.</summary>
+    /// <param name="Content">What the bytes are.</param>
     public sealed record Finalise(ContentDescription Content) : CopyStep;
 
+    /// <summary>Have the connector remove it.</summary>
+    /// <param name="Final">Takes a finished copy too, not only what is staged.</param>
     public sealed record Remove(bool Final) : CopyStep;
 
     /// <summary>Read a final copy back.</summary>
@@ -311,21 +384,4 @@ public abstract record CopyStep
 
     /// <summary>Tell the version how it stands, until it has stored that.</summary>
     public sealed record Tell : CopyStep;
-}
-
-/// <summary>How often and how long a copy is tried again.</summary>
-/// <param name="MaxTries">Tries before a copy is <see cref="CopyState.Failed"/>. Default: 8.</param>
-/// <param name="MaxTime">Time from the intent after which no new try begins. Default: 24 hours: a site may be down for a working day.</param>
-/// <param name="FirstDelay">Before the second try; doubles each time. Default: 2 s.</param>
-/// <param name="MaxDelay">Longest wait between two tries. Default: 5 minutes.</param>
-public sealed record RetryPolicy(int MaxTries, TimeSpan MaxTime, TimeSpan FirstDelay, TimeSpan MaxDelay)
-{
-    public static RetryPolicy Default { get; } = new(8, TimeSpan.FromHours(24), TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(5));
-
-    public TimeSpan DelayAfter(int tries)
-    {
-        var factor = Math.Pow(2, Math.Clamp(tries - 1, 0, 30));
-        var delay = FirstDelay.TotalMilliseconds * factor;
-        return delay >= MaxDelay.TotalMilliseconds ? MaxDelay : TimeSpan.FromMilliseconds(delay);
-    }
 }

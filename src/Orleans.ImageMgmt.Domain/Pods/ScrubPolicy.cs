@@ -11,13 +11,16 @@ public sealed record ScrubPolicy(TimeSpan Every, long BytesPerSecond, int Concur
     /// <summary>Copies that one look at a pod gives the scrub to do; what is left is found by the next look.</summary>
     public const int DueAtOnce = 1_000;
 
+    /// <summary>What holds unless the configuration says otherwise.</summary>
     public static ScrubPolicy Default { get; } = new(TimeSpan.FromDays(30), 32L << 20, 1, TimeSpan.Zero, TimeSpan.Zero);
 
+    /// <summary>Whether copies are scrubbed at all.</summary>
     public bool IsOn => Every > TimeSpan.Zero;
 
     /// <summary>Between two looks at a pod when the first one left something undone: a pod that is away is not asked all day long.</summary>
     public TimeSpan LookAgain => Every / 24 < TimeSpan.FromHours(1) ? Every / 24 : TimeSpan.FromHours(1);
 
+    /// <summary>When a copy has to be read back again.</summary>
     public DateTimeOffset DueAt(Receipt receipt) => receipt.VerifiedAt + Every;
 
     /// <summary>When the next scrub may begin, at or after now; <paramref name="now"/> carries the local offset.</summary>

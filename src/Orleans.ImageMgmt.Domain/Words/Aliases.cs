@@ -3,6 +3,7 @@ namespace Orleans.ImageMgmt.Domain;
 /// <summary>Every Orleans alias of the product, in one place. Fixed for ever once released; a test checks that they are unique.</summary>
 public static class Aliases
 {
+#pragma warning disable CS1591 // each is the alias of the type or grain of the same name: there is nothing else to say about it
     public const string ImageName = "im.ImageName";
     public const string VersionName = "im.VersionName";
     public const string PodName = "im.PodName";
@@ -76,4 +77,5 @@ public static class Aliases
     public const string CopyRepair = "im.CopyRepair";
     public const string CopyCheck = "im.CopyCheck";
     public const string RefusedException = "im.RefusedException";
+#pragma warning restore CS1591
 }

@@ -299,9 +299,12 @@ internal sealed partial class TransferWorker : IDisposable
         }
 
         var opened = await connector.OpenAsync(version, stop);
-        return opened is ConnectorResult<Content.IContentReader>.InProgress
-            ? new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {from} cannot open {version} yet.", "It is tried again.")
-            : opened;
+        return opened switch
+        {
+            ConnectorResult<Content.IContentReader>.InProgress => new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {from} cannot open {version} yet.", "It is tried again."),
+            ConnectorResult<Content.IContentReader>.Failed(var fault) => await WhileRepairedAsync(version, from, fault),
+            _ => opened,
+        };
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
