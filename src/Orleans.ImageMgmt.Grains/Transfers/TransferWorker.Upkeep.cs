@@ -126,8 +126,8 @@ internal sealed partial class TransferWorker
 
     /// <summary>A copy that cannot be opened while it is quarantined is no copy that is missing: it may be whole again soon.</summary>
     private async Task<ConnectorFault> WhileRepairedAsync(VersionId version, PodName from, ConnectorFault fault) =>
-        CopyMachine.IsDamage(fault) && (await grains.GetPod(from).GetCopyAsync(version)).Copy is { State: CopyState.Quarantined }
-            ? new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"The copy of {version} on pod {from} is quarantined.", "It is tried again; see why the copy is not repaired if it stays so.")
+        CopyMachine.IsDamage(fault) && (await grains.GetPod(from).GetCopyAsync(version)).Copy is { State: CopyState.Quarantined } or { Check.IsOpen: true }
+            ? new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"The copy of {version} on pod {from} is being looked at or repaired.", "It is tried again; see why the copy is not repaired if it stays so.")
             : fault;
 
     private static ConnectorFault Fault<T>(ConnectorResult<T> result) => ((ConnectorResult<T>.Failed)result).Fault;
