@@ -95,7 +95,8 @@ internal sealed class PublishNode(World world, string key, OperationId operation
         WakeIn(TimeSpan.FromSeconds(10));
         foreach (var shard in shards)
         {
-            ShardCommand command = isCancel ? new ShardCommand.Cancel(order, round) : new ShardCommand.Drive(order, round);
+            var slice = PublishMachine.SliceOf(order, shard);
+            ShardCommand command = isCancel ? new ShardCommand.Cancel(slice, round) : new ShardCommand.Drive(slice, round);
             Send<ShardNode>(Keys.Shard(operation, shard), isCancel ? "cancel" : "drive", s => s.Ask(command));
         }
     }

@@ -7,6 +7,15 @@ namespace Orleans.ImageMgmt.Grains;
 /// <summary>Copies that were final: looked at again, lost, made whole.</summary>
 internal sealed partial class PodGrain
 {
+    /// <summary>Who asks asks again: a removal waits for its turn at the pod's queue like everything else.</summary>
+    public async Task<Reply<CopyStanding>> DeleteCopyAsync(VersionId version, Generation generation)
+    {
+        await RefreshAsync();
+        return records.Moving.Count >= Limits.QueuePerPod && !(await records.GetAsync(version)).IsMoving
+            ? Reply.Refused<CopyStanding>(QueueFull)
+            : await CommandAsync(version, new CopyCommand.Delete(generation), null, isNewWork: false);
+    }
+
     public async Task<CopyStanding> CopyLostAsync(VersionId version, Generation generation, ConnectorFault fault)
     {
         await RefreshAsync();

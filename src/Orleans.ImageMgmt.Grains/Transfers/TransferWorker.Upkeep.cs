@@ -70,20 +70,14 @@ internal sealed partial class TransferWorker
             return (null, new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"The copy of {order.Version} on pod {from} is not available either.", "It is tried again with others."));
         }
 
-        var opened = await OpenSourceAsync(order.Version, from, stop);
-        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
+        var opened = await OpenSourceAsync(order.Version, step.Content, from, stop);
+        if (opened is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
             return (null, Fault(opened) with { Stage = FaultStage.Open });
         }
 
-        await using (reader)
+        await using (offer.Reader)
         {
-            var bound = ReaderOffer.Create(reader, step.Content);
-            if (bound is not ConnectorResult<ReaderOffer>.Done(var offer))
-            {
-                return (null, Fault(bound) with { Stage = FaultStage.Open });
-            }
-
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Done(var staged))
             {

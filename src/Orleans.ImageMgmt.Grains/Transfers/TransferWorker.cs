@@ -28,15 +28,17 @@ internal sealed partial class TransferWorker : IDisposable
     private readonly Reporter reporter;
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
+    private readonly IBlockLink? blocks;
     private readonly TransferTrace trace;
     private readonly SemaphoreSlim slots;
     private readonly SemaphoreSlim scrubSlots;
     private readonly ITimer watch;
     private readonly CancellationTokenSource stopping = new();
 
-    public TransferWorker(IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time, ILogger<TransferWorker> log)
+    public TransferWorker(
+        IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
     {
-        (this.grains, this.connectors, this.options, this.counters, this.reporter, this.time, this.log) = (grains, connectors, options, counters, reporter, time, log);
+        (this.grains, this.connectors, this.options, this.counters, this.reporter, this.time, this.log, this.blocks) = (grains, connectors, options, counters, reporter, time, log, blocks);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SemaphoreSlim(options.TransfersPerSilo);
@@ -59,7 +61,7 @@ internal sealed partial class TransferWorker : IDisposable
         RunningTransfer? older = null;
         if (running.TryGetValue(key, out var known))
         {
-            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned)
+            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned && !known.IsTold)
             {
                 return;
             }
@@ -139,11 +141,13 @@ internal sealed partial class TransferWorker : IDisposable
             if (result is not null && !stopping.IsCancellationRequested)
             {
                 await DeliverAsync(job, result);
+                transfer.IsTold = true;
             }
         }
         finally
         {
-            await Task.WhenAny(transfer.Work ?? Task.CompletedTask); // whoever comes next waits for this call
+            // Whoever comes next waits for this call, and for an older one that has not let go of the pod either.
+            await Task.WhenAny(Task.WhenAll(transfer.Work ?? Task.CompletedTask, older?.Ended ?? Task.CompletedTask));
 
             running.TryRemove(new(key, transfer));
             transfer.Dispose();
@@ -251,20 +255,14 @@ internal sealed partial class TransferWorker : IDisposable
 
     private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
     {
-        var opened = await OpenSourceAsync(order.Version, step.From, stop);
-        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
+        var opened = await OpenSourceAsync(order.Version, step.Content, step.From, stop);
+        if (opened is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
-            return Failed(transfer.Job, ((ConnectorResult<Content.IContentReader>.Failed)opened).Fault);
+            return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)opened).Fault);
         }
 
-        await using (reader)
+        await using (offer.Reader)
         {
-            var bound = ReaderOffer.Create(reader, step.Content);
-            if (bound is not ConnectorResult<ReaderOffer>.Done(var offer))
-            {
-                return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)bound).Fault);
-            }
-
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
@@ -274,37 +272,6 @@ internal sealed partial class TransferWorker : IDisposable
         }
 
         return await FinaliseAsync(transfer, connector, order, step.Content, stop);
-    }
-
-    private async Task<ConnectorResult<Content.IContentReader>> OpenSourceAsync(VersionId version, PodName from, CancellationToken stop)
-    {
-        Pod source;
-        try
-        {
-            source = (await grains.GetPod(from).GetAsync()).Pod;
-        }
-        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"The record of source pod {from} could not be read: {problem.Message}", "It is tried again.");
-        }
-
-        if (source.Spec is null || source.State == PodState.Disconnected)
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {from} is not connected.", $"Connect pod {from} again.");
-        }
-
-        if (connectors.Get(source.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {from} cannot be opened with its settings.", $"Correct the settings of pod {from}.");
-        }
-
-        var opened = await connector.OpenAsync(version, stop);
-        return opened switch
-        {
-            ConnectorResult<Content.IContentReader>.InProgress => new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {from} cannot open {version} yet.", "It is tried again."),
-            ConnectorResult<Content.IContentReader>.Failed(var fault) => await WhileRepairedAsync(version, from, fault),
-            _ => opened,
-        };
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
@@ -340,7 +307,11 @@ internal sealed partial class TransferWorker : IDisposable
                 return result;
             }
 
-            transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
+            if (waiting.IsMoving)
+            {
+                transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
+            }
+
             await Task.Delay(waiting.AskAgainAfter, time, stop);
         }
 

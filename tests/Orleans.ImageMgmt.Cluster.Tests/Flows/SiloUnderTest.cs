@@ -44,11 +44,14 @@ internal sealed class SiloUnderTest : IAsyncDisposable
     /// <summary>What lies on the simulated pods, for tests that damage it.</summary>
     public SimulatedPods Pods => cluster.Silos[0].ServiceProvider.GetServices<IConnectorFactory>().OfType<SimulatedPods>().Single();
 
+    public IReadOnlyList<SiloAddress> Silos => [.. cluster.Silos.Select(s => s.SiloAddress)];
+
     public TransferCounters Transfers => cluster.Silos[0].ServiceProvider.GetRequiredService<TransferCounters>();
 
     public StoreCounters Counters => store.Counters;
 
-    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, ScrubPolicy? scrub = null)
+    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null,
+        ScrubPolicy? scrub = null, short silos = 1, string trace = "")
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
@@ -58,13 +61,24 @@ internal sealed class SiloUnderTest : IAsyncDisposable
             ReportLinger = TimeSpan.FromMilliseconds(20),
             Retry = new RetryPolicy(tries, TimeSpan.FromHours(1), TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(100)),
             Scrub = scrub ?? ScrubPolicy.Default,
+            TransferTrace = trace,
         };
-        var builder = new InProcessTestClusterBuilder(1);
+        if (stall is { } limit)
+        {
+            (options.TransferStall, options.FinaliseStall) = (limit, limit);
+        }
+
+        var builder = new InProcessTestClusterBuilder(silos);
         builder.Options.ServiceId = "flow-test";
         builder.ConfigureSilo((_, silo) =>
         {
             silo.AddEmbedded(store);
             silo.AddImageMgmt(options);
+            if (family is not null)
+            {
+                silo.Services.AddSingleton(family);
+            }
+
             if (around is not null)
             {
                 silo.Services.AddGrainStorage(Providers.ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, (services, _) =>
@@ -75,6 +89,13 @@ internal sealed class SiloUnderTest : IAsyncDisposable
         await cluster.DeployAsync();
         return new SiloUnderTest(folder, store, cluster);
     }
+
+    /// <summary>Stores a record behind the back of its grain, which must not be awake yet.</summary>
+    public async Task StoreAsync<T>(GrainId grain, string name, T state) where T : class =>
+        await cluster.Silos[0].ServiceProvider.GetRequiredService<IGrainStorage>().WriteStateAsync(name, grain, new GrainState<T>(state));
+
+    public async Task<bool> HasReminderAsync(GrainId grain) =>
+        (await cluster.Silos[0].ServiceProvider.GetRequiredService<IReminderTable>().ReadRows(grain)).Reminders.Count > 0;
 
     public static PodSpec Spec(PodName name, string? faultPlan = null, string? source = null, string family = "simulated", IReadOnlyDictionary<string, string>? labels = null)
     {
@@ -126,6 +147,9 @@ internal sealed class SiloUnderTest : IAsyncDisposable
         (await UntilAsync(() => Grains.GetPublish(new OperationId(operation)).GetAsync(null), v => v.Publish.State.IsEnded() && v.Publish.IsTold)).Publish;
 
     public async Task<Copy> CopyAsync(string pod, VersionId? version = null) => (await Client.GetCopyAsync(new PodName(pod), version ?? First)).Copy;
+
+    /// <summary>The silo that holds the grain now, or null.</summary>
+    public async Task<SiloAddress?> SiloOfAsync(IAddressable grain) => await cluster.Client.GetGrain<IManagementGrain>(0).GetActivationAddress(grain);
 
     /// <summary>Asks again and again, for a limited time, until the answer is the expected one.</summary>
     public static async Task<T> UntilAsync<T>(Func<Task<T>> ask, Func<T, bool> reached)
