@@ -92,7 +92,7 @@ public class CutTests
     private static async Task<LocalContentReader> SealedAsync(Bench bench)
     {
         var source = bench.Open("source");
-        var bytes = new byte[48 * Bench.MiB];
+        var bytes = new byte[24 * Bench.MiB];
         new Random(9).NextBytes(bytes);
         RandomAccess.Write(source, bytes, 0);
         return await bench.SealAsync("sealed", source);
