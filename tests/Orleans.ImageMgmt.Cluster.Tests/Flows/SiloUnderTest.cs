@@ -55,24 +55,25 @@ internal sealed class SiloUnderTest : IAsyncDisposable
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
-        var options = new ImageMgmtOptions
+        ImageMgmtOptions Options(string name) => new()
         {
             EnsureInterval = TimeSpan.FromMilliseconds(300),
             ReportLinger = TimeSpan.FromMilliseconds(20),
             Retry = new RetryPolicy(tries, TimeSpan.FromHours(1), TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(100)),
             Scrub = scrub ?? ScrubPolicy.Default,
-            TransferTrace = trace,
+            TransferTrace = trace.Length == 0 ? "" : $"{trace}-{name}",
         };
-        if (stall is { } limit)
-        {
-            (options.TransferStall, options.FinaliseStall) = (limit, limit);
-        }
-
         var builder = new InProcessTestClusterBuilder(silos);
         builder.Options.ServiceId = "flow-test";
-        builder.ConfigureSilo((_, silo) =>
+        builder.ConfigureSilo((named, silo) =>
         {
             silo.AddEmbedded(store);
+            var options = Options(named.SiloName);
+            if (stall is { } limit)
+            {
+                (options.TransferStall, options.FinaliseStall) = (limit, limit);
+            }
+
             silo.AddImageMgmt(options);
             if (family is not null)
             {
