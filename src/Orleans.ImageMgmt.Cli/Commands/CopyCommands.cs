@@ -48,7 +48,7 @@ internal static class CopyCommands
         {
             var (name, number, place) = (run.Get(image), run.Get(version), run.Get(pod)!);
             var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
-            var accepted = await Repeat.WhenCutAsync(run, () => run.Client.VerifyCopyAsync(name, number, place, run.Get(reason), id, stop), stop);
+            var accepted = await Repeat.WhenCutAsync(run, id, () => run.Client.VerifyCopyAsync(name, number, place, run.Get(reason), id, stop), stop);
             return await Waiting.FollowAsync(run, accepted, $"Verifying {name} {number} on {place}: operation {accepted.Id}.", run.Get(wait), stop);
         }, image, version, pod, reason, wait, operation);
     }
