@@ -74,6 +74,9 @@ public static class Routes
     /// <summary>The copy of a version on one pod.</summary>
     public const string VersionCopy = VersionCopies + "/{pod}";
 
+    /// <summary>Reading a copy back again.</summary>
+    public const string VersionCopyVerify = VersionCopy + "/verify";
+
     /// <summary>The proofs of a version's copies.</summary>
     public const string VersionReceipts = Version + "/receipts";
 

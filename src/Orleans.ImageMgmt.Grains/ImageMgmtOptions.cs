@@ -40,6 +40,9 @@ public sealed class ImageMgmtOptions
     /// <summary>When pods are probed. A copy of the default, as above.</summary>
     public ProbePolicy Probe { get; set; } = ProbePolicy.Default with { };
 
+    /// <summary>How available copies are read back again. A copy of the default, as above.</summary>
+    public ScrubPolicy Scrub { get; set; } = ScrubPolicy.Default with { };
+
     /// <summary>Every fault of these settings, in one sentence each, beginning with the name of the option; empty when they are good.</summary>
     public IReadOnlyList<string> Faults()
     {
@@ -59,6 +62,11 @@ public sealed class ImageMgmtOptions
         Within(faults, "Probe:Interval", Probe.Interval, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1));
         Within(faults, "Probe:RetryInterval", Probe.RetryInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1));
         Within(faults, "Probe:FailuresUntilUnreachable", Probe.FailuresUntilUnreachable, 1, 100);
+        Within(faults, "Scrub:Every", Scrub.Every, TimeSpan.Zero, TimeSpan.FromDays(3_650));
+        Within(faults, "Scrub:BytesPerSecond", Scrub.BytesPerSecond, 1 << 20, 1L << 40);
+        Within(faults, "Scrub:Concurrency", Scrub.Concurrency, 1, 1_024);
+        Within(faults, "Scrub:From", Scrub.From, TimeSpan.Zero, TimeSpan.FromDays(1));
+        Within(faults, "Scrub:Until", Scrub.Until, TimeSpan.Zero, TimeSpan.FromDays(1));
         return faults;
     }
 

@@ -63,6 +63,12 @@ internal sealed class Client(World world)
             Enable(version.Id);
         }
 
+        foreach (var copy in world.Store.Of<Copy>().Where(c => c is { State: CopyState.Quarantined, IsHot: false }).ToList())
+        {
+            var operation = NewOperation("verify");
+            world.Send<PodNode>(null, Keys.Pod(copy.Pod), $"verify {copy.Version}", n => n.Verify(copy.Version, operation));
+        }
+
         const int retryLimit = 5;
         foreach (var publish in world.Store.Of<Publish>().Where(p => p.State is OperationState.Failed or OperationState.PartiallySucceeded).ToList())
         {

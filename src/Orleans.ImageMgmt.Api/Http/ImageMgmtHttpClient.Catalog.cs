@@ -76,6 +76,10 @@ public sealed partial class ImageMgmtHttpClient
     public Task<CopyResource> GetCopyAsync(string image, string version, string pod, CancellationToken cancellationToken = default) =>
         GetAsync<CopyResource>(Routes.Fill(Routes.VersionCopy, image, version, pod), cancellationToken);
 
+    /// <summary>Reads a copy back; one that is damaged, or was, is repaired from another pod.</summary>
+    public Task<OperationResource> VerifyCopyAsync(string image, string version, string pod, string? reason = null, string? operation = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.VersionCopyVerify, image, version, pod), new ActionRequest { Reason = reason }, new RequestTags(operation), cancellationToken);
+
     /// <summary>One page of the receipts of a version's available copies, by pod.</summary>
     public Task<Page<ReceiptResource>> ListReceiptsAsync(string image, string version, PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<ReceiptResource>>(new QueryText(Routes.Fill(Routes.VersionReceipts, image, version)).Add(page).ToString(), cancellationToken);

@@ -14,6 +14,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <param name="Receipt">The proof; null until it is available.</param>
 /// <param name="Role">Why the pod holds it.</param>
 /// <param name="Attempt">Rises with every try over all generations, so that late news can be told from new.</param>
+/// <param name="Revision">The copy's revision: of two words about a copy the one with the higher is the newer.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.CopyStanding)]
 public sealed record CopyStanding(
     [property: Id(0)] PodName Pod,
@@ -25,7 +26,8 @@ public sealed record CopyStanding(
     [property: Id(6)] ContentDescription? Content,
     [property: Id(7)] Receipt? Receipt,
     [property: Id(8)] CopyRole Role,
-    [property: Id(9)] int Attempt);
+    [property: Id(9)] int Attempt,
+    [property: Id(10)] long Revision = 0);
 
 /// <summary>How far a running transfer is. Lives in memory only: it is lost with the process and begins again with the next try.</summary>
 /// <param name="Phase">What the connector is doing.</param>
@@ -179,6 +181,22 @@ public interface IPodGrain : IGrainWithStringKey
     /// <summary>A look at the pod found the available copy of this generation gone or damaged. Answers how it stands.</summary>
     [Alias("CopyLost")]
     Task<CopyStanding> CopyLostAsync(VersionId version, Generation generation, ConnectorFault fault);
+
+    /// <summary>Reads a final copy back; one that is damaged, or was, is repaired. Answers once the intent is durable.</summary>
+    [Alias("VerifyCopy"), OpenTo(CallerRoles.Operator)]
+    Task<Reply<OperationId>> VerifyCopyAsync(VersionId version, OperationId operation, RequestedBy by);
+
+    /// <summary>Reads a final copy back when there is time: it is due, or somebody got wrong bytes from it.</summary>
+    [Alias("Scrub")]
+    Task ScrubAsync(VersionId version);
+
+    /// <summary>A look at the catalog found these copies due for a read-back, the oldest first.</summary>
+    [Alias("ScrubDue")]
+    Task ScrubDueAsync(IReadOnlyList<VersionId> due, DateTimeOffset lookAgainAt);
+
+    /// <summary>The version has stored how the copy stood at this revision.</summary>
+    [Alias("VersionTold")]
+    Task VersionToldAsync(VersionId version, long revision);
 
     /// <summary>A probe came back.</summary>
     [Alias("Probed")]

@@ -183,6 +183,6 @@ internal sealed partial class SimulatedConnector : IPodConnector
             }
         }
 
-        return ConnectorFaults.TargetCorrupt(stage, version, bad);
+        return ConnectorFaults.TargetCorrupt(stage, version, bad, bad.Count, copy.Manifest.ChunkSize);
     }
 }

@@ -1,7 +1,7 @@
 namespace Orleans.ImageMgmt.Domain;
 
 /// <summary>The rules of a copy's life. Pure: the time and the policy come in.</summary>
-public static class CopyMachine
+public static partial class CopyMachine
 {
     /// <summary>Operations that may want one copy at once.</summary>
     public const int WantedByLimit = 16;
@@ -31,8 +31,10 @@ public static class CopyMachine
         CopyCommand.Delete c => DecideDelete(copy, c),
         CopyCommand.Removed c => copy.State == CopyState.Deleting && c.Attempt == copy.Attempt ? Of(new CopyEvent.Gone()) : Nothing,
         CopyCommand.Quarantine c => copy.State == CopyState.Available ? Of(new CopyEvent.WasQuarantined(c.Fault)) : Nothing,
-        CopyCommand.Repaired c => copy.State == CopyState.Quarantined && Proves(copy, copy.Content, c.Receipt)
-            ? Of(new CopyEvent.BecameAvailable(c.Receipt, copy.Content!)) : Nothing,
+        CopyCommand.Verify c => DecideVerify(copy, c.Operation),
+        CopyCommand.Verified c => DecideVerified(copy, c),
+        CopyCommand.Repaired c => DecideRepaired(copy, c, now, policy),
+        CopyCommand.Told c => copy.IsUntold && copy.Revision == c.Revision ? Of(new CopyEvent.VersionKnows()) : Nothing,
         _ => throw new NotSupportedException(command.ToString()),
     };
 
@@ -60,14 +62,19 @@ public static class CopyMachine
         CopyEvent.BecameAvailable e => copy with
         {
             State = CopyState.Available, Receipt = e.Receipt, Content = e.Content, Fault = null, RetryAt = null, ChangedAt = now,
+            Damage = null, DamagedAt = null, Check = Ended(copy.Check, OperationState.Succeeded, null, now),
         },
         CopyEvent.WillRetry e => copy with { State = CopyState.RetryPending, Fault = e.Fault, RetryAt = e.At, ChangedAt = now },
-        CopyEvent.GaveUp e => copy with { State = CopyState.Failed, Fault = e.Fault, RetryAt = null, ChangedAt = now },
+        CopyEvent.GaveUp e => copy with
+        {
+            State = CopyState.Failed, Fault = e.Fault, RetryAt = null, ChangedAt = now, Check = Ended(copy.Check, OperationState.Failed, e.Fault, now),
+        },
         CopyEvent.Rejoined e => copy with
         {
             // A new attempt number: a late answer of the try that failed, or of a read-back that found damage, is about the past.
             State = CopyState.Pending, Attempt = copy.Attempt + 1, Tries = 0, WantedAt = now, RetryAt = null, Receipt = null,
             WantedBy = copy.IsMoving ? Add(copy.WantedBy, e.Operation) : [e.Operation], LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
+            IsRepairing = false, IsUntold = false,
         },
         CopyEvent.Released e => copy with
         {
@@ -79,6 +86,7 @@ public static class CopyMachine
             Tries = 0, RetryAt = null, Receipt = e.Final ? null : copy.Receipt, ChangedAt = now,
             LetGo = e.Operation is { } operation ? Add(copy.LetGo, operation) : copy.LetGo,
             DeletedGeneration = e.Operation is null ? e.Generation : copy.DeletedGeneration,
+            IsRepairing = false, IsUntold = false, Damage = null, DamagedAt = null, Check = Ended(copy.Check, OperationState.Cancelled, copy.Fault, now),
         },
         CopyEvent.WillRemoveAgain e => copy with
         {
@@ -86,15 +94,16 @@ public static class CopyMachine
         },
         CopyEvent.Gone => copy with { State = CopyState.Deleted, WantedBy = [], Receipt = null, RetryAt = null, ChangedAt = now },
         CopyEvent.Fenced e => copy with { Generation = e.Generation, DeletedGeneration = e.Generation, ChangedAt = now },
-        CopyEvent.WasQuarantined e => copy with { State = CopyState.Quarantined, Fault = e.Fault, ChangedAt = now },
-        _ => throw new NotSupportedException(happened.ToString()),
+        _ => ApplyUpkeep(copy, happened, now),
     };
 
     /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static CopyStep Next(Copy copy, DateTimeOffset now, RetryPolicy policy) => copy.State switch
     {
-        // Available, Failed, Quarantined and Deleted wait for somebody to ask.
-        CopyState.Available or CopyState.Failed or CopyState.Quarantined or CopyState.Deleted => new CopyStep.Rest(),
+        CopyState.Available or CopyState.Quarantined => NextUpkeep(copy, now, policy),
+
+        // Failed and Deleted wait for somebody to ask.
+        CopyState.Failed or CopyState.Deleted => new CopyStep.Rest(),
         CopyState.Pending or CopyState.RetryPending when now - copy.WantedAt > policy.MaxTime => new CopyStep.GiveUp(),
         CopyState.RetryPending when copy.RetryAt > now => new CopyStep.Wait(copy.RetryAt.Value),
         CopyState.Pending or CopyState.RetryPending => new CopyStep.AwaitSlot(),
@@ -192,6 +201,7 @@ public static class CopyMachine
     {
         CopyState.Pending => Of(new CopyEvent.Started()),
         CopyState.RetryPending when copy.RetryAt is null || copy.RetryAt <= now => Of(new CopyEvent.Started()),
+        CopyState.Quarantined when copy is { IsRepairing: false, IsUntold: false } && copy.RetryAt <= now => Of(new CopyEvent.RepairBegan()),
         _ => Nothing, // not waiting for a slot
     };
 
@@ -232,7 +242,8 @@ public static class CopyMachine
             return Of(new CopyEvent.WillRemoveAgain(c.Fault, now + policy.DelayAfter(copy.Tries + 1)));
         }
 
-        return copy.HoldsSlot ? AfterFault(copy, c.Fault, now, policy) : Nothing;
+        return copy.State is CopyState.Available or CopyState.Quarantined ? DecideUpkeepFaulted(copy, c.Fault, now, policy)
+            : copy.HoldsSlot ? AfterFault(copy, c.Fault, now, policy) : Nothing;
     }
 
     private static Decision<CopyEvent> AfterFault(Copy copy, ConnectorFault fault, DateTimeOffset now, RetryPolicy policy)
@@ -245,6 +256,11 @@ public static class CopyMachine
 
     private static Decision<CopyEvent> DecideGiveUp(Copy copy, DateTimeOffset now, RetryPolicy policy)
     {
+        if (copy.State == CopyState.Quarantined && NextUpkeep(copy, now, policy) is CopyStep.GiveUp)
+        {
+            return Of(new CopyEvent.RepairGivenUp(copy.Fault!));
+        }
+
         if (copy.State is not (CopyState.Pending or CopyState.RetryPending) || now - copy.WantedAt <= policy.MaxTime)
         {
             return Nothing;
@@ -293,7 +309,7 @@ public static class CopyMachine
     private static Copy Fresh(Copy copy, Generation generation, OperationId operation, DateTimeOffset now) => copy with
     {
         State = CopyState.Pending, Generation = generation, Tries = 0, WantedAt = now, RetryAt = null, Fault = null,
-        Receipt = null, WantedBy = [operation], DeletesFinal = false, ChangedAt = now,
+        Receipt = null, WantedBy = [operation], DeletesFinal = false, ChangedAt = now, IsRepairing = false, IsUntold = false,
     };
 
     private static IReadOnlyList<OperationId> Add(IReadOnlyList<OperationId> wanted, OperationId operation) =>

@@ -73,6 +73,9 @@ public static class Aliases
     public const string TokenOrder = "im.TokenOrder";
     public const string TokensGrain = "im.TokensGrain";
     public const string GatewayPreamble = "im.GatewayPreamble";
+    public const string ContentDamage = "im.ContentDamage";
+    public const string CopyRepair = "im.CopyRepair";
+    public const string CopyCheck = "im.CopyCheck";
     public const string RefusedException = "im.RefusedException";
 #pragma warning restore CS1591
 }

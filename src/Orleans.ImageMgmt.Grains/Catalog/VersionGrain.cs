@@ -119,7 +119,11 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         }
         else if (standing.State == CopyState.Quarantined)
         {
-            await ApplyAsync(new VersionCommand.CopyLost(standing.Pod), _ => []);
+            await ApplyAsync(new VersionCommand.CopyLost(standing.Pod, standing.Revision), _ => []);
+        }
+        else if (standing.State == CopyState.Available && Version.LostCopies.ContainsKey(standing.Pod))
+        {
+            await ApplyAsync(new VersionCommand.CopyRestored(standing.Pod, standing.Revision), _ => []);
         }
         else if (standing.Role == CopyRole.Source && Version.Import is { } import && standing.Generation == Version.Generation)
         {

@@ -6,7 +6,7 @@ using Orleans.Storage;
 namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>
-/// What a pod has stored. Copies in motion lie in one hot record; a copy that ends is written to a record of its own, and leaves the hot one
+/// What a pod has stored. Copies in motion, and those that are read back or repaired, lie in one hot record; a copy that ends is written to a record of its own, and leaves the hot one
 /// with its next write, so that an end costs one write. Of two records of one copy the one with the higher revision counts.
 /// </summary>
 internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName name)
@@ -48,7 +48,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
         var hotChanges = pod is not null;
         foreach (var copy in changed)
         {
-            if (copy.IsMoving)
+            if (copy.IsHot)
             {
                 next[copy.Version] = copy;
                 hotChanges = true;

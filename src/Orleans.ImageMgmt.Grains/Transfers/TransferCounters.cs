@@ -4,6 +4,10 @@ namespace Orleans.ImageMgmt.Grains;
 public sealed class TransferCounters
 {
     private long bytesMoved;
+    private long readBack;
+    private long damaged;
+    private long repaired;
+    private long repairBytes;
 
     /// <summary>Transfers, finalises and removals that run or wait for one of the silo's slots now.</summary>
     public int UnderWay => Running();
@@ -11,7 +15,31 @@ public sealed class TransferCounters
     /// <summary>Bytes that were staged on pods.</summary>
     public long BytesMoved => Interlocked.Read(ref bytesMoved);
 
+    /// <summary>Final copies that were read back again, by the scrub or because somebody asked.</summary>
+    public long CopiesReadBack => Interlocked.Read(ref readBack);
+
+    /// <summary>Of those, copies that were found damaged.</summary>
+    public long CopiesDamaged => Interlocked.Read(ref damaged);
+
+    /// <summary>Damaged copies that were made whole.</summary>
+    public long CopiesRepaired => Interlocked.Read(ref repaired);
+
+    /// <summary>Bytes that travelled for repairs.</summary>
+    public long RepairBytes => Interlocked.Read(ref repairBytes);
+
     internal Func<int> Running { get; set; } = () => 0;
+
+    internal void ReadBack(bool isDamaged)
+    {
+        Interlocked.Increment(ref readBack);
+        Interlocked.Add(ref damaged, isDamaged ? 1 : 0);
+    }
+
+    internal void Repaired(long bytes)
+    {
+        Interlocked.Increment(ref repaired);
+        Interlocked.Add(ref repairBytes, bytes);
+    }
 
     internal void Moved(int bytes) => Interlocked.Add(ref bytesMoved, bytes);
 }

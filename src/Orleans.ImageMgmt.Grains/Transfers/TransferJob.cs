@@ -11,7 +11,7 @@ namespace Orleans.ImageMgmt.Grains;
 internal sealed record TransferJob(PodSpec Spec, Copy Copy, CopyStep Step);
 
 /// <summary>A job under way: its progress, and the means to stop it.</summary>
-internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TransferCounters counters, TimeProvider time, DateTimeOffset startedAt) : ITransferObserver, IDisposable
+internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TransferCounters counters, TimeProvider time, DateTimeOffset startedAt, ScrubPace? pace = null) : IPacedObserver, IDisposable
 {
     private int chunksNeeded;
     private int chunksBefore;
@@ -78,6 +78,8 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         Interlocked.Exchange(ref bytesToVerify, total);
         Moved();
     }
+
+    public ValueTask PaceAsync(int bytes, CancellationToken cancellationToken) => pace is null ? ValueTask.CompletedTask : pace.WaitAsync(bytes, Moved, cancellationToken);
 
     public void Begin()
     {

@@ -10,7 +10,7 @@ namespace Orleans.ImageMgmt.Grains;
 /// Moves bytes for the pods of this silo, outside grain turns. One job at a time per copy: a newer job stops the older one and waits until
 /// the connector has let go. Results go to the pod grain as a normal call; one that cannot be delivered is made again when the pod drives.
 /// </summary>
-internal sealed class TransferWorker : IDisposable
+internal sealed partial class TransferWorker : IDisposable
 {
     /// <summary>How often one connector call may answer "in progress" before it counts as stalled.</summary>
     private const int PollLimit = 10_000;
@@ -25,21 +25,24 @@ internal sealed class TransferWorker : IDisposable
     private readonly ConnectorCache connectors;
     private readonly ImageMgmtOptions options;
     private readonly TransferCounters counters;
+    private readonly Reporter reporter;
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
     private readonly IBlockLink? blocks;
     private readonly TransferTrace trace;
     private readonly SemaphoreSlim slots;
+    private readonly SemaphoreSlim scrubSlots;
     private readonly ITimer watch;
     private readonly CancellationTokenSource stopping = new();
 
     public TransferWorker(
-        IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
+        IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
     {
-        (this.grains, this.connectors, this.options, this.counters, this.time, this.log, this.blocks) = (grains, connectors, options, counters, time, log, blocks);
+        (this.grains, this.connectors, this.options, this.counters, this.reporter, this.time, this.log, this.blocks) = (grains, connectors, options, counters, reporter, time, log, blocks);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SemaphoreSlim(options.TransfersPerSilo);
+        scrubSlots = new SemaphoreSlim(options.Scrub.Concurrency);
         watch = time.CreateTimer(_ => StopStalled(), null, WatchInterval, WatchInterval);
     }
 
@@ -67,7 +70,7 @@ internal sealed class TransferWorker : IDisposable
             older = known;
         }
 
-        var transfer = new RunningTransfer(job, trace, counters, time, time.GetUtcNow());
+        var transfer = new RunningTransfer(job, trace, counters, time, time.GetUtcNow(), PaceOf(job));
         running[key] = transfer;
         using (ExecutionContext.SuppressFlow())
         {
@@ -116,6 +119,7 @@ internal sealed class TransferWorker : IDisposable
         watch.Dispose();
         stopping.Dispose();
         slots.Dispose();
+        scrubSlots.Dispose();
         trace.Dispose();
     }
 
@@ -174,7 +178,8 @@ internal sealed class TransferWorker : IDisposable
         var job = transfer.Job;
         try
         {
-            await slots.WaitAsync(transfer.Stop.Token);
+            var gate = IsScrub(job) ? scrubSlots : slots;
+            await gate.WaitAsync(transfer.Stop.Token);
             try
             {
                 transfer.Begin();
@@ -191,7 +196,7 @@ internal sealed class TransferWorker : IDisposable
             }
             finally
             {
-                slots.Release();
+                gate.Release();
             }
         }
         catch (OperationCanceledException)
@@ -228,6 +233,8 @@ internal sealed class TransferWorker : IDisposable
                     CopyStep.Receive step => await ReceiveAsync(transfer, connector, order, step, stop),
                     CopyStep.Finalise step => await FinaliseAsync(transfer, connector, order, step.Content, stop),
                     CopyStep.Remove step => await RemoveAsync(transfer, connector, order, step, stop),
+                    CopyStep.Verify => await VerifyAsync(transfer, connector, order.Version, stop),
+                    CopyStep.Repair step => await RepairAsync(transfer, connector, order, step, stop),
                     _ => throw new NotSupportedException(job.Step.ToString()),
                 };
             default:
@@ -248,7 +255,7 @@ internal sealed class TransferWorker : IDisposable
 
     private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
     {
-        var opened = await OpenSourceAsync(order.Version, step, stop);
+        var opened = await OpenSourceAsync(order.Version, step.Content, step.From, stop);
         if (opened is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
             return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)opened).Fault);
@@ -259,51 +266,12 @@ internal sealed class TransferWorker : IDisposable
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
+                Suspect(order.Version, step.From, fault);
                 return Failed(transfer.Job, fault);
             }
         }
 
         return await FinaliseAsync(transfer, connector, order, step.Content, stop);
-    }
-
-    private async Task<ConnectorResult<ReaderOffer>> OpenSourceAsync(VersionId version, CopyStep.Receive step, CancellationToken stop)
-    {
-        Pod source;
-        try
-        {
-            source = (await grains.GetPod(step.From).GetAsync()).Pod;
-        }
-        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"The record of source pod {step.From} could not be read: {problem.Message}", "It is tried again.");
-        }
-
-        if (source.Spec is null || source.State == PodState.Disconnected)
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {step.From} is not connected.", $"Connect pod {step.From} again.");
-        }
-
-        if (connectors.Get(source.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {step.From} cannot be opened with its settings.", $"Correct the settings of pod {step.From}.");
-        }
-
-        var opened = await connector.OpenAsync(version, step.Content, stop);
-        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
-        {
-            return opened is ConnectorResult<Content.IContentReader>.Failed(var fault)
-                ? fault
-                : new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.");
-        }
-
-        var place = new BlockPlace(ConnectorRegistry.BlockServerOf(source.Spec), step.From, version);
-        var bound = ReaderOffer.Create(reader, step.Content, _ => Task.FromResult(blocks?.AddressOf(place, step.Content)));
-        if (bound is ConnectorResult<ReaderOffer>.Failed)
-        {
-            await reader.DisposeAsync();
-        }
-
-        return bound;
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
@@ -371,6 +339,7 @@ internal sealed class TransferWorker : IDisposable
     {
         CopyStep.Prepare => FaultStage.Prepare,
         CopyStep.Remove => FaultStage.Delete,
+        CopyStep.Verify => FaultStage.Verify,
         _ => transfer.Phase == CopyState.Finalising ? FaultStage.Finalise : FaultStage.Receive,
     };
 

@@ -55,6 +55,10 @@ internal sealed class Metrics : IDisposable
         text.ByLabel("imgmt_operations", "gauge", "Operations by state.", "state", await report.CountAsync<Domain.OperationState>(CatalogKind.Operation, stop));
         text.Gauge("imgmt_transfers_under_way", "Transfers, finalises and removals that run or wait for a slot.", transfers.UnderWay);
         text.Counter("imgmt_transfer_bytes_total", "Bytes staged on pods.", transfers.BytesMoved);
+        text.Counter("imgmt_copies_read_back_total", "Available copies read back again, by the scrub or because somebody asked.", transfers.CopiesReadBack);
+        text.Counter("imgmt_copies_damaged_total", "Of those, copies that were found damaged.", transfers.CopiesDamaged);
+        text.Counter("imgmt_copies_repaired_total", "Damaged copies made whole.", transfers.CopiesRepaired);
+        text.Counter("imgmt_repair_bytes_total", "Bytes that travelled for repairs.", transfers.RepairBytes);
         WriteStore(text);
         WriteRequests(text);
         WriteProcess(text);

@@ -20,10 +20,15 @@ public sealed class CopyPropertyTests
         Gen.Const((Func<Copy, CopyCommand>)(_ => new CopyCommand.GiveUp())),
         Gen.Select(Sequences.Operation, Gen.Int[-1, 0]).Select((o, late) => (Func<Copy, CopyCommand>)(c => new CopyCommand.Retry(o, c.Attempt + late))),
         Sequences.Operation.Select(o => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Cancel(o))),
+        Sequences.Operation.Select(o => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Verify(o))),
+        Gen.Const((Func<Copy, CopyCommand>)(_ => new CopyCommand.Verify(null))),
+        Gen.Select(Gen.Int[-1, 0], Sequences.Receipt).Select((late, r) => (Func<Copy, CopyCommand>)(c => new CopyCommand.Verified(c.Attempt + late, r))),
+        Gen.Int[-1, 0].Select(late => (Func<Copy, CopyCommand>)(c => new CopyCommand.Faulted(c.Attempt + late, Samples.Damaged))),
+        Gen.Select(Gen.Int[-1, 0], Sequences.Receipt, Gen.Int[0, 3]).Select((late, r, seconds) => (Func<Copy, CopyCommand>)(c => new CopyCommand.Repaired(c.Attempt + late, r with { VerifiedAt = r.VerifiedAt.AddSeconds(seconds) }))),
+        Gen.Int[-1, 0].Select(late => (Func<Copy, CopyCommand>)(c => new CopyCommand.Told(c.Revision + late))),
         Sequences.Generation.Select(g => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Delete(g))),
         Gen.Int[-1, 0].Select(late => (Func<Copy, CopyCommand>)(c => new CopyCommand.Removed(c.Attempt + late))),
-        Sequences.Fault.Select(f => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Quarantine(f))),
-        Sequences.Receipt.Select(r => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Repaired(r))));
+        Sequences.Fault.Select(f => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Quarantine(f))));
 
     private static readonly Gen<(Func<Copy, CopyCommand> Make, int Seconds)[]> sequence =
         Gen.Select(command, Gen.OneOf(Gen.Int[0, 5], Gen.Const(90_000))).Array[1, Sequences.Length];
@@ -46,6 +51,20 @@ public sealed class CopyPropertyTests
     });
 
     [Fact]
+    public void What_was_found_damaged_is_available_again_only_with_a_receipt_of_a_later_read_back() => ForEachStep((before, command, after, _) =>
+    {
+        if (before.State == CopyState.Quarantined && after.State == CopyState.Available)
+        {
+            Assert.NotEqual(before.Receipt?.VerifiedAt, after.Receipt!.VerifiedAt);
+            Assert.IsType<CopyCommand.Repaired>(command);
+        }
+    });
+
+    [Fact]
+    public void A_verification_that_was_asked_for_ends_with_the_copy_or_before_it() => ForEachStep((_, _, after, _) =>
+        Assert.True(after.Check is not { IsOpen: true } || after.IsHot || after.State is CopyState.Pending, $"{after.State} keeps {after.Check} open and nobody works on it"));
+
+    [Fact]
     public void A_late_answer_of_an_older_try_changes_nothing() => ForEachStep((before, command, after, _) =>
     {
         var attempt = command switch
@@ -55,6 +74,8 @@ public sealed class CopyPropertyTests
             CopyCommand.Prepared c => c.Attempt,
             CopyCommand.Faulted c => c.Attempt,
             CopyCommand.Removed c => c.Attempt,
+            CopyCommand.Verified c => c.Attempt,
+            CopyCommand.Repaired c => c.Attempt,
             CopyCommand.Retry c => c.FailedAttempt!.Value,
             _ => before.Attempt,
         };

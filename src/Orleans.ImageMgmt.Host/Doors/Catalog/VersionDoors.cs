@@ -32,6 +32,8 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         app.Door("GET", Wire.Routes.VersionCopies, "ListCopies", "Lists the copies of a version by pod.", Roles.Viewer, CopiesAsync).Produces<Wire.Page<Wire.CopyResource>>()
             .Query("state", "Only copies in this state.", typeof(Wire.CopyState)).Pages();
         app.Door("GET", Wire.Routes.VersionCopy, "GetCopy", "Shows the copy of a version on one pod, with the progress of what runs.", Roles.Viewer, CopyAsync).Produces<Wire.CopyResource>();
+        app.Door("POST", Wire.Routes.VersionCopyVerify, "VerifyCopy", "Reads a copy back; one that is damaged, or was, is repaired from another pod.", Roles.Operator, VerifyCopyAsync)
+            .Takes<Wire.ActionRequest>(isOptional: true).BeginsOperation();
         app.Door("GET", Wire.Routes.VersionReceipts, "ListReceipts", "Lists the receipts of a version's available copies by pod.", Roles.Viewer, ReceiptsAsync)
             .Produces<Wire.Page<Wire.ReceiptResource>>().Pages();
     }
@@ -168,9 +170,27 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         ask.Check();
         var copy = await grains.GetPod(pod).GetCopyAsync(id);
         return copy.Copy.Revision == 0
-            ? throw new RequestProblem(StatusCodes.Status404NotFound, "copy.unknown", $"Pod {pod} holds no copy of {id}.", "List the version's copies to see which exist.")
+            ? throw UnknownCopy(id, pod)
             : Replies.One(http, ToWire.Copy(copy, time.GetUtcNow()), null);
     }
+
+    private async Task<IResult> VerifyCopyAsync(HttpContext http)
+    {
+        var ask = new Ask(http).Knows();
+        var (id, pod, operation) = (ask.VersionId(), ask.Path<PodName>("pod"), ask.Operation());
+        var body = await ask.BodyAsync<Wire.ActionRequest>(mayBeEmpty: true);
+        var by = ask.By(body.Reason);
+        ask.Check();
+        if ((await grains.GetPod(pod).GetCopyAsync(id)).Copy.Revision == 0)
+        {
+            throw UnknownCopy(id, pod);
+        }
+
+        return await accepting.BeginAsync(http, operation, body, key => grains.GetPod(pod).VerifyCopyAsync(id, key, by));
+    }
+
+    private static RequestProblem UnknownCopy(VersionId id, PodName pod) =>
+        new(StatusCodes.Status404NotFound, "copy.unknown", $"Pod {pod} holds no copy of {id}.", "List the version's copies to see which exist.");
 
     private async Task<Version> FindAsync(VersionId id)
     {

@@ -46,6 +46,7 @@ internal static class ToWire
         Generation = view.Copy.Generation.Value,
         Fault = Fault(view.Copy.Fault),
         RetryAt = view.Copy.RetryAt,
+        Damage = Damage(view.Copy.Damage, view.Copy.DamagedAt),
         Receipt = Receipt(view.Copy.Receipt),
         Progress = Progress(view.Progress, now),
         ChangedAt = view.Copy.ChangedAt,
@@ -64,6 +65,7 @@ internal static class ToWire
             Generation = body.Generation.Value,
             Fault = Fault(body.Fault),
             RetryAt = body.RetryAt,
+            Damage = Damage(body.Damage, body.DamagedAt),
             Receipt = Receipt(body.Receipt),
             ChangedAt = row.Changed,
         };
@@ -84,6 +86,15 @@ internal static class ToWire
         VerifiedAt = receipt.VerifiedAt,
         ConnectorVersion = receipt.ConnectorVersion,
         Generation = receipt.Generation.Value,
+        Repair = receipt.Repair is not { } repair ? null : new Wire.RepairResource { At = repair.At, FetchedBytes = repair.BytesFetched, Chunks = repair.Chunks, From = repair.From.Value },
+    };
+
+    private static Wire.DamageResource? Damage(ContentDamage? damage, DateTimeOffset? foundAt) => damage is null ? null : new Wire.DamageResource
+    {
+        FoundAt = foundAt ?? default,
+        BadChunks = damage.BadChunks,
+        ChunkBytes = damage.ChunkSize,
+        Offsets = [.. damage.Chunks.Select(chunk => (long)chunk * damage.ChunkSize)],
     };
 
     public static Wire.TransferProgress? Progress(CopyProgress? progress, DateTimeOffset now)
