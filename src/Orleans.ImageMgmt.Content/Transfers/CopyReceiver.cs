@@ -84,10 +84,13 @@ public static class CopyReceiver
         using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, token);
         using var writer = new StagingWriter(staging, options.WriteBackBytes, book);
         var watch = new StagedWatch(manifest, observer, behind);
-        var bytes = new HashedFetch(source, writer, options, watch, token).Run(plan.Tainted, tainted: true);
-        bytes += source.LocalFile is { } file
-            ? new LocalCopy(file, manifest, writer, options, guard, watch, token).Run(plan.Fresh)
-            : new HashedFetch(source, writer, options, watch, token).Run(plan.Fresh, tainted: false);
+        long bytes = 0;
+        DirectedRuns.Run(
+            source, plan,
+            (chunks, tainted) => bytes += source.LocalFile is { } file && !tainted
+                ? new LocalCopy(file, manifest, writer, options, guard, watch, token).Run(chunks)
+                : new HashedFetch(source, writer, options, watch, token).Run(chunks, tainted),
+            token);
         behind?.Finish();
         var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, bytes, plan.Kept, plan.BytesKept) { ChunksReused = plan.Reused, BytesReused = plan.BytesReused };
         return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);

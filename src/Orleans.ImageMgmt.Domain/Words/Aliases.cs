@@ -74,5 +74,8 @@ public static class Aliases
     public const string TokensGrain = "im.TokensGrain";
     public const string GatewayPreamble = "im.GatewayPreamble";
     public const string RefusedException = "im.RefusedException";
+    public const string FanOutGrain = "im.FanOutGrain";
+    public const string FanOutOrder = "im.FanOutOrder";
+    public const string FanOutReport = "im.FanOutReport";
 #pragma warning restore CS1591
 }

@@ -55,6 +55,9 @@ internal sealed class Metrics : IDisposable
         text.ByLabel("imgmt_operations", "gauge", "Operations by state.", "state", await report.CountAsync<Domain.OperationState>(CatalogKind.Operation, stop));
         text.Gauge("imgmt_transfers_under_way", "Transfers, finalises and removals that run or wait for a slot.", transfers.UnderWay);
         text.Counter("imgmt_transfer_bytes_total", "Bytes staged on pods.", transfers.BytesMoved);
+        text.Counter("imgmt_peer_bytes_total", "Bytes that came from other pods than the source pod.", transfers.BytesFromPeers);
+        text.Counter("imgmt_peer_chunks_wrong_total", "Chunks that came with wrong bytes from such pods.", transfers.ChunksWrong);
+        text.Counter("imgmt_peers_set_aside_total", "Pods that were set aside because of that.", transfers.PeersSetAside);
         WriteStore(text);
         WriteRequests(text);
         WriteProcess(text);

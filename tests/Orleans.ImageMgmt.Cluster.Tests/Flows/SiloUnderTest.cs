@@ -43,7 +43,9 @@ internal sealed class SiloUnderTest : IAsyncDisposable
 
     public StoreCounters Counters => store.Counters;
 
-    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null)
+    public TransferCounters Transfers => cluster.Silos[0].ServiceProvider.GetRequiredService<TransferCounters>();
+
+    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null, Action<ImageMgmtOptions>? configure = null)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
@@ -58,6 +60,7 @@ internal sealed class SiloUnderTest : IAsyncDisposable
             (options.TransferStall, options.FinaliseStall) = (limit, limit);
         }
 
+        configure?.Invoke(options);
         var builder = new InProcessTestClusterBuilder(1);
         builder.Options.ServiceId = "flow-test";
         builder.ConfigureSilo((_, silo) =>
