@@ -29,6 +29,11 @@ public interface IPodConnector : IAsyncDisposable
     Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, ContentDescription content, CancellationToken cancellationToken) =>
         OpenAsync(version, cancellationToken);
 
+    /// <summary>Opens what is staged of a copy that is on its way, so that others can have the chunks of it that were verified (only where
+    /// <see cref="ConnectorCapabilities.ServesStaged"/>). Which chunks those are, the caller knows: the bytes of the others mean nothing. The caller compares the manifest too.</summary>
+    Task<ConnectorResult<IContentReader>> OpenStagedAsync(VersionId version, CancellationToken cancellationToken) =>
+        Task.FromResult<ConnectorResult<IContentReader>>(ConnectorFaults.Unsupported(FaultStage.Open, Capabilities.Name, "gives out nothing of a copy that is not final"));
+
     /// <summary>Brings the content of an offer into the pod's staging area. Never visible as a copy. Resumes what an earlier call staged.</summary>
     Task<ConnectorResult<StagedCopy>> ReceiveAsync(CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken);
 
@@ -72,6 +77,7 @@ public interface IConnectorFactory
 /// <param name="CanPrepare">Sources can be imported from this pod.</param>
 /// <param name="ReportsRoom">Free room is known before the first byte.</param>
 /// <param name="Formats">Source formats that it can take.</param>
+/// <param name="ServesStaged">Verified chunks of a copy on its way can be read, so that the pod can give them to others before its own copy is final.</param>
 public sealed record ConnectorCapabilities(
     string Name,
     TransferMode Transfer,
@@ -81,7 +87,8 @@ public sealed record ConnectorCapabilities(
     bool ReusesBlocks,
     bool CanPrepare,
     bool ReportsRoom,
-    IReadOnlySet<SourceFormat> Formats);
+    IReadOnlySet<SourceFormat> Formats,
+    bool ServesStaged = false);
 
 /// <summary>How content gets into a pod.</summary>
 public enum TransferMode

@@ -34,6 +34,14 @@ public sealed class ImageMgmtOptions
     /// <summary>File to which every requested and staged chunk is appended, for audits; empty = none. Default: empty.</summary>
     public string TransferTrace { get; set; } = "";
 
+    /// <summary>When pods give pieces of a content to each other, so that the source pod's link carries little more than one image: Remote (where its bytes
+    /// come over a link), Always or Never. Default: Remote.</summary>
+    public FanOutUse FanOut { get; set; } = FanOutUse.Remote;
+
+    /// <summary>Bytes of the smallest piece that pods give each other; a large image is cut into about 256. The same on every silo. Default: 8 MiB:
+    /// smaller ones cost the tracker more calls than they save time.</summary>
+    public long FanOutPieceBytes { get; set; } = 8L << 20;
+
     /// <summary>When copies are tried again. A copy of the default, for settings are bound into the object that is here.</summary>
     public RetryPolicy Retry { get; set; } = RetryPolicy.Default with { };
 
@@ -55,6 +63,7 @@ public sealed class ImageMgmtOptions
         Within(faults, nameof(EnsureInterval), EnsureInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1));
         Within(faults, nameof(ReportLinger), ReportLinger, TimeSpan.Zero, TimeSpan.FromSeconds(10));
         Within(faults, nameof(StepRetry), StepRetry, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
+        Within(faults, nameof(FanOutPieceBytes), FanOutPieceBytes, 1L << 20, 1L << 30);
         Within(faults, "Retry:MaxTries", Retry.MaxTries, 1, 1_000);
         Within(faults, "Retry:MaxTime", Retry.MaxTime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(365));
         Within(faults, "Retry:FirstDelay", Retry.FirstDelay, TimeSpan.Zero, TimeSpan.FromHours(1));

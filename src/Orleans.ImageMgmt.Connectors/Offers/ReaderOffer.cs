@@ -38,6 +38,9 @@ public sealed class ReaderOffer : IContentOffer
                 "Verify the copy on the source pod; another pod's copy can serve instead.");
     }
 
+    /// <summary>The same offer read through another reader of the same content.</summary>
+    public ReaderOffer Over(IContentReader reader) => new(reader, Content, address);
+
     public Stream OpenArtefact() => new ArtefactStream(Reader, isChecked: true);
 
     public Task<Uri?> GetArtefactAddressAsync(CancellationToken cancellationToken) =>

@@ -99,18 +99,20 @@ public static class CopyReceiver
         if (source.LocalFile is null && source is IBlockReader blocks)
         {
             var fetch = new BlockFetch(source, blocks, staging, writer, options, watch, token);
-            fetch.Run(plan.Tainted, tainted: true);
-            fetch.Run(plan.Fresh, tainted: false);
+            DirectedRuns.Run(source, plan, fetch.Run, token);
             return result with
             {
                 BytesRequested = fetch.BytesTravelled, BytesStagedBefore = plan.BytesKept + fetch.BytesKept, BytesReused = plan.BytesReused + fetch.BytesOwn,
             };
         }
 
-        var bytes = new HashedFetch(source, writer, options, watch, token).Run(plan.Tainted, tainted: true);
-        bytes += source.LocalFile is { } file
-            ? new LocalCopy(file, source.Manifest, writer, options, guard, watch, token).Run(plan.Fresh)
-            : new HashedFetch(source, writer, options, watch, token).Run(plan.Fresh, tainted: false);
+        long bytes = 0;
+        DirectedRuns.Run(
+            source, plan,
+            (chunks, tainted) => bytes += source.LocalFile is { } file && !tainted
+                ? new LocalCopy(file, source.Manifest, writer, options, guard, watch, token).Run(chunks)
+                : new HashedFetch(source, writer, options, watch, token).Run(chunks, tainted),
+            token);
         return result with { BytesRequested = bytes };
     }
 

@@ -93,6 +93,7 @@ internal sealed class HashedFetch(
         long bytes = 0;
         for (var retry = 0; retry < options.ChunkRetries; retry++)
         {
+            (source as IDirectedReader)?.Rejected(chunk);
             writer.Clear(manifest.OffsetOf(chunk), manifest.LengthOf(chunk));
             watch.Requested(chunk);
             foreach (var place in Pieces([chunk]))

@@ -77,5 +77,8 @@ public static class Aliases
     public const string CopyRepair = "im.CopyRepair";
     public const string CopyCheck = "im.CopyCheck";
     public const string RefusedException = "im.RefusedException";
+    public const string FanOutGrain = "im.FanOutGrain";
+    public const string FanOutOrder = "im.FanOutOrder";
+    public const string FanOutReport = "im.FanOutReport";
 #pragma warning restore CS1591
 }

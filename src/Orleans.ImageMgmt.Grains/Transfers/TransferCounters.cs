@@ -8,6 +8,9 @@ public sealed class TransferCounters
     private long damaged;
     private long repaired;
     private long repairBytes;
+    private long bytesFromPeers;
+    private long chunksWrong;
+    private long peersSetAside;
 
     /// <summary>Transfers, finalises and removals that run or wait for one of the silo's slots now.</summary>
     public int UnderWay => Running();
@@ -27,6 +30,15 @@ public sealed class TransferCounters
     /// <summary>Bytes that travelled for repairs.</summary>
     public long RepairBytes => Interlocked.Read(ref repairBytes);
 
+    /// <summary>Chunks that came with wrong bytes from pods that give pieces to others.</summary>
+    public long ChunksWrong => Interlocked.Read(ref chunksWrong);
+
+    /// <summary>Pods that were set aside in a fan-out because of that.</summary>
+    public long PeersSetAside => Interlocked.Read(ref peersSetAside);
+
+    /// <summary>Bytes that came from other pods than the source pod.</summary>
+    public long BytesFromPeers => Interlocked.Read(ref bytesFromPeers);
+
     internal Func<int> Running { get; set; } = () => 0;
 
     internal void ReadBack(bool isDamaged)
@@ -39,6 +51,14 @@ public sealed class TransferCounters
     {
         Interlocked.Increment(ref repaired);
         Interlocked.Add(ref repairBytes, bytes);
+    }
+
+    internal void CameFromPeer(int bytes) => Interlocked.Add(ref bytesFromPeers, bytes);
+
+    internal void ChunkWasWrong(bool isAside)
+    {
+        Interlocked.Increment(ref chunksWrong);
+        Interlocked.Add(ref peersSetAside, isAside ? 1 : 0);
     }
 
     internal void Moved(int bytes) => Interlocked.Add(ref bytesMoved, bytes);

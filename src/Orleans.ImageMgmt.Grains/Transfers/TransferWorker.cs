@@ -29,6 +29,7 @@ internal sealed partial class TransferWorker : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
     private readonly IBlockLink? blocks;
+    private readonly FanOuts fanOuts;
     private readonly TransferTrace trace;
     private readonly SemaphoreSlim slots;
     private readonly SemaphoreSlim scrubSlots;
@@ -39,6 +40,7 @@ internal sealed partial class TransferWorker : IDisposable
         IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
     {
         (this.grains, this.connectors, this.options, this.counters, this.reporter, this.time, this.log, this.blocks) = (grains, connectors, options, counters, reporter, time, log, blocks);
+        fanOuts = new FanOuts(grains, connectors, counters, options, time);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SemaphoreSlim(options.TransfersPerSilo);
@@ -263,7 +265,9 @@ internal sealed partial class TransferWorker : IDisposable
 
         await using (offer.Reader)
         {
-            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
+            await using var swarm = fanOuts.Begin(transfer, connector, offer.Reader, step);
+            var (from, observer) = swarm is null ? (offer, (Content.ITransferObserver)transfer) : (offer.Over(swarm), swarm);
+            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, from, observer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
                 Suspect(order.Version, step.From, fault);

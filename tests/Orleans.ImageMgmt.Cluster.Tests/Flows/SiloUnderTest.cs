@@ -51,7 +51,7 @@ internal sealed class SiloUnderTest : IAsyncDisposable
     public StoreCounters Counters => store.Counters;
 
     public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null,
-        ScrubPolicy? scrub = null, short silos = 1, string trace = "")
+        ScrubPolicy? scrub = null, short silos = 1, string trace = "", Action<ImageMgmtOptions>? configure = null)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
@@ -74,6 +74,7 @@ internal sealed class SiloUnderTest : IAsyncDisposable
                 (options.TransferStall, options.FinaliseStall) = (limit, limit);
             }
 
+            configure?.Invoke(options);
             silo.AddImageMgmt(options);
             if (family is not null)
             {
