@@ -32,6 +32,24 @@ internal sealed class BlockBatch(IReadOnlyList<int> pieces)
         }
     }
 
+    /// <summary>The copy that holds more than half of these blocks at their own offset, or -1.</summary>
+    /// <param name="at">The first of them here.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="first">The first of them in the content.</param>
+    public int MostlyIn(int at, int count, long first)
+    {
+        Span<int> votes = stackalloc int[BlockRequest.MaxBases];
+        for (var i = 0; i < count; i++)
+        {
+            if (Places[at + i] >= 0 && Open(Places[at + i]) is var (copy, block) && block == first + i && copy < votes.Length && ++votes[copy] > count / 2)
+            {
+                return copy;
+            }
+        }
+
+        return -1;
+    }
+
     public static long PlaceOf(int copy, long block) => ((long)copy << CopyShift) | block;
 
     public static (int Copy, long Block) Open(long place) => ((int)(place >> CopyShift), place & ((1L << CopyShift) - 1));
