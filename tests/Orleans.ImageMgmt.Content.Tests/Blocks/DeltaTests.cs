@@ -167,6 +167,31 @@ public class DeltaTests
         await never.CancelAsync();
     }
 
+    [Fact]
+    public async Task Only_the_likest_copy_is_read_whole_and_others_once_their_digests_are_kept()
+    {
+        using var bench = new Bench();
+        await using var likest = await SealAsync(bench, "likest", new byte[Length]);
+        await using var older = await SealAsync(bench, "older", Old());
+        var bytes = new byte[Length];
+        Old().AsSpan(0, Bench.MiB).CopyTo(bytes.AsSpan(Block)); // one block further on than in the older copy
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var side = bench.PathOf("blocks.bin");
+        var options = new ReceiveOptions { OwnCopies = [new OwnCopy(likest.LocalFile!, likest.Manifest), new OwnCopy(older.LocalFile!, older.Manifest, side)] };
+        var unread = new BlocksDouble(reader);
+        await CopyReceiver.ReceiveAsync(unread, bench.Open("first"), options, SilentObserver.Instance, Bench.Token);
+        Assert.Equal(256, unread.Asked.Count);
+        using (var table = new BlockTable(older.LocalFile!, older.Manifest, side))
+        {
+            table.Read(0, 7, new byte[BlockLayout.DigestsLength(Length, 0, 7)], Bench.Token);
+        }
+
+        var known = new BlocksDouble(reader);
+        await CopyReceiver.ReceiveAsync(known, bench.Open("second"), options, SilentObserver.Instance, Bench.Token);
+        Assert.Empty(known.Asked);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("second"));
+    }
+
     private static ReceiveOptions Having(LocalContentReader old, string? side = null) => new() { OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest, side)] };
 
     /// <summary>All data, each block different, of letters so that it packs.</summary>
