@@ -57,7 +57,11 @@ public interface IPublishGrain : IGrainWithStringKey
 public interface IShardGrain : IGrainWithStringKey
 {
     [Alias("Drive")]
-    Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null);
+    Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null, int turn = 0);
+
+    /// <summary>Nothing shall run until a later turn; what is staged stays.</summary>
+    [Alias("Hold")]
+    Task HoldAsync(PublishOrder order, int round, RetryScope? retries, int turn);
 
     [Alias("Cancel")]
     Task CancelAsync(PublishOrder order, int round, RetryScope? retries = null);

@@ -101,6 +101,16 @@ public sealed record Copy
     /// <summary>Counts every change, so that of two stored records of this copy the newer one is known.</summary>
     [Id(19)] public long Revision { get; init; }
 
+    /// <summary>Operations that were paused here or went on after a pause; of each the newest word.</summary>
+    [Id(20)] public IReadOnlyList<CopyHold> Holds { get; init; } = [];
+
+    /// <summary>Somebody who wants it is in a hurry.</summary>
+    [Id(21)] public bool IsUrgent { get; init; }
+
+    /// <summary>Everybody who wants it has paused: it waits, with what is staged.</summary>
+    [JsonIgnore]
+    public bool IsHeld => WantedBy.Count > 0 && WantedBy.All(o => Holds.Any(h => h.Operation == o && h.IsHeld));
+
     /// <summary>In the queue or at work: the hot part of a pod's state.</summary>
     [JsonIgnore]
     public bool IsMoving => State is CopyState.Pending or CopyState.Preparing or CopyState.Replicating or CopyState.Finalising
@@ -111,6 +121,13 @@ public sealed record Copy
     public bool HoldsSlot => State is CopyState.Preparing or CopyState.Replicating or CopyState.Finalising;
 }
 
+/// <summary>What an operation last said about a pause.</summary>
+/// <param name="Operation">Who.</param>
+/// <param name="Turn">Counts the pauses and resumes of the operation, so that an order from before one that was heard changes nothing.</param>
+/// <param name="IsHeld">Paused, or going on.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.CopyHold)]
+public sealed record CopyHold([property: Id(0)] OperationId Operation, [property: Id(1)] int Turn, [property: Id(2)] bool IsHeld);
+
 /// <summary>What is asked of a copy, and what the world reports about it.</summary>
 public abstract record CopyCommand
 {
@@ -119,7 +136,20 @@ public abstract record CopyCommand
     }
 
     /// <summary>An operation wants this content here.</summary>
-    public sealed record Ensure(Generation Generation, OperationId Operation, ContentDescription Content, PodName From) : CopyCommand;
+    /// <param name="Generation">The intent's.</param>
+    /// <param name="Operation">Which.</param>
+    /// <param name="Content">What it has to be.</param>
+    /// <param name="From">Where it comes from.</param>
+    /// <param name="Turn">Pauses and resumes of the operation up to this order; see <see cref="CopyHold"/>.</param>
+    /// <param name="IsUrgent">It goes before others.</param>
+    public sealed record Ensure(
+        Generation Generation, OperationId Operation, ContentDescription Content, PodName From, int Turn = 0, bool IsUrgent = false) : CopyCommand;
+
+    /// <summary>An operation is paused: what runs for it alone stops, what is staged stays.</summary>
+    /// <param name="Operation">Which.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
+    /// <param name="IsFinalising">All bytes are there and are being proved: that is left to end.</param>
+    public sealed record Hold(OperationId Operation, int Turn, bool IsFinalising = false) : CopyCommand;
 
     /// <summary>An import wants this source sealed here.</summary>
     public sealed record EnsurePrepared(Generation Generation, OperationId Operation, SourceRef Source) : CopyCommand;
@@ -170,12 +200,18 @@ public abstract record CopyEvent
     {
     }
 
-    public sealed record Wanted(Generation Generation, OperationId Operation, ContentDescription Content, PodName From) : CopyEvent;
+    public sealed record Wanted(Generation Generation, OperationId Operation, ContentDescription Content, PodName From, bool IsUrgent = false) : CopyEvent;
 
     public sealed record WantedPrepared(Generation Generation, OperationId Operation, SourceRef Source) : CopyEvent;
 
     /// <summary>A newer intent for what is already here or on its way.</summary>
-    public sealed record Joined(Generation Generation, OperationId Operation) : CopyEvent;
+    public sealed record Joined(Generation Generation, OperationId Operation, bool IsUrgent = false) : CopyEvent;
+
+    /// <summary>An operation that wants it was paused.</summary>
+    public sealed record WasHeld(OperationId Operation, int Turn, bool IsFinalising) : CopyEvent;
+
+    /// <summary>An operation that wants it was resumed.</summary>
+    public sealed record WentOn(OperationId Operation, int Turn) : CopyEvent;
 
     public sealed record Started : CopyEvent;
 

@@ -43,6 +43,9 @@ public sealed record Publish
     /// <summary>What the retries were about, by round.</summary>
     [Id(9)] public RetryScope Retries { get; init; } = RetryScope.None;
 
+    /// <summary>Counts pauses and resumes, so that pods and shards know which order is the newer one.</summary>
+    [Id(10)] public int Turn { get; init; }
+
     [JsonIgnore]
     public TargetTotals Totals => Shards.Aggregate(default(TargetTotals), (sum, shard) => sum + shard);
 }
@@ -72,7 +75,8 @@ public sealed record PublishOrder(
     [property: Id(3)] ContentDescription Content,
     [property: Id(4)] PodName From,
     [property: Id(5)] IReadOnlyList<PodName> Targets,
-    [property: Id(6)] RequestedBy By);
+    [property: Id(6)] RequestedBy By,
+    [property: Id(7)] bool IsUrgent = false);
 
 public abstract record PublishCommand
 {
@@ -132,6 +136,9 @@ public abstract record PublishStep
     public sealed record DriveShards(IReadOnlyList<int> Shards) : PublishStep;
 
     public sealed record CancelShards(IReadOnlyList<int> Shards) : PublishStep;
+
+    /// <summary>Make sure that nothing runs for these shards; what is staged stays.</summary>
+    public sealed record HoldShards(IReadOnlyList<int> Shards) : PublishStep;
 
     /// <summary>Tell the version how it ended; repeated until it has stored it.</summary>
     public sealed record TellVersion : PublishStep;
@@ -198,13 +205,14 @@ public static class PublishMachine
             Shards = [.. Enumerable.Range(0, ShardsOf(e.Order)).Select(n => new TargetTotals(TargetsOf(e.Order, n).Count, 0, 0, 0))],
         },
         PublishEvent.ShardMoved e => publish with { Shards = [.. publish.Shards.Select((totals, n) => n == e.Shard ? e.Totals : totals)] },
-        PublishEvent.WasPaused => publish with { State = OperationState.Paused },
-        PublishEvent.WasResumed => publish with { State = OperationState.Running },
+        PublishEvent.WasPaused => publish with { State = OperationState.Paused, Turn = publish.Turn + 1 },
+        PublishEvent.WasResumed => publish with { State = OperationState.Running, Turn = publish.Turn + 1 },
         PublishEvent.CancelBegan => publish with { IsCancelling = true, State = OperationState.Running },
         PublishEvent.Ended e => publish with { State = e.State, EndedAt = now, IsTold = false },
         PublishEvent.RetryBegan e => publish with
         {
             State = OperationState.Running, EndedAt = null, IsTold = false, IsCancelling = false, Round = publish.Round + 1,
+            Turn = publish.Turn + 1, // it may have ended while it was paused
             Retries = publish.Retries.With(e.Pod, publish.Round + 1),
             Shards = [.. publish.Shards.Select((s, n) => s with { Failed = e.Pod is null ? 0 : ShardOf(publish.Order!, e.Pod.Value) == n ? s.Failed - 1 : s.Failed })],
         },
@@ -219,13 +227,18 @@ public static class PublishMachine
             return publish.IsTold ? new PublishStep.Rest() : new PublishStep.TellVersion();
         }
 
-        if (publish.Order is null || publish.State == OperationState.Paused)
+        if (publish.Order is null)
         {
-            return new PublishStep.Rest(); // never started, or waiting for a person
+            return new PublishStep.Rest(); // never started
         }
 
         var open = Enumerable.Range(0, publish.Shards.Count).Where(n => publish.Shards[n].Open > 0).ToList();
-        return publish.IsCancelling ? new PublishStep.CancelShards(open) : new PublishStep.DriveShards(open);
+        return publish switch
+        {
+            { IsCancelling: true } => new PublishStep.CancelShards(open),
+            { State: OperationState.Paused } => new PublishStep.HoldShards(open),
+            _ => new PublishStep.DriveShards(open),
+        };
     }
 
     private static Decision<PublishEvent> DecideRetry(Publish publish, PodName? pod)

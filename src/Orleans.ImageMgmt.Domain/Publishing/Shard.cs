@@ -26,6 +26,11 @@ public sealed record Shard
 
     [Id(4)] public int Round { get; init; }
 
+    /// <summary>Pauses and resumes of the publish up to the newest order that was heard.</summary>
+    [Id(5)] public int Turn { get; init; }
+
+    [Id(6)] public bool IsPaused { get; init; }
+
     [JsonIgnore]
     public TargetTotals Totals => new(Targets.Count, Count(TargetOutcome.Available), Count(TargetOutcome.Failed), Count(TargetOutcome.Cancelled));
 
@@ -39,7 +44,10 @@ public abstract record ShardCommand
     }
 
     /// <summary>Be at work on this slice; a higher round tries failed targets again: those that the retries mean, or all where none are given.</summary>
-    public sealed record Drive(PublishOrder Order, int Round, RetryScope? Retries = null) : ShardCommand;
+    public sealed record Drive(PublishOrder Order, int Round, RetryScope? Retries = null, int Turn = 0) : ShardCommand;
+
+    /// <summary>Nothing shall run until a later turn; what is staged stays.</summary>
+    public sealed record Hold(PublishOrder Order, int Round, RetryScope? Retries, int Turn) : ShardCommand;
 
     /// <summary>Stop; the round is the publish's, so that the shard answers in it even when the cancel overtook the retry.</summary>
     public sealed record Cancel(PublishOrder Order, int Round = 0, RetryScope? Retries = null) : ShardCommand;
@@ -68,6 +76,9 @@ public abstract record ShardEvent
 
     public sealed record CancelBegan : ShardEvent;
 
+    /// <summary>A newer order about pauses was heard.</summary>
+    public sealed record TurnBegan(int Turn, bool IsPaused) : ShardEvent;
+
     public sealed record TargetMoved(ShardTarget Target) : ShardEvent;
 }
 
@@ -83,6 +94,8 @@ public abstract record ShardStep
     public sealed record EnsureAt(IReadOnlyList<ShardTarget> Targets) : ShardStep;
 
     public sealed record CancelAt(IReadOnlyList<PodName> Pods) : ShardStep;
+
+    public sealed record HoldAt(IReadOnlyList<PodName> Pods) : ShardStep;
 }
 
 /// <summary>The rules of a shard.</summary>
@@ -92,8 +105,8 @@ public static class ShardMachine
 
     public static Decision<ShardEvent> Decide(Shard shard, ShardCommand command) => command switch
     {
-        ShardCommand.Drive c when shard.Order is null => Of(new ShardEvent.Began(c.Order, c.Round)),
-        ShardCommand.Drive c => c.Round > shard.Round ? Of(new ShardEvent.RoundBegan(c.Round, c.Retries)) : Nothing,
+        ShardCommand.Drive c => DecideDrive(shard, c.Order, c.Round, c.Retries, c.Turn, isPaused: false),
+        ShardCommand.Hold c => DecideDrive(shard, c.Order, c.Round, c.Retries, c.Turn, isPaused: true),
         ShardCommand.Cancel c when shard.Order is null => Decision<ShardEvent>.Of(new ShardEvent.Began(c.Order, c.Round), new ShardEvent.CancelBegan()),
         ShardCommand.Cancel c when c.Round > shard.Round => Decision<ShardEvent>.Of(new ShardEvent.RoundBegan(c.Round, c.Retries), new ShardEvent.CancelBegan()),
         ShardCommand.Cancel => shard.IsCancelling ? Nothing : Of(new ShardEvent.CancelBegan()),
@@ -117,6 +130,7 @@ public static class ShardMachine
             Targets = [.. shard.Targets.Select(t => t.Outcome == TargetOutcome.Failed && (e.Retries?.Means(t.Pod, shard.Round) ?? true) ? t with { Outcome = TargetOutcome.Open, IsRetryAsked = true } : t)],
         },
         ShardEvent.CancelBegan => shard with { IsCancelling = true },
+        ShardEvent.TurnBegan e => shard with { Turn = e.Turn, IsPaused = e.IsPaused },
         ShardEvent.TargetMoved e => shard with { Targets = [.. shard.Targets.Select(t => t.Pod == e.Target.Pod ? e.Target : t)] },
         _ => throw new NotSupportedException(happened.ToString()),
     };
@@ -124,10 +138,11 @@ public static class ShardMachine
     public static ShardStep Next(Shard shard)
     {
         var open = shard.Targets.Where(t => t.Outcome == TargetOutcome.Open).ToList();
-        return (open.Count, shard.IsCancelling) switch
+        return (open.Count, shard.IsCancelling, shard.IsPaused) switch
         {
-            (0, _) => new ShardStep.Rest(),
-            (_, true) => new ShardStep.CancelAt([.. open.Select(t => t.Pod)]),
+            (0, _, _) => new ShardStep.Rest(),
+            (_, true, _) => new ShardStep.CancelAt([.. open.Select(t => t.Pod)]),
+            (_, _, true) => new ShardStep.HoldAt([.. open.Select(t => t.Pod)]),
             _ => new ShardStep.EnsureAt(open),
         };
     }
@@ -143,6 +158,26 @@ public static class ShardMachine
         CopyState.Deleting when !isCancelling => TargetOutcome.Cancelled,
         _ => TargetOutcome.Open,
     };
+
+    private static Decision<ShardEvent> DecideDrive(Shard shard, PublishOrder order, int round, RetryScope? retries, int turn, bool isPaused)
+    {
+        var events = new List<ShardEvent>();
+        if (shard.Order is null)
+        {
+            events.Add(new ShardEvent.Began(order, round));
+        }
+        else if (round > shard.Round)
+        {
+            events.Add(new ShardEvent.RoundBegan(round, retries));
+        }
+
+        if (turn > shard.Turn)
+        {
+            events.Add(new ShardEvent.TurnBegan(turn, isPaused));
+        }
+
+        return events.Count == 0 ? Nothing : Decision<ShardEvent>.Of([.. events]);
+    }
 
     private static Decision<ShardEvent> DecideReported(Shard shard, ShardCommand.Reported c)
     {

@@ -73,4 +73,6 @@ public static class Aliases
     public const string TokensGrain = "im.TokensGrain";
     public const string GatewayPreamble = "im.GatewayPreamble";
     public const string RefusedException = "im.RefusedException";
+    public const string PodCaps = "im.PodCaps";
+    public const string CopyHold = "im.CopyHold";
 }

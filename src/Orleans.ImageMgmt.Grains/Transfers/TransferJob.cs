@@ -21,6 +21,8 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     private long bytesVerified;
     private long bytesToVerify;
     private long movedAt = time.GetTimestamp();
+    private int held;
+    private int hurried = job.Copy.IsUrgent ? 1 : 0;
     private readonly TaskCompletionSource hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public TransferJob Job { get; } = job;
@@ -36,6 +38,9 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
 
     /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
     public bool IsAtWork { get; private set; }
+
+    /// <summary>Its way through the caps, once bytes may travel.</summary>
+    public RatePass? Pass { get; set; }
 
     /// <summary>What the connector does, once it does something.</summary>
     public Task<WorkerResult>? Work { get; set; }
@@ -82,6 +87,32 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         IsAtWork = true;
     }
 
+    /// <summary>True the first time: whoever asks does what else is needed.</summary>
+    public bool Hurry()
+    {
+        if (Pass is { } pass)
+        {
+            pass.IsUrgent = true;
+        }
+
+        return Interlocked.Exchange(ref hurried, 1) == 0;
+    }
+
+    /// <summary>Asks the caps. A transfer that waits for its turn there is no stalled one.</summary>
+    public async ValueTask<int> ThroughAsync(RatePass pass, int wanted, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref held);
+        try
+        {
+            return await pass.AskAsync(wanted, cancellationToken);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref held);
+            Moved();
+        }
+    }
+
     public void Moved() => Interlocked.Exchange(ref movedAt, time.GetTimestamp());
 
     /// <summary>Stops the job when nothing moved for too long, and gives it up when it does not let go for as long again.</summary>
@@ -89,7 +120,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     {
         var limit = Phase == CopyState.Replicating ? transferStall : finaliseStall;
         var still = time.GetElapsedTime(Interlocked.Read(ref movedAt));
-        if (!IsAtWork || still <= limit)
+        if (!IsAtWork || still <= limit || Volatile.Read(ref held) > 0)
         {
             return;
         }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Grains;
@@ -28,16 +29,18 @@ internal sealed class TransferWorker : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
     private readonly TransferTrace trace;
-    private readonly SemaphoreSlim slots;
+    private readonly SlotDesk slots;
+    private readonly PodRates rates;
     private readonly ITimer watch;
     private readonly CancellationTokenSource stopping = new();
 
-    public TransferWorker(IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log)
+    public TransferWorker(
+        IGrainFactory grains, ConnectorCache connectors, PodRates rates, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log)
     {
-        (this.grains, this.connectors, this.options, this.counters, this.time, this.log) = (grains, connectors, options, counters, time, log);
+        (this.grains, this.connectors, this.rates, this.options, this.counters, this.time, this.log) = (grains, connectors, rates, options, counters, time, log);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
-        slots = new SemaphoreSlim(options.TransfersPerSilo);
+        slots = new SlotDesk(options.TransfersPerSilo);
         watch = time.CreateTimer(_ => StopStalled(), null, WatchInterval, WatchInterval);
     }
 
@@ -58,6 +61,11 @@ internal sealed class TransferWorker : IDisposable
         {
             if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned)
             {
+                if (job.Copy.IsUrgent && known.Hurry())
+                {
+                    slots.Hurry(job.Spec.Name, job.Copy.Version);
+                }
+
                 return;
             }
 
@@ -75,6 +83,18 @@ internal sealed class TransferWorker : IDisposable
         if (stopping.IsCancellationRequested)
         {
             transfer.Cancel(); // the stop may have looked before this job was there
+        }
+    }
+
+    /// <summary>Takes over how fast bytes may travel to and from a pod; what runs goes on by it.</summary>
+    public void Cap(PodName pod, PodCaps? caps) => rates.Set(pod, caps);
+
+    /// <summary>Stops the job of one copy at its next chunk; what is staged stays.</summary>
+    public void Stop(PodName pod, VersionId version)
+    {
+        if (running.TryGetValue((pod, version), out var transfer))
+        {
+            transfer.Cancel();
         }
     }
 
@@ -113,7 +133,6 @@ internal sealed class TransferWorker : IDisposable
     {
         watch.Dispose();
         stopping.Dispose();
-        slots.Dispose();
         trace.Dispose();
     }
 
@@ -170,8 +189,7 @@ internal sealed class TransferWorker : IDisposable
         var job = transfer.Job;
         try
         {
-            await slots.WaitAsync(transfer.Stop.Token);
-            try
+            using (await slots.EnterAsync(job, transfer.Stop.Token))
             {
                 transfer.Begin();
                 transfer.Work = Task.Run(() => CarryOutAsync(transfer, transfer.Stop.Token), CancellationToken.None);
@@ -184,10 +202,6 @@ internal sealed class TransferWorker : IDisposable
 
                 // A connector answers a stopped call with a value; it says that the call was stopped, and only the worker knows why.
                 return result.Fault is { Cause: FaultCause.Cancelled } && transfer.Stop.IsCancellationRequested ? Stopped(transfer) : result;
-            }
-            finally
-            {
-                slots.Release();
             }
         }
         catch (OperationCanceledException)
@@ -244,6 +258,7 @@ internal sealed class TransferWorker : IDisposable
 
     private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
     {
+        var job = transfer.Job;
         var opened = await OpenSourceAsync(order.Version, step, stop);
         if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
         {
@@ -252,7 +267,9 @@ internal sealed class TransferWorker : IDisposable
 
         await using (reader)
         {
-            var bound = ReaderOffer.Create(reader, step.Content);
+            rates.Set(job.Spec.Name, job.Spec.Caps);
+            var pass = transfer.Pass = rates.Open(step.From, job.Spec.Name, job.Copy.IsUrgent);
+            var bound = ReaderOffer.Create(reader, step.Content, throttle: (wanted, token) => transfer.ThroughAsync(pass, wanted, token));
             if (bound is not ConnectorResult<ReaderOffer>.Done(var offer))
             {
                 return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)bound).Fault);
@@ -285,6 +302,7 @@ internal sealed class TransferWorker : IDisposable
             return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {step.From} is not connected.", $"Connect pod {step.From} again.");
         }
 
+        rates.Set(step.From, source.Spec.Caps);
         if (connectors.Get(source.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
         {
             return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {step.From} cannot be opened with its settings.", $"Correct the settings of pod {step.From}.");
