@@ -42,12 +42,13 @@ internal sealed class SiloUnderTest : IAsyncDisposable
 
     public StoreCounters Counters => store.Counters;
 
-    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3)
+    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, int transfers = 64)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
         var options = new ImageMgmtOptions
         {
+            TransfersPerSilo = transfers,
             EnsureInterval = TimeSpan.FromMilliseconds(300),
             ReportLinger = TimeSpan.FromMilliseconds(20),
             Retry = new RetryPolicy(tries, TimeSpan.FromHours(1), TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(100)),
