@@ -17,35 +17,47 @@ namespace Orleans.ImageMgmt.Client;
 /// </summary>
 public static class GrainKeys
 {
+    /// <summary>The grain that keeps an image.</summary>
     public static IImageGrain GetImage(this IGrainFactory grains, ImageName image) => grains.GetGrain<IImageGrain>(image.Value);
 
+    /// <summary>The grain that keeps a version.</summary>
     public static IVersionGrain GetVersion(this IGrainFactory grains, VersionId version) => grains.GetGrain<IVersionGrain>(version.Value);
 
+    /// <summary>The grain that keeps a pod.</summary>
     public static IPodGrain GetPod(this IGrainFactory grains, PodName pod) => grains.GetGrain<IPodGrain>(pod.Value);
 
+    /// <summary>The grain that keeps a publish.</summary>
     public static IPublishGrain GetPublish(this IGrainFactory grains, OperationId operation) => grains.GetGrain<IPublishGrain>(operation.Value);
 
+    /// <summary>The grain that keeps a slice of a publish; slices are counted from 0.</summary>
     public static IShardGrain GetShard(this IGrainFactory grains, OperationId operation, int shard) =>
         grains.GetGrain<IShardGrain>(string.Create(CultureInfo.InvariantCulture, $"{operation.Value}/{shard}"));
 
     /// <summary>The lists; any silo answers.</summary>
     public static ICatalogGrain GetCatalog(this IGrainFactory grains) => grains.GetGrain<ICatalogGrain>(0);
 
+    /// <summary>The grain that knows what an operation's id was used for.</summary>
     public static IRequestKeyGrain GetRequestKey(this IGrainFactory grains, OperationId operation) => grains.GetGrain<IRequestKeyGrain>(operation.Value);
 
+    /// <summary>The one grain that keeps the tokens.</summary>
     public static ITokensGrain GetTokens(this IGrainFactory grains) => grains.GetGrain<ITokensGrain>(AllTokens);
 
     /// <summary>Key of the one grain that keeps the tokens.</summary>
     public const string AllTokens = "all";
 
+    /// <summary>The image of a key; an <see cref="ArgumentException"/> when the key is no such name.</summary>
     public static ImageName ImageOf(string key) => Parse<ImageName>(key);
 
+    /// <summary>The version of a key; an <see cref="ArgumentException"/> when the key is not <c>IMAGE/VERSION</c>.</summary>
     public static VersionId VersionOf(string key) => Parse<VersionId>(key);
 
+    /// <summary>The pod of a key; an <see cref="ArgumentException"/> when the key is no such name.</summary>
     public static PodName PodOf(string key) => Parse<PodName>(key);
 
+    /// <summary>The operation of a publish's key; an <see cref="ArgumentException"/> when the key is no such id.</summary>
     public static OperationId PublishOf(string key) => Parse<OperationId>(key);
 
+    /// <summary>Operation and number of a shard's key; an <see cref="ArgumentException"/> when the key is not <c>OPERATION/NUMBER</c>.</summary>
     public static (OperationId Operation, int Shard) ShardOf(string key)
     {
         var slash = key.LastIndexOf('/');

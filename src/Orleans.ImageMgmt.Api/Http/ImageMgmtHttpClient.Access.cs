@@ -9,6 +9,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<Page<TokenResource>> ListTokensAsync(PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<TokenResource>>(new QueryText(Routes.Tokens).Add(page).ToString(), cancellationToken);
 
+    /// <summary>All tokens, by name, revoked ones included; the next page is asked for when it is needed.</summary>
     public IAsyncEnumerable<TokenResource> AllTokensAsync(CancellationToken cancellationToken = default) => AllAsync(ListTokensAsync, cancellationToken);
 
     /// <summary>Makes a token; its text is in the answer and never again.</summary>

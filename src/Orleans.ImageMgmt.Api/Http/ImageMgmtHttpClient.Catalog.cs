@@ -7,15 +7,19 @@ public sealed partial class ImageMgmtHttpClient
         GetAsync<Page<ImageResource>>(new QueryText(Routes.Images).Add("status", Word(filter?.Status)).Add("family", filter?.Family).Add("name", filter?.NamePrefix)
             .Add("sort", filter is { Descending: true } ? "-name" : null).Add(page).ToString(), cancellationToken);
 
+    /// <summary>All images that the filter lets through, by name, page after page.</summary>
     public IAsyncEnumerable<ImageResource> AllImagesAsync(ImageFilter? filter = null, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListImagesAsync(filter, page, stop), cancellationToken);
 
+    /// <summary>One image. <c>image.unknown</c> when there is none.</summary>
     public Task<ImageResource> GetImageAsync(string image, CancellationToken cancellationToken = default) =>
         GetAsync<ImageResource>(Routes.Fill(Routes.Image, image), cancellationToken);
 
+    /// <summary>Stops new use of every version of an image; existing users keep theirs. With <paramref name="etag"/> only when the image is as it was read, else <c>precondition.failed</c>.</summary>
     public Task<ImageResource> DisableImageAsync(string image, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<ImageResource>(HttpMethod.Post, Routes.Fill(Routes.ImageDisable, image), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
 
+    /// <summary>Undoes <see cref="DisableImageAsync"/>; versions that were disabled by themselves stay so.</summary>
     public Task<ImageResource> EnableImageAsync(string image, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<ImageResource>(HttpMethod.Post, Routes.Fill(Routes.ImageEnable, image), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
 
@@ -28,9 +32,11 @@ public sealed partial class ImageMgmtHttpClient
         GetAsync<Page<VersionResource>>(new QueryText(Routes.Fill(Routes.Versions, image)).Add("status", Word(filter?.Status)).Add("name", filter?.NamePrefix)
             .Add("sort", filter is { Descending: true } ? "-name" : null).Add(page).ToString(), cancellationToken);
 
+    /// <summary>All versions of an image that the filter lets through, by name, page after page.</summary>
     public IAsyncEnumerable<VersionResource> AllVersionsAsync(string image, VersionFilter? filter = null, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListVersionsAsync(image, filter, page, stop), cancellationToken);
 
+    /// <summary>One version. <c>version.unknown</c> when there is none.</summary>
     public Task<VersionResource> GetVersionAsync(string image, string version, CancellationToken cancellationToken = default) =>
         GetAsync<VersionResource>(Routes.Fill(Routes.Version, image, version), cancellationToken);
 
@@ -46,9 +52,11 @@ public sealed partial class ImageMgmtHttpClient
     public Task<OperationResource> PublishAsync(string image, string version, PublishRequest? request = null, string? operation = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.VersionPublish, image, version), request ?? new PublishRequest(), new RequestTags(operation, etag), cancellationToken);
 
+    /// <summary>Stops new use of a version; existing users keep it. With <paramref name="etag"/> only when the version is as it was read, else <c>precondition.failed</c>.</summary>
     public Task<VersionResource> DisableVersionAsync(string image, string version, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<VersionResource>(HttpMethod.Post, Routes.Fill(Routes.VersionDisable, image, version), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
 
+    /// <summary>Undoes <see cref="DisableVersionAsync"/>: the status is again what the copies give.</summary>
     public Task<VersionResource> EnableVersionAsync(string image, string version, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<VersionResource>(HttpMethod.Post, Routes.Fill(Routes.VersionEnable, image, version), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
 
@@ -60,6 +68,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<Page<CopyResource>> ListCopiesAsync(string image, string version, CopyState? state = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<CopyResource>>(new QueryText(Routes.Fill(Routes.VersionCopies, image, version)).Add("state", Word(state)).Add(page).ToString(), cancellationToken);
 
+    /// <summary>All copies of a version, by pod, page after page; with <paramref name="state"/> only those in it.</summary>
     public IAsyncEnumerable<CopyResource> AllCopiesAsync(string image, string version, CopyState? state = null, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListCopiesAsync(image, version, state, page, stop), cancellationToken);
 
@@ -71,6 +80,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<Page<ReceiptResource>> ListReceiptsAsync(string image, string version, PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<ReceiptResource>>(new QueryText(Routes.Fill(Routes.VersionReceipts, image, version)).Add(page).ToString(), cancellationToken);
 
+    /// <summary>The receipts of all available copies of a version, by pod, page after page.</summary>
     public IAsyncEnumerable<ReceiptResource> AllReceiptsAsync(string image, string version, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListReceiptsAsync(image, version, page, stop), cancellationToken);
 }

@@ -21,9 +21,11 @@ public sealed partial class ImageMgmtHttpClient
         GetAsync<Page<OperationResource>>(new QueryText(Routes.Operations).Add("state", Word(filter?.State)).Add("kind", Word(filter?.Kind)).Add("image", filter?.Image)
             .Add("sort", filter is { Ascending: true } ? "createdAt" : null).Add(page).ToString(), cancellationToken);
 
+    /// <summary>All operations that the filter lets through, newest first, page after page.</summary>
     public IAsyncEnumerable<OperationResource> AllOperationsAsync(OperationFilter? filter = null, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListOperationsAsync(filter, page, stop), cancellationToken);
 
+    /// <summary>One operation, with the progress of what runs. <c>operation.unknown</c> when there is none.</summary>
     public Task<OperationResource> GetOperationAsync(string operation, CancellationToken cancellationToken = default) =>
         GetAsync<OperationResource>(Routes.Fill(Routes.Operation, operation), cancellationToken);
 
@@ -31,6 +33,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<Page<TargetResource>> ListTargetsAsync(string operation, PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<TargetResource>>(new QueryText(Routes.Fill(Routes.OperationTargets, operation)).Add(page).ToString(), cancellationToken);
 
+    /// <summary>All targets of an operation, by pod, page after page.</summary>
     public IAsyncEnumerable<TargetResource> AllTargetsAsync(string operation, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListTargetsAsync(operation, page, stop), cancellationToken);
 
@@ -42,6 +45,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<OperationResource> PauseOperationAsync(string operation, string? reason = null, CancellationToken cancellationToken = default) =>
         SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.OperationPause, operation), new ActionRequest { Reason = reason }, default, cancellationToken);
 
+    /// <summary>Lets a paused operation go on; one that runs is answered as it is.</summary>
     public Task<OperationResource> ResumeOperationAsync(string operation, string? reason = null, CancellationToken cancellationToken = default) =>
         SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.OperationResume, operation), new ActionRequest { Reason = reason }, default, cancellationToken);
 
@@ -53,6 +57,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<Page<ActivityResource>> ListActivityAsync(ActivityFilter? filter = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<ActivityResource>>(new QueryText(Routes.Activity).Add("image", filter?.Image).Add("pod", filter?.Pod).Add("operation", filter?.Operation).Add(page).ToString(), cancellationToken);
 
+    /// <summary>The activity log, newest first, page after page: as much of it as is asked for.</summary>
     public IAsyncEnumerable<ActivityResource> AllActivityAsync(ActivityFilter? filter = null, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListActivityAsync(filter, page, stop), cancellationToken);
 

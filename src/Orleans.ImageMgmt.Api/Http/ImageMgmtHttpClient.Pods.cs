@@ -19,6 +19,7 @@ public sealed partial class ImageMgmtHttpClient
     public IAsyncEnumerable<PodResource> AllPodsAsync(PodFilter? filter = null, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListPodsAsync(filter, page, stop), cancellationToken);
 
+    /// <summary>One pod. <c>pod.unknown</c> when there is none.</summary>
     public Task<PodResource> GetPodAsync(string pod, CancellationToken cancellationToken = default) =>
         GetAsync<PodResource>(Routes.Fill(Routes.Pod, pod), cancellationToken);
 
@@ -35,6 +36,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<PodResource> ConnectPodAsync(string pod, ConnectPodRequest request, string? etag = null, bool mustBeNew = false, CancellationToken cancellationToken = default) =>
         SendAsync<PodResource>(HttpMethod.Put, Routes.Fill(Routes.Pod, pod), request, new RequestTags(IfMatch: etag, IfNoneMatch: mustBeNew ? "*" : null), cancellationToken);
 
+    /// <summary>Gives a pod other labels; those that are not named are gone. With <paramref name="etag"/> only when the pod is as it was read, else <c>precondition.failed</c>.</summary>
     public Task<PodResource> SetPodLabelsAsync(string pod, PodLabelsRequest request, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<PodResource>(HttpMethod.Put, Routes.Fill(Routes.PodLabels, pod), request, new RequestTags(IfMatch: etag), cancellationToken);
 
@@ -42,6 +44,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<PodResource> DrainPodAsync(string pod, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<PodResource>(HttpMethod.Post, Routes.Fill(Routes.PodDrain, pod), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
 
+    /// <summary>Ends the use of a pod; its record is kept. <c>pod.busy</c> while copies are in motion on it.</summary>
     public Task<PodResource> DisconnectPodAsync(string pod, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<PodResource>(HttpMethod.Post, Routes.Fill(Routes.PodDisconnect, pod), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
 
@@ -49,6 +52,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<Page<SourceResource>> ListSourcesAsync(string pod, PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<SourceResource>>(new QueryText(Routes.Fill(Routes.PodSources, pod)).Add(page).ToString(), cancellationToken);
 
+    /// <summary>All that can be imported from a pod, page after page; the pod itself is asked, so that one that does not answer is a fault.</summary>
     public IAsyncEnumerable<SourceResource> AllSourcesAsync(string pod, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListSourcesAsync(pod, page, stop), cancellationToken);
 
@@ -56,6 +60,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<Page<CopyResource>> ListPodCopiesAsync(string pod, CopyState? state = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<CopyResource>>(new QueryText(Routes.Fill(Routes.PodCopies, pod)).Add("state", Word(state)).Add(page).ToString(), cancellationToken);
 
+    /// <summary>All copies that a pod holds, page after page; with <paramref name="state"/> only those in it.</summary>
     public IAsyncEnumerable<CopyResource> AllPodCopiesAsync(string pod, CopyState? state = null, CancellationToken cancellationToken = default) =>
         AllAsync((page, stop) => ListPodCopiesAsync(pod, state, page, stop), cancellationToken);
 }

@@ -2,8 +2,10 @@ namespace Orleans.ImageMgmt.Api;
 
 public sealed partial class ImageMgmtHttpClient
 {
+    /// <summary>Which program answers, and which version of this API it speaks.</summary>
     public Task<ServerVersion> GetServerVersionAsync(CancellationToken cancellationToken = default) => GetAsync<ServerVersion>(Routes.ServerVersion, cancellationToken);
 
+    /// <summary>How the service is: its checks, what is in it in numbers, and what is going on.</summary>
     public Task<ServerStatus> GetServerStatusAsync(CancellationToken cancellationToken = default) => GetAsync<ServerStatus>(Routes.ServerStatus, cancellationToken);
 
     /// <summary>Makes a backup on the server's machine while the service runs.</summary>

@@ -12,6 +12,7 @@ public sealed partial class ImageMgmtHttpClient
     public Task<UploadResource> BeginUploadAsync(string pod, UploadRequest request, CancellationToken cancellationToken = default) =>
         SendAsync<UploadResource>(HttpMethod.Post, Routes.Fill(Routes.PodUploads, pod), request, default, cancellationToken);
 
+    /// <summary>How far an upload is. <c>upload.unknown</c> when there is none, or when it was thrown away because nothing came for too long.</summary>
     public Task<UploadResource> GetUploadAsync(string upload, CancellationToken cancellationToken = default) =>
         GetAsync<UploadResource>(Routes.Fill(Routes.Upload, upload), cancellationToken);
 

@@ -24,6 +24,7 @@ public interface ITokensGrain : IGrainWithStringKey
     [Alias("Get")]
     Task<TokenSet?> GetAsync(long knownRevision);
 
+    /// <summary>Adds a token. Refused when its name has a token that works, or when there are <see cref="Limits.Tokens"/> that all work.</summary>
     [Alias("Issue")]
     Task<Reply<AccessToken>> IssueAsync(TokenOrder order);
 

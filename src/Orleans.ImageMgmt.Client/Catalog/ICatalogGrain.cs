@@ -42,6 +42,13 @@ public sealed record ListRequest
 public sealed record ListPage<T>([property: Id(0)] IReadOnlyList<T> Items, [property: Id(1)] string? Next);
 
 /// <summary>An image as lists show it.</summary>
+/// <param name="Name">The image.</param>
+/// <param name="Status">How it stands.</param>
+/// <param name="Family">What kind of pod can run it.</param>
+/// <param name="SourcePod">The pod of the first import.</param>
+/// <param name="Description">At most <see cref="Limits.DescriptionLength"/> characters.</param>
+/// <param name="Versions">How many versions it has, deleted ones included.</param>
+/// <param name="CreatedAt">When it was imported first, UTC.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.ImageRow)]
 public sealed record ImageRow(
     [property: Id(0)] ImageName Name,
@@ -53,6 +60,16 @@ public sealed record ImageRow(
     [property: Id(6)] DateTimeOffset CreatedAt);
 
 /// <summary>A version as lists show it.</summary>
+/// <param name="Id">Image and version.</param>
+/// <param name="Status">How it stands.</param>
+/// <param name="IsUsable">Not disabled, and a copy is available on a connected pod.</param>
+/// <param name="Content">What its bytes are; null until the source was sealed.</param>
+/// <param name="SourcePod">The pod on which it was prepared.</param>
+/// <param name="From">The version it was made from; null: none.</param>
+/// <param name="Targets">Its targets in numbers.</param>
+/// <param name="Fault">Why it failed; null: it did not.</param>
+/// <param name="CreatedAt">When its import was registered, UTC.</param>
+/// <param name="Description">At most <see cref="Limits.DescriptionLength"/> characters.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.VersionRow)]
 public sealed record VersionRow(
     [property: Id(0)] VersionId Id,
@@ -67,6 +84,12 @@ public sealed record VersionRow(
     [property: Id(9)] string Description);
 
 /// <summary>A pod as lists show it.</summary>
+/// <param name="Name">The pod.</param>
+/// <param name="State">How it stands.</param>
+/// <param name="Family">What kind of pod can run it.</param>
+/// <param name="Labels">For selectors.</param>
+/// <param name="Fault">Why it does not answer; null: it does.</param>
+/// <param name="Slots">Transfers that may run at once on it.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PodRow)]
 public sealed record PodRow(
     [property: Id(0)] PodName Name,
@@ -77,6 +100,14 @@ public sealed record PodRow(
     [property: Id(5)] int Slots);
 
 /// <summary>A copy as lists show it.</summary>
+/// <param name="Version">Which version.</param>
+/// <param name="Pod">Which pod.</param>
+/// <param name="Role">Why the pod holds it.</param>
+/// <param name="State">How it stands.</param>
+/// <param name="Generation">The newest order it belongs to.</param>
+/// <param name="Receipt">The proof; null until it is available.</param>
+/// <param name="Fault">Why it failed or will be tried again; null: neither.</param>
+/// <param name="RetryAt">When it is tried again, UTC; null: it is not.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.CopyRow)]
 public sealed record CopyRow(
     [property: Id(0)] VersionId Version,

@@ -27,6 +27,7 @@ public interface IVersionGrain : IGrainWithStringKey
     [Alias("BeginImport")]
     Task<Reply<OperationId>> BeginImportAsync(ImportRequest request, string family);
 
+    /// <summary>Stops an import that has not ended. Refused when it has, or when the version was not imported by this operation.</summary>
     [Alias("CancelImport"), OpenTo(CallerRoles.Operator)]
     Task<Reply<VersionStatus>> CancelImportAsync(OperationId operation, RequestedBy by);
 
@@ -34,6 +35,7 @@ public interface IVersionGrain : IGrainWithStringKey
     [Alias("RetryImport"), OpenTo(CallerRoles.Operator)]
     Task<Reply<VersionStatus>> RetryImportAsync(OperationId operation, RequestedBy by);
 
+    /// <summary>The version as it is stored; one that nobody imported has <see cref="Version.Exists"/> false.</summary>
     [Alias("Get"), OpenTo(CallerRoles.Viewer)]
     Task<Version> GetAsync();
 
@@ -49,6 +51,7 @@ public interface IVersionGrain : IGrainWithStringKey
     [Alias("TargetsChanged")]
     Task TargetsChangedAsync(OperationId operation, IReadOnlyDictionary<PodName, TargetOutcome> outcomes);
 
+    /// <summary>A publish tells that it ended, with the last outcomes; repeated until it is stored.</summary>
     [Alias("PublishEnded")]
     Task PublishEndedAsync(OperationId operation, bool wasCancelled, IReadOnlyDictionary<PodName, TargetOutcome> outcomes);
 
@@ -56,9 +59,11 @@ public interface IVersionGrain : IGrainWithStringKey
     [Alias("CopyReported")]
     Task CopyReportedAsync(CopyStanding standing);
 
+    /// <summary>Stops new use; existing users keep it. Again is harmless.</summary>
     [Alias("Disable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<VersionStatus>> DisableAsync(RequestedBy by, Precondition? precondition = null);
 
+    /// <summary>Undoes a disable: the status is what the copies give. Again is harmless.</summary>
     [Alias("Enable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<VersionStatus>> EnableAsync(RequestedBy by, Precondition? precondition = null);
 

@@ -30,6 +30,7 @@ public interface IImageGrain : IGrainWithStringKey
     [Alias("Import"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<OperationId>> ImportAsync(ImportRequest request);
 
+    /// <summary>The image as it is stored; one that nobody imported has <see cref="Image.Exists"/> false.</summary>
     [Alias("Get"), OpenTo(CallerRoles.Viewer)]
     Task<Image> GetAsync();
 
@@ -37,9 +38,11 @@ public interface IImageGrain : IGrainWithStringKey
     [Alias("VersionChanged")]
     Task VersionChangedAsync(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision);
 
+    /// <summary>Stops new use of every version; existing users keep theirs. Again is harmless.</summary>
     [Alias("Disable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<ImageStatus>> DisableAsync(RequestedBy by, Precondition? precondition = null);
 
+    /// <summary>Undoes a disable of the image; versions that were disabled by themselves stay so. Again is harmless.</summary>
     [Alias("Enable"), OpenTo(CallerRoles.Publisher)]
     Task<Reply<ImageStatus>> EnableAsync(RequestedBy by, Precondition? precondition = null);
 

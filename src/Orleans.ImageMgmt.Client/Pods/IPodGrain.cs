@@ -4,6 +4,16 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Client;
 
 /// <summary>How a copy stands, as a pod tells it to the operations that want it.</summary>
+/// <param name="Pod">Which pod.</param>
+/// <param name="Version">Which version.</param>
+/// <param name="State">How it stands.</param>
+/// <param name="Generation">The newest order it belongs to.</param>
+/// <param name="Fault">Why the last try failed; null: it did not.</param>
+/// <param name="Tries">Tries that count against the limit.</param>
+/// <param name="Content">What its bytes are, once that is known.</param>
+/// <param name="Receipt">The proof; null until it is available.</param>
+/// <param name="Role">Why the pod holds it.</param>
+/// <param name="Attempt">Rises with every try over all generations, so that late news can be told from new.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.CopyStanding)]
 public sealed record CopyStanding(
     [property: Id(0)] PodName Pod,
@@ -40,10 +50,16 @@ public sealed record CopyProgress(
     [property: Id(8)] DateTimeOffset StartedAt);
 
 /// <summary>A copy with the progress of what runs.</summary>
+/// <param name="Copy">As it is stored.</param>
+/// <param name="Progress">How far its try is; null when none runs.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.CopyView)]
 public sealed record CopyView([property: Id(0)] Copy Copy, [property: Id(1)] CopyProgress? Progress);
 
 /// <summary>Order to have a source sealed on its pod.</summary>
+/// <param name="Version">Which version.</param>
+/// <param name="Generation">The generation of the order.</param>
+/// <param name="Operation">The import.</param>
+/// <param name="Source">What is taken on the source pod.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PrepareOrder)]
 public sealed record PrepareOrder(
     [property: Id(0)] VersionId Version,
@@ -74,14 +90,21 @@ public sealed record EnsureOrder(
     [property: Id(8)] bool IsUrgent = false);
 
 /// <summary>A pod with what is in motion on it.</summary>
+/// <param name="Pod">As it is stored.</param>
+/// <param name="Moving">Copies that wait or are at work.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PodView)]
 public sealed record PodView([property: Id(0)] Pod Pod, [property: Id(1)] IReadOnlyList<CopyView> Moving);
 
 /// <summary>Sources that could be imported from a pod, one page.</summary>
+/// <param name="Items">In the pod's order.</param>
+/// <param name="NextCursor">What to ask the next page with; null when this is the last one.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.SourceList)]
 public sealed record SourceList([property: Id(0)] IReadOnlyList<SourceItem> Items, [property: Id(1)] string? NextCursor);
 
 /// <summary>One source: what to name in an import, its length in bytes, its last change.</summary>
+/// <param name="Path">What to name in an import.</param>
+/// <param name="Length">Of the file, in bytes.</param>
+/// <param name="ModifiedAt">When it last changed, UTC.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.SourceItem)]
 public sealed record SourceItem([property: Id(0)] string Path, [property: Id(1)] long Length, [property: Id(2)] DateTimeOffset ModifiedAt);
 
@@ -91,6 +114,7 @@ public sealed record SourceItem([property: Id(0)] string Path, [property: Id(1)]
 /// <param name="Content">What a prepare found.</param>
 /// <param name="Receipt">The proof, when it ended well.</param>
 /// <param name="Fault">Why not, when it did not.</param>
+/// <param name="IsRemoved">A removal ended well.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.WorkerResult)]
 public sealed record WorkerResult(
     [property: Id(0)] VersionId Version,
@@ -116,12 +140,15 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("Cap"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> CapAsync(PodCaps caps, RequestedBy by, Precondition? precondition = null);
 
+    /// <summary>The pod finishes what it has and gets nothing new. Refused when it is not connected.</summary>
     [Alias("Drain"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> DrainAsync(RequestedBy by, Precondition? precondition = null);
 
+    /// <summary>Ends the use of the pod; its record is kept. Refused while copies are in motion on it.</summary>
     [Alias("Disconnect"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> DisconnectAsync(RequestedBy by, Precondition? precondition = null);
 
+    /// <summary>The pod as it stands; one that was never connected has no <see cref="Pod.Spec"/>.</summary>
     [Alias("Get"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<PodView> GetAsync();
 
@@ -129,6 +156,7 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("ListSources"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<Reply<SourceList>> ListSourcesAsync(string? cursor, int limit);
 
+    /// <summary>A copy as it stands; one that nobody wanted is <see cref="CopyState.Deleted"/>.</summary>
     [Alias("GetCopy"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<CopyView> GetCopyAsync(VersionId version);
 

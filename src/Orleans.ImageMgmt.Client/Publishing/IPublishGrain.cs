@@ -3,6 +3,14 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Client;
 
 /// <summary>One target of a publish with the progress of its copy.</summary>
+/// <param name="Pod">Which pod.</param>
+/// <param name="Outcome">How it ended, or open.</param>
+/// <param name="State">How its copy stands.</param>
+/// <param name="Fault">What went wrong last; null: nothing did.</param>
+/// <param name="Tries">Tries so far.</param>
+/// <param name="RetryAt">When it is tried again, UTC; null: it is not.</param>
+/// <param name="Progress">How far its try is; null when none runs.</param>
+/// <param name="Receipt">The proof; null until it is available.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.TargetView)]
 public sealed record TargetView(
     [property: Id(0)] PodName Pod,
@@ -15,6 +23,8 @@ public sealed record TargetView(
     [property: Id(7)] Receipt? Receipt);
 
 /// <summary>A publish and how it stands.</summary>
+/// <param name="Publish">As it is stored.</param>
+/// <param name="Targets">Those that were asked for; empty when none were.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PublishView)]
 public sealed record PublishView([property: Id(0)] Publish Publish, [property: Id(1)] IReadOnlyList<TargetView> Targets);
 
@@ -30,12 +40,15 @@ public interface IPublishGrain : IGrainWithStringKey
     [Alias("Get"), OpenTo(CallerRoles.Viewer)]
     Task<PublishView> GetAsync(int? shard);
 
+    /// <summary>Begins nothing new until it is resumed; what runs, ends. Refused unless it runs.</summary>
     [Alias("Pause"), OpenTo(CallerRoles.Operator)]
     Task<Reply<OperationState>> PauseAsync(RequestedBy by);
 
+    /// <summary>Goes on after a pause. Refused when it has ended.</summary>
     [Alias("Resume"), OpenTo(CallerRoles.Operator)]
     Task<Reply<OperationState>> ResumeAsync(RequestedBy by);
 
+    /// <summary>Stops what has not finished; keeps copies that are available. Refused when it has ended.</summary>
     [Alias("Cancel"), OpenTo(CallerRoles.Operator)]
     Task<Reply<OperationState>> CancelAsync(RequestedBy by);
 
@@ -56,6 +69,7 @@ public interface IPublishGrain : IGrainWithStringKey
 [Alias(Aliases.ShardGrain)]
 public interface IShardGrain : IGrainWithStringKey
 {
+    /// <summary>Be at work on this slice; harmless at any time.</summary>
     [Alias("Drive")]
     Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null, int turn = 0);
 
@@ -63,6 +77,7 @@ public interface IShardGrain : IGrainWithStringKey
     [Alias("Hold")]
     Task HoldAsync(PublishOrder order, int round, RetryScope? retries, int turn);
 
+    /// <summary>Stop; repeated until every target has ended.</summary>
     [Alias("Cancel")]
     Task CancelAsync(PublishOrder order, int round, RetryScope? retries = null);
 

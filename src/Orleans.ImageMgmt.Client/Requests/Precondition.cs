@@ -10,6 +10,7 @@ namespace Orleans.ImageMgmt.Client;
 [GenerateSerializer, Immutable, Alias(Aliases.Precondition)]
 public sealed record Precondition([property: Id(0)] IReadOnlyList<string>? Tags, [property: Id(1)] bool MustBeNew = false)
 {
+    /// <summary>The stable code of the refusal.</summary>
     public const string Code = "precondition.failed";
 
     /// <summary>The refusal when the record is not as it was seen; null when it is.</summary>
@@ -28,10 +29,13 @@ public sealed record Precondition([property: Id(0)] IReadOnlyList<string>? Tags,
 /// <summary>Tags of records: they differ whenever the record does.</summary>
 public static class RecordTags
 {
+    /// <summary>Of a pod; null when it was never connected.</summary>
     public static string? Of(Pod pod) => pod.Spec is null ? null : Text(pod.ChangedAt.UtcTicks);
 
+    /// <summary>Of an image; null when there is none.</summary>
     public static string? Of(Image image) => image.Exists ? Text(image.ChangedAt.UtcTicks) : null;
 
+    /// <summary>Of a version; null when there is none.</summary>
     public static string? Of(Version version) => version.Exists ? Text(version.Revision) : null;
 
     private static string Text(long number) => number.ToString("x", CultureInfo.InvariantCulture);

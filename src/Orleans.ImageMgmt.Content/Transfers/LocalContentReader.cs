@@ -2,9 +2,14 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Orleans.ImageMgmt.Content;
 
-/// <summary>Ranged reads of a sealed raw file that lies on this machine. Owns the handle.</summary>
-public sealed class LocalContentReader(SafeFileHandle file, ContentManifest manifest) : IContentReader
+/// <summary>Ranged reads, and blocks, of a sealed raw file that lies on this machine. Owns the handle.</summary>
+/// <param name="file">Open for reading.</param>
+/// <param name="manifest">Its manifest.</param>
+/// <param name="sidePath">Where the digests of its blocks are kept once they are known; null: nowhere.</param>
+public sealed class LocalContentReader(SafeFileHandle file, ContentManifest manifest, string? sidePath = null) : IContentReader, IBlockReader
 {
+    private readonly Lazy<LocalBlocks> blocks = new(() => new LocalBlocks(file, manifest, sidePath));
+
     public ContentManifest Manifest { get; } = manifest;
 
     public SafeFileHandle? LocalFile { get; } = file;
@@ -23,8 +28,19 @@ public sealed class LocalContentReader(SafeFileHandle file, ContentManifest mani
         }
     }
 
+    public ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) =>
+        blocks.Value.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+
+    public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken) =>
+        blocks.Value.ReadBlocksAsync(request, frame, cancellationToken);
+
     public ValueTask DisposeAsync()
     {
+        if (blocks.IsValueCreated)
+        {
+            blocks.Value.Dispose();
+        }
+
         LocalFile!.Dispose();
         return ValueTask.CompletedTask;
     }

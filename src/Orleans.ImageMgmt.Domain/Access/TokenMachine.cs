@@ -6,6 +6,7 @@ public static class TokenMachine
     /// <summary>Uses of one token within this are one: otherwise every request would be a write.</summary>
     public static TimeSpan UseStep { get; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<TokenEvent> Decide(TokenSet set, TokenCommand command, DateTimeOffset now) => command switch
     {
         TokenCommand.Issue c => DecideIssue(set, c, now),
@@ -16,6 +17,7 @@ public static class TokenMachine
         _ => throw new NotSupportedException(command.ToString()),
     };
 
+    /// <summary>The record after something happened. Takes whatever was decided; refuses nothing.</summary>
     public static TokenSet Evolve(TokenSet set, TokenEvent happened, DateTimeOffset now)
     {
         IReadOnlyList<AccessToken> tokens = happened switch
@@ -30,6 +32,7 @@ public static class TokenMachine
         return set with { Tokens = tokens, Revision = set.Revision + 1 };
     }
 
+    /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static TokenStep Next(TokenSet set) => set.Tokens.Where(IsUnnoted).Min(t => t.ExpiresAt) is { } first
         ? new TokenStep.NoteExpiryAt(first) : new TokenStep.Rest();
 

@@ -5,11 +5,22 @@ namespace Orleans.ImageMgmt.Domain;
 /// <summary>How an image stands, derived from its versions.</summary>
 public enum ImageStatus
 {
+    /// <summary>Its first version is being imported.</summary>
     Importing,
+
+    /// <summary>Some version is usable.</summary>
     Available,
+
+    /// <summary>The only import failed.</summary>
     Failed,
+
+    /// <summary>No new use of any version.</summary>
     Disabled,
+
+    /// <summary>Its versions are being removed.</summary>
     Deleting,
+
+    /// <summary>Gone; the record stays for history.</summary>
     Deleted,
 
     /// <summary>Imported, and no version is usable yet.</summary>
@@ -17,6 +28,17 @@ public enum ImageStatus
 }
 
 /// <summary>What the image keeps of one of its versions.</summary>
+/// <param name="Name">Which version.</param>
+/// <param name="Status">How it stands.</param>
+/// <param name="IsUsable">Whether it can be used.</param>
+/// <param name="Import">The operation that imported it.</param>
+/// <param name="From">The version it was made from; null: none.</param>
+/// <param name="Source">What is taken on the source pod.</param>
+/// <param name="Description">Free text.</param>
+/// <param name="By">Who asked for the import.</param>
+/// <param name="IsBegun">Whether the version itself has stored the import.</param>
+/// <param name="Pod">Its source pod.</param>
+/// <param name="Revision">The <see cref="Version.Revision"/> that this was heard at.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.VersionEntry)]
 public sealed record VersionEntry(
     [property: Id(0)] VersionName Name,
@@ -35,33 +57,45 @@ public sealed record VersionEntry(
 [GenerateSerializer, Immutable, Alias(Aliases.Image)]
 public sealed record Image
 {
+    /// <summary>The image's name.</summary>
     [Id(0)] public required ImageName Name { get; init; }
 
+    /// <summary>False until an import registered it, and again when its only import was refused.</summary>
     [Id(1)] public bool Exists { get; init; }
 
+    /// <summary>What kind of pod can run it; set by the first import.</summary>
     [Id(2)] public string Family { get; init; } = "";
 
+    /// <summary>The pod of the first import; null until there was one.</summary>
     [Id(3)] public PodName? SourcePod { get; init; }
 
+    /// <summary>Of the first import; at most <see cref="Limits.DescriptionLength"/> characters.</summary>
     [Id(4)] public string Description { get; init; } = "";
 
+    /// <summary>Every version, deleted ones included; at most <see cref="Limits.VersionsPerImage"/>.</summary>
     [Id(5)] public IReadOnlyList<VersionEntry> Versions { get; init; } = [];
 
+    /// <summary>No new use of any version, whatever the versions themselves say.</summary>
     [Id(6)] public bool IsDisabled { get; init; }
 
+    /// <summary>When it was imported first, UTC.</summary>
     [Id(7)] public DateTimeOffset CreatedAt { get; init; }
 
+    /// <summary>When this record last changed, UTC.</summary>
     [Id(8)] public DateTimeOffset ChangedAt { get; init; }
 
     /// <summary>The operation that removes the whole image.</summary>
     [Id(9)] public OperationId? Delete { get; init; }
 
+    /// <summary>When the delete was asked, UTC; null: it was not.</summary>
     [Id(10)] public DateTimeOffset? DeleteBeganAt { get; init; }
 
+    /// <summary>How it stands, derived from the rest.</summary>
     [JsonIgnore]
     public ImageStatus Status => ImageMachine.StatusOf(this);
 }
 
+/// <summary>What is asked of an image, and what the world reports about it.</summary>
 public abstract record ImageCommand
 {
     private ImageCommand()
@@ -69,9 +103,19 @@ public abstract record ImageCommand
     }
 
     /// <summary>Register a version and have it prepared: 1.0 of a new image, or a later one.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Version">Which version.</param>
+    /// <param name="From">The version it was made from; null: none.</param>
+    /// <param name="Family">What kind of pod can run it.</param>
+    /// <param name="Pod">The source pod.</param>
+    /// <param name="Source">What is taken on the source pod.</param>
+    /// <param name="Description">Free text.</param>
+    /// <param name="By">Who asks, from where and why.</param>
     public sealed record Import(OperationId Operation, VersionName Version, VersionName? From, string Family, PodName Pod, SourceRef Source, string Description, RequestedBy By) : ImageCommand;
 
     /// <summary>The version grain has stored the import.</summary>
+    /// <param name="Version">Which version.</param>
+    /// <param name="Operation">The import.</param>
     public sealed record VersionBegun(VersionName Version, OperationId Operation) : ImageCommand;
 
     /// <summary>The version refused the import after all: the image knew it as it was before.</summary>
@@ -88,55 +132,79 @@ public abstract record ImageCommand
     /// <param name="Revision">The version's <see cref="Domain.Version.Revision"/> when it said so: an older word that comes late changes nothing.</param>
     public sealed record VersionChanged(VersionName Version, VersionStatus Status, bool IsUsable, long Revision = long.MaxValue) : ImageCommand;
 
+    /// <summary>Stop new use of every version.</summary>
     public sealed record Disable : ImageCommand;
 
+    /// <summary>Allow new use again.</summary>
     public sealed record Enable : ImageCommand;
 
     /// <summary>Remove every version with all its copies.</summary>
+    /// <param name="Operation">The delete.</param>
     public sealed record BeginDelete(OperationId Operation) : ImageCommand;
 }
 
+/// <summary>What happened to an image.</summary>
 public abstract record ImageEvent
 {
     private ImageEvent()
     {
     }
 
+    /// <summary>It is in the catalog, for the first time or anew.</summary>
+    /// <param name="Family">What kind of pod can run it.</param>
+    /// <param name="Pod">The pod of the import.</param>
+    /// <param name="Description">Free text.</param>
     public sealed record Registered(string Family, PodName Pod, string Description) : ImageEvent;
 
+    /// <summary>A version was registered.</summary>
+    /// <param name="Entry">What the image keeps of it.</param>
     public sealed record VersionAdded(VersionEntry Entry) : ImageEvent;
 
+    /// <summary>A version stands in another way.</summary>
+    /// <param name="Entry">What the image keeps of it.</param>
     public sealed record VersionUpdated(VersionEntry Entry) : ImageEvent;
 
+    /// <summary>A version's import was refused after all.</summary>
+    /// <param name="Version">Which version.</param>
     public sealed record VersionRemoved(VersionName Version) : ImageEvent;
 
+    /// <summary>New use was stopped.</summary>
     public sealed record WasDisabled : ImageEvent;
 
+    /// <summary>New use was allowed again.</summary>
     public sealed record WasEnabled : ImageEvent;
 
+    /// <summary>A delete of the whole image was asked.</summary>
+    /// <param name="Operation">The delete.</param>
     public sealed record DeleteBegan(OperationId Operation) : ImageEvent;
 }
 
+/// <summary>What to do next about an image.</summary>
 public abstract record ImageStep
 {
     private ImageStep()
     {
     }
 
+    /// <summary>Nothing, until somebody asks.</summary>
     public sealed record Rest : ImageStep;
 
     /// <summary>Hand these registered imports to their version grains; repeated until each is begun.</summary>
+    /// <param name="Entries">What the image keeps of each.</param>
     public sealed record BeginVersions(IReadOnlyList<VersionEntry> Entries) : ImageStep;
 
     /// <summary>Have these versions deleted; repeated until each says that it is gone.</summary>
+    /// <param name="Versions">Their names.</param>
     public sealed record DeleteVersions(IReadOnlyList<VersionName> Versions) : ImageStep;
 }
 
 /// <summary>The rules of an image's life.</summary>
 public static class ImageMachine
 {
+    /// <summary>An image of which nothing is known.</summary>
     public static Image Initial(ImageName name) => new() { Name = name };
 
+    /// <summary>How an image stands, from its versions and its own switches.</summary>
     public static ImageStatus StatusOf(Image image)
     {
         var live = image.Versions.Where(v => v.Status != VersionStatus.Deleted).ToList();
@@ -162,6 +230,7 @@ public static class ImageMachine
         };
     }
 
+    /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<ImageEvent> Decide(Image image, ImageCommand command) => command switch
     {
         ImageCommand.Import c => DecideImport(image, c),
@@ -183,6 +252,7 @@ public static class ImageMachine
         _ => throw new NotSupportedException(command.ToString()),
     };
 
+    /// <summary>The record after something happened. Takes whatever was decided; refuses nothing.</summary>
     public static Image Evolve(Image image, ImageEvent happened, DateTimeOffset now)
     {
         var changed = image with { ChangedAt = now };
@@ -208,6 +278,7 @@ public static class ImageMachine
         };
     }
 
+    /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static ImageStep Next(Image image)
     {
         var waiting = image.Versions.Where(v => !v.IsBegun).ToList();

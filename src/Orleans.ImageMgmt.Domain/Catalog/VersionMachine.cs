@@ -6,8 +6,10 @@ public static class VersionMachine
     /// <summary>Publishes of one version that may be open at once; a further one has to wait.</summary>
     public const int OpenPublishesLimit = 16;
 
+    /// <summary>A version of which nothing is known.</summary>
     public static Version Initial(VersionId id) => new() { Id = id };
 
+    /// <summary>What is going on, from the whole record.</summary>
     public static VersionStatus StatusOf(Version version)
     {
         if (version.IsDeleted)
@@ -28,6 +30,7 @@ public static class VersionMachine
         return version.IsDisabled ? VersionStatus.Disabled : StatusOfTargets(version);
     }
 
+    /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<VersionEvent> Decide(Version version, VersionCommand command) => command switch
     {
         VersionCommand.BeginImport c => DecideImport(version, c),
@@ -48,6 +51,7 @@ public static class VersionMachine
         _ => throw new NotSupportedException(command.ToString()),
     };
 
+    /// <summary>The record after something happened. Takes whatever was decided; refuses nothing.</summary>
     public static Version Evolve(Version version, VersionEvent happened, DateTimeOffset now)
     {
         var changed = version with { ChangedAt = now, Revision = version.Revision + 1 };
@@ -91,6 +95,7 @@ public static class VersionMachine
         };
     }
 
+    /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static VersionStep Next(Version version) => StatusOf(version) switch
     {
         _ when !version.Exists => new VersionStep.Rest(),

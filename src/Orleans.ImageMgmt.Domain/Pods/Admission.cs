@@ -17,12 +17,15 @@ public static class Admission
     public const int ByAgeEvery = 4;
 
     /// <summary>Urgent jobs that a silo runs beyond its slots: an eighth of them, at least one.</summary>
+    /// <param name="slots">How many it has.</param>
+    /// <returns>How many more.</returns>
     public static int LaneOf(int slots) => Math.Max(1, slots / 8);
 
     /// <summary>The copies of a pod that may start, first come first served, urgent ones with their head start.</summary>
     /// <param name="slots">Slots of the pod.</param>
     /// <param name="running">Who holds one.</param>
     /// <param name="waiting">Who wants one.</param>
+    /// <returns>Who gets one now, in order.</returns>
     public static IReadOnlyList<VersionId> OfPod(int slots, IEnumerable<Copy> running, IEnumerable<Copy> waiting)
     {
         var admitted = new List<VersionId>();
@@ -49,6 +52,7 @@ public static class Admission
     /// <param name="running">Who has a slot.</param>
     /// <param name="slots">How many there are.</param>
     /// <param name="granted">How many were given so far, the lane's not counted: every <see cref="ByAgeEvery"/>th goes by age.</param>
+    /// <returns>Who gets one, or null.</returns>
     /// <remarks>Urgent ones first, into the lane as long as that has room. Then the version with the fewest jobs at work, so that a publish to three
     /// pods does not wait behind one to five thousand; of one version, first come first served.</remarks>
     public static SlotGrant? Next(IReadOnlyCollection<SlotClaim> waiting, IReadOnlyCollection<SlotClaim> running, int slots, long granted)

@@ -50,12 +50,16 @@ public enum CopyRole
 [GenerateSerializer, Immutable, Alias(Aliases.Copy)]
 public sealed record Copy
 {
+    /// <summary>Of which version.</summary>
     [Id(0)] public required VersionId Version { get; init; }
 
+    /// <summary>On which pod.</summary>
     [Id(1)] public required PodName Pod { get; init; }
 
+    /// <summary>Why the pod holds it.</summary>
     [Id(2)] public CopyRole Role { get; init; }
 
+    /// <summary>How it stands.</summary>
     [Id(3)] public CopyState State { get; init; }
 
     /// <summary>The newest intent; never falls.</summary>
@@ -70,12 +74,16 @@ public sealed record Copy
     /// <summary>From when the retry limit in time is counted.</summary>
     [Id(7)] public DateTimeOffset WantedAt { get; init; }
 
+    /// <summary>When the next try may begin, UTC; null: none waits.</summary>
     [Id(8)] public DateTimeOffset? RetryAt { get; init; }
 
+    /// <summary>Why the last try failed; null: it did not.</summary>
     [Id(9)] public ConnectorFault? Fault { get; init; }
 
+    /// <summary>The proof of the final copy; null until there is one.</summary>
     [Id(10)] public Receipt? Receipt { get; init; }
 
+    /// <summary>What its bytes have to be; null on the source pod until the source is sealed.</summary>
     [Id(11)] public ContentDescription? Content { get; init; }
 
     /// <summary>What to prepare, on the source pod.</summary>
@@ -87,6 +95,7 @@ public sealed record Copy
     /// <summary>Operations that want this copy and hear how it ends.</summary>
     [Id(14)] public IReadOnlyList<OperationId> WantedBy { get; init; } = [];
 
+    /// <summary>When this record last changed, UTC.</summary>
     [Id(15)] public DateTimeOffset ChangedAt { get; init; }
 
     /// <summary>The removal takes a final copy too, not only what is staged.</summary>
@@ -152,21 +161,32 @@ public abstract record CopyCommand
     public sealed record Hold(OperationId Operation, int Turn, bool IsFinalising = false) : CopyCommand;
 
     /// <summary>An import wants this source sealed here.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Source">What is taken on the source pod.</param>
     public sealed record EnsurePrepared(Generation Generation, OperationId Operation, SourceRef Source) : CopyCommand;
 
     /// <summary>A slot is free for it.</summary>
     public sealed record Start : CopyCommand;
 
     /// <summary>All chunks are staged.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
     public sealed record Staged(int Attempt) : CopyCommand;
 
     /// <summary>The connector returned a receipt for it.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record Finalised(int Attempt, Receipt Receipt) : CopyCommand;
 
     /// <summary>The connector sealed the source.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Content">What the bytes are.</param>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record Prepared(int Attempt, ContentDescription Content, Receipt Receipt) : CopyCommand;
 
     /// <summary>The connector returned a fault.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record Faulted(int Attempt, ConnectorFault Fault) : CopyCommand;
 
     /// <summary>The time for retries is over.</summary>
@@ -178,18 +198,23 @@ public abstract record CopyCommand
     public sealed record Retry(OperationId Operation, int? FailedAttempt = null) : CopyCommand;
 
     /// <summary>An operation no longer wants it.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
     public sealed record Cancel(OperationId Operation) : CopyCommand;
 
     /// <summary>The version is being deleted.</summary>
+    /// <param name="Generation">The generation of the order.</param>
     public sealed record Delete(Generation Generation) : CopyCommand;
 
     /// <summary>The connector removed it.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
     public sealed record Removed(int Attempt) : CopyCommand;
 
     /// <summary>A verification found it damaged.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record Quarantine(ConnectorFault Fault) : CopyCommand;
 
     /// <summary>A repair read it back whole.</summary>
+    /// <param name="Receipt">The proof of the read-back.</param>
     public sealed record Repaired(Receipt Receipt) : CopyCommand;
 }
 
@@ -200,45 +225,85 @@ public abstract record CopyEvent
     {
     }
 
+    /// <summary>An operation wants this content here.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Content">What the bytes are.</param>
+    /// <param name="From">Where it comes from.</param>
+    /// <param name="IsUrgent">It goes before others.</param>
     public sealed record Wanted(Generation Generation, OperationId Operation, ContentDescription Content, PodName From, bool IsUrgent = false) : CopyEvent;
 
+    /// <summary>An import wants this source sealed here.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Source">What is taken on the source pod.</param>
     public sealed record WantedPrepared(Generation Generation, OperationId Operation, SourceRef Source) : CopyEvent;
 
     /// <summary>A newer intent for what is already here or on its way.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="IsUrgent">It goes before others.</param>
     public sealed record Joined(Generation Generation, OperationId Operation, bool IsUrgent = false) : CopyEvent;
 
     /// <summary>An operation that wants it was paused.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
+    /// <param name="IsFinalising">All bytes were there and were being proved: that is left to end.</param>
     public sealed record WasHeld(OperationId Operation, int Turn, bool IsFinalising) : CopyEvent;
 
     /// <summary>An operation that wants it was resumed.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
     public sealed record WentOn(OperationId Operation, int Turn) : CopyEvent;
 
+    /// <summary>It got a slot; a try began.</summary>
     public sealed record Started : CopyEvent;
 
+    /// <summary>Every chunk is here.</summary>
     public sealed record AllStaged : CopyEvent;
 
+    /// <summary>It is final, and its read-back is proved.</summary>
+    /// <param name="Receipt">The proof of the read-back.</param>
+    /// <param name="Content">What the bytes are.</param>
     public sealed record BecameAvailable(Receipt Receipt, ContentDescription Content) : CopyEvent;
 
+    /// <summary>A try failed; another follows.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
+    /// <param name="At">When the next try may begin.</param>
     public sealed record WillRetry(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
 
+    /// <summary>No more tries.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record GaveUp(ConnectorFault Fault) : CopyEvent;
 
+    /// <summary>A person asked to try again.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
     public sealed record Rejoined(OperationId Operation) : CopyEvent;
 
     /// <summary>One of several operations let go.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
     public sealed record Released(OperationId Operation) : CopyEvent;
 
     /// <summary>It has to go; <paramref name="Operation"/> let go of it, where a cancel was the reason.</summary>
+    /// <param name="Generation">The generation of the order.</param>
+    /// <param name="Final">Takes a finished copy too, not only what is staged.</param>
+    /// <param name="Operation">The operation that was cancelled; null: it was a delete.</param>
     public sealed record Removing(Generation Generation, bool Final, OperationId? Operation = null) : CopyEvent;
 
     /// <summary>Removing did not work; it goes on until it does.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
+    /// <param name="At">When the next try may begin.</param>
     public sealed record WillRemoveAgain(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
 
+    /// <summary>Nothing of it is here any more.</summary>
     public sealed record Gone : CopyEvent;
 
     /// <summary>Nothing is here to delete; orders from before the delete are stale all the same.</summary>
+    /// <param name="Generation">The generation of the order.</param>
     public sealed record Fenced(Generation Generation) : CopyEvent;
 
+    /// <summary>It was found damaged and is not used.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record WasQuarantined(ConnectorFault Fault) : CopyEvent;
 }
 
@@ -253,20 +318,30 @@ public abstract record CopyStep
     public sealed record Rest : CopyStep;
 
     /// <summary>Nothing before that time.</summary>
+    /// <param name="Until">The time, UTC.</param>
     public sealed record Wait(DateTimeOffset Until) : CopyStep;
 
     /// <summary>Give it a slot when one is free.</summary>
     public sealed record AwaitSlot : CopyStep;
 
+    /// <summary>Stop trying: the time for retries is over.</summary>
     public sealed record GiveUp : CopyStep;
 
+    /// <summary>Have the connector seal the source.</summary>
+    /// <param name="Source">What is taken on the source pod.</param>
     public sealed record Prepare(SourceRef Source) : CopyStep;
 
     /// <summary>Receive what is missing, then finalise.</summary>
+    /// <param name="Content">What the bytes are.</param>
+    /// <param name="From">Where it comes from.</param>
     public sealed record Receive(ContentDescription Content, PodName From) : CopyStep;
 
+    /// <summary>Make what is staged durable and read it back.</summary>
+    /// <param name="Content">What the bytes are.</param>
     public sealed record Finalise(ContentDescription Content) : CopyStep;
 
+    /// <summary>Have the connector remove it.</summary>
+    /// <param name="Final">Takes a finished copy too, not only what is staged.</param>
     public sealed record Remove(bool Final) : CopyStep;
 }
 
@@ -277,8 +352,12 @@ public abstract record CopyStep
 /// <param name="MaxDelay">Longest wait between two tries. Default: 5 minutes.</param>
 public sealed record RetryPolicy(int MaxTries, TimeSpan MaxTime, TimeSpan FirstDelay, TimeSpan MaxDelay)
 {
+    /// <summary>Eight tries in 24 hours, 2 s to 5 minutes apart.</summary>
     public static RetryPolicy Default { get; } = new(8, TimeSpan.FromHours(24), TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(5));
 
+    /// <summary>The wait before the next try.</summary>
+    /// <param name="tries">Tries that have failed, 1 or more.</param>
+    /// <returns><see cref="FirstDelay"/>, doubled for each further try, at most <see cref="MaxDelay"/>.</returns>
     public TimeSpan DelayAfter(int tries)
     {
         var factor = Math.Pow(2, Math.Clamp(tries - 1, 0, 30));

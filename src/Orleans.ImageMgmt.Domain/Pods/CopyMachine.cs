@@ -9,9 +9,11 @@ public static class CopyMachine
     private const string DeletingCode = "copy.deleting";
     private const string TooManyCode = "copy.too-many-operations";
 
+    /// <summary>A copy of which nothing is known: as good as deleted.</summary>
     public static Copy Initial(VersionId version, PodName pod) =>
         new() { Version = version, Pod = pod, State = CopyState.Deleted };
 
+    /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<CopyEvent> Decide(Copy copy, CopyCommand command, DateTimeOffset now, RetryPolicy policy) => command switch
     {
         CopyCommand.Ensure c => CopyHolds.WithTurn(copy, c, DecideEnsure(copy, c)),
@@ -35,6 +37,7 @@ public static class CopyMachine
         _ => throw new NotSupportedException(command.ToString()),
     };
 
+    /// <summary>The record after something happened. Takes whatever was decided; refuses nothing.</summary>
     public static Copy Evolve(Copy copy, CopyEvent happened, DateTimeOffset now) =>
         Apply(copy, happened, now) with { Revision = copy.Revision + 1 };
 
@@ -90,7 +93,7 @@ public static class CopyMachine
         _ => throw new NotSupportedException(happened.ToString()),
     };
 
-    /// <summary>Looks only at the noun and the clock, never at how we got here, so a crash is just another start.</summary>
+    /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static CopyStep Next(Copy copy, DateTimeOffset now, RetryPolicy policy) => copy.State switch
     {
         // Available, Failed, Quarantined and Deleted wait for somebody to ask.

@@ -25,19 +25,25 @@ public enum PodState
 [GenerateSerializer, Immutable, Alias(Aliases.Pod)]
 public sealed record Pod
 {
+    /// <summary>The pod's name.</summary>
     [Id(0)] public required PodName Name { get; init; }
 
+    /// <summary>How it stands.</summary>
     [Id(1)] public PodState State { get; init; } = PodState.Disconnected;
 
     /// <summary>Null until the pod was connected for the first time.</summary>
     [Id(2)] public PodSpec? Spec { get; init; }
 
+    /// <summary>Failed probes in a row, counted up to <see cref="ProbePolicy.FailuresUntilUnreachable"/>.</summary>
     [Id(3)] public int FailedProbes { get; init; }
 
+    /// <summary>When it was probed last, UTC; null: not since it was connected.</summary>
     [Id(4)] public DateTimeOffset? ProbedAt { get; init; }
 
+    /// <summary>Why the last probe failed; null: it did not.</summary>
     [Id(5)] public ConnectorFault? Fault { get; init; }
 
+    /// <summary>When this record last changed, UTC.</summary>
     [Id(6)] public DateTimeOffset ChangedAt { get; init; }
 
     /// <summary>May begin or go on with transfers.</summary>
@@ -45,24 +51,33 @@ public sealed record Pod
     public bool Works => State is PodState.Connected || (State is PodState.Draining && FailedProbes == 0);
 }
 
+/// <summary>What is asked of a pod, and what the world reports about it.</summary>
 public abstract record PodCommand
 {
     private PodCommand()
     {
     }
 
+    /// <summary>Connect it, or change how it is connected.</summary>
+    /// <param name="Spec">How it is connected.</param>
     public sealed record Connect(PodSpec Spec) : PodCommand;
 
     /// <summary>Other labels, for selectors; how the pod is connected stays.</summary>
+    /// <param name="Labels">All labels that it has from now on.</param>
     public sealed record Relabel(IReadOnlyDictionary<string, string> Labels) : PodCommand;
 
     /// <summary>Other caps; how the pod is connected stays.</summary>
+    /// <param name="Caps">All caps that it has from now on.</param>
     public sealed record Cap(PodCaps Caps) : PodCommand;
 
+    /// <summary>A probe was answered.</summary>
     public sealed record Probed : PodCommand;
 
+    /// <summary>A probe was not answered.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record ProbeFailed(ConnectorFault Fault) : PodCommand;
 
+    /// <summary>Give it nothing new.</summary>
     public sealed record Drain : PodCommand;
 
     /// <summary>Stop using the pod.</summary>
@@ -70,37 +85,54 @@ public abstract record PodCommand
     public sealed record Disconnect(int Moving) : PodCommand;
 }
 
+/// <summary>What happened to a pod.</summary>
 public abstract record PodEvent
 {
     private PodEvent()
     {
     }
 
+    /// <summary>It is to be used from now on; its first probe is due.</summary>
+    /// <param name="Spec">How it is connected.</param>
     public sealed record Connecting(PodSpec Spec) : PodEvent;
 
+    /// <summary>It has other labels.</summary>
+    /// <param name="Labels">All labels that it has from now on.</param>
     public sealed record Relabelled(IReadOnlyDictionary<string, string> Labels) : PodEvent;
 
+    /// <summary>It has other caps.</summary>
+    /// <param name="Caps">All caps that it has from now on.</param>
     public sealed record Capped(PodCaps Caps) : PodEvent;
 
+    /// <summary>It answered a probe.</summary>
     public sealed record Answered : PodEvent;
 
+    /// <summary>It did not answer a probe.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record DidNotAnswer(ConnectorFault Fault) : PodEvent;
 
+    /// <summary>It gets nothing new from now on.</summary>
     public sealed record DrainBegan : PodEvent;
 
+    /// <summary>It is used no more; its record is kept.</summary>
     public sealed record WasDisconnected : PodEvent;
 }
 
+/// <summary>What to do next about a pod.</summary>
 public abstract record PodStep
 {
     private PodStep()
     {
     }
 
+    /// <summary>Nothing, until somebody asks.</summary>
     public sealed record Rest : PodStep;
 
+    /// <summary>Ask whether it is there.</summary>
     public sealed record Probe : PodStep;
 
+    /// <summary>Nothing before that time.</summary>
+    /// <param name="Until">The time, UTC.</param>
     public sealed record Wait(DateTimeOffset Until) : PodStep;
 }
 
@@ -110,14 +142,17 @@ public abstract record PodStep
 /// <param name="FailuresUntilUnreachable">Failed probes in a row before a connected pod is unreachable. Default: 2: one may be a hiccup.</param>
 public sealed record ProbePolicy(TimeSpan Interval, TimeSpan RetryInterval, int FailuresUntilUnreachable)
 {
+    /// <summary>Every 60 s; 10 s after a failed one; unreachable after two.</summary>
     public static ProbePolicy Default { get; } = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(10), 2);
 }
 
 /// <summary>The rules of a pod's life.</summary>
 public static class PodMachine
 {
+    /// <summary>A pod of which nothing is known.</summary>
     public static Pod Initial(PodName name) => new() { Name = name };
 
+    /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<PodEvent> Decide(Pod pod, PodCommand command) => command switch
     {
         PodCommand.Connect c => DecideConnect(pod, c.Spec),
@@ -130,6 +165,7 @@ public static class PodMachine
         _ => throw new NotSupportedException(command.ToString()),
     };
 
+    /// <summary>The record after something happened. Takes whatever was decided; refuses nothing.</summary>
     public static Pod Evolve(Pod pod, PodEvent happened, DateTimeOffset now, ProbePolicy policy) => happened switch
     {
         PodEvent.Connecting e => pod with { State = PodState.Connecting, Spec = e.Spec, FailedProbes = 0, ProbedAt = null, Fault = null, ChangedAt = now },
@@ -156,6 +192,7 @@ public static class PodMachine
         _ => throw new NotSupportedException(happened.ToString()),
     };
 
+    /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static PodStep Next(Pod pod, DateTimeOffset now, ProbePolicy policy)
     {
         if (pod.State == PodState.Disconnected)

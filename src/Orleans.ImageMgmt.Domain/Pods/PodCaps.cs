@@ -26,6 +26,8 @@ public sealed record PodCaps
     [Id(4)] public string? TimeZone { get; init; }
 
     /// <summary>Everything that is wrong with these caps, by field. Whether the zone exists is the machine's to know and not looked at here.</summary>
+    /// <param name="caps">The caps.</param>
+    /// <returns>The property's name, and what is wrong with it.</returns>
     public static IReadOnlyList<(string Field, string Fault)> FaultsOf(PodCaps caps)
     {
         var faults = new List<(string, string)>();

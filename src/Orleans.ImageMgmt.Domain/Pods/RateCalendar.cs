@@ -27,6 +27,10 @@ public sealed class RateCalendar
     public bool IsConstant => rules.Count == 0 || rules[0] is { Days: Rule.EveryDay, From: 0, Until: MinutesPerDay };
 
     /// <summary>Reads a calendar; says what is wrong with it in one sentence.</summary>
+    /// <param name="text">As a person wrote it.</param>
+    /// <param name="calendar">What it means.</param>
+    /// <param name="fault">Why it means nothing.</param>
+    /// <returns>Whether it means something.</returns>
     public static bool TryParse(string text, [NotNullWhen(true)] out RateCalendar? calendar, [NotNullWhen(false)] out string? fault)
     {
         (calendar, fault) = (null, null);
@@ -67,6 +71,7 @@ public sealed class RateCalendar
     /// <summary>Bytes a second that may travel at this moment; null: no cap.</summary>
     /// <param name="now">The moment.</param>
     /// <param name="zone">Where the pod's clock hangs.</param>
+    /// <returns>Bytes a second, or null.</returns>
     public long? RateAt(DateTimeOffset now, TimeZoneInfo zone)
     {
         var local = TimeZoneInfo.ConvertTime(now, zone);
@@ -82,6 +87,7 @@ public sealed class RateCalendar
         return null;
     }
 
+    /// <summary>As it was written, with single spaces.</summary>
     public override string ToString() => text;
 
     private static bool TryParseRule(string part, [NotNullWhen(true)] out Rule? rule, [NotNullWhen(false)] out string? fault)
@@ -198,7 +204,10 @@ public static class ByteRate
         ("kB/s", 1_000m), ("MB/s", 1_000_000m), ("GB/s", 1_000_000_000m), ("B/s", 1m),
     ];
 
-    /// <summary>Reads a rate; null for <c>unlimited</c>.</summary>
+    /// <summary>Reads a rate.</summary>
+    /// <param name="text">Such as <c>20Mbit/s</c>.</param>
+    /// <param name="bytesPerSecond">Bytes a second; null for <c>unlimited</c>.</param>
+    /// <returns>Whether it is one.</returns>
     public static bool TryParse(string text, out long? bytesPerSecond)
     {
         bytesPerSecond = null;
@@ -225,6 +234,8 @@ public static class ByteRate
     }
 
     /// <summary>As <see cref="TryParse"/> reads it.</summary>
+    /// <param name="bytesPerSecond">Bytes a second.</param>
+    /// <returns>Bits a second in the unit that fits.</returns>
     public static string Shown(long bytesPerSecond)
     {
         var bits = bytesPerSecond * 8m;

@@ -5,18 +5,30 @@ public enum OperationState
 {
     /// <summary>Stored; not begun.</summary>
     Accepted,
+
+    /// <summary>At work.</summary>
     Running,
 
     /// <summary>Nothing new begins until it is resumed.</summary>
     Paused,
+
+    /// <summary>Everything was done.</summary>
     Succeeded,
+
+    /// <summary>Some targets have it, some do not.</summary>
     PartiallySucceeded,
+
+    /// <summary>Nothing was done.</summary>
     Failed,
+
+    /// <summary>Stopped because somebody asked.</summary>
     Cancelled,
 }
 
+/// <summary>What states have in common.</summary>
 public static class OperationStates
 {
+    /// <summary>Whether it has ended, well or not. One that failed may still be retried.</summary>
     public static bool IsEnded(this OperationState state) =>
         state is OperationState.Succeeded or OperationState.PartiallySucceeded or OperationState.Failed or OperationState.Cancelled;
 }
@@ -33,7 +45,13 @@ public enum TargetOutcome
 {
     /// <summary>Not ended yet.</summary>
     Open,
+
+    /// <summary>The copy is there and verified.</summary>
     Available,
+
+    /// <summary>Given up.</summary>
     Failed,
+
+    /// <summary>Stopped because somebody asked, or deleted under the publish.</summary>
     Cancelled,
 }

@@ -3,12 +3,18 @@ using System.Text.Json.Serialization;
 namespace Orleans.ImageMgmt.Domain;
 
 /// <summary>How the targets of one shard, or of a whole publish, stand in numbers.</summary>
+/// <param name="All">All targets.</param>
+/// <param name="Available">Targets with a verified copy.</param>
+/// <param name="Failed">Targets that were given up.</param>
+/// <param name="Cancelled">Targets that were stopped.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.TargetTotals)]
 public readonly record struct TargetTotals([property: Id(0)] int All, [property: Id(1)] int Available, [property: Id(2)] int Failed, [property: Id(3)] int Cancelled)
 {
+    /// <summary>Targets that have not ended.</summary>
     [JsonIgnore]
     public int Open => All - Available - Failed - Cancelled;
 
+    /// <summary>The sum of two, number by number.</summary>
     public static TargetTotals operator +(TargetTotals a, TargetTotals b) =>
         new(a.All + b.All, a.Available + b.Available, a.Failed + b.Failed, a.Cancelled + b.Cancelled);
 }
@@ -17,11 +23,13 @@ public readonly record struct TargetTotals([property: Id(0)] int All, [property:
 [GenerateSerializer, Immutable, Alias(Aliases.Publish)]
 public sealed record Publish
 {
+    /// <summary>Its id.</summary>
     [Id(0)] public required OperationId Operation { get; init; }
 
     /// <summary>Null until it was started.</summary>
     [Id(1)] public PublishOrder? Order { get; init; }
 
+    /// <summary>How it stands.</summary>
     [Id(2)] public OperationState State { get; init; }
 
     /// <summary>How each shard stands; the number of shards is frozen at the start.</summary>
@@ -36,8 +44,10 @@ public sealed record Publish
     /// <summary>The version has stored how it ended.</summary>
     [Id(6)] public bool IsTold { get; init; }
 
+    /// <summary>When it was started, UTC.</summary>
     [Id(7)] public DateTimeOffset StartedAt { get; init; }
 
+    /// <summary>When it ended, UTC; null while it runs, and again after a retry.</summary>
     [Id(8)] public DateTimeOffset? EndedAt { get; init; }
 
     /// <summary>What the retries were about, by round.</summary>
@@ -46,6 +56,7 @@ public sealed record Publish
     /// <summary>Counts pauses and resumes, so that pods and shards know which order is the newer one.</summary>
     [Id(10)] public int Turn { get; init; }
 
+    /// <summary>The sum of its shards.</summary>
     [JsonIgnore]
     public TargetTotals Totals => Shards.Aggregate(default(TargetTotals), (sum, shard) => sum + shard);
 }
@@ -56,8 +67,10 @@ public sealed record Publish
 [GenerateSerializer, Immutable, Alias(Aliases.RetryScope)]
 public sealed record RetryScope([property: Id(0)] int AllRound, [property: Id(1)] IReadOnlyDictionary<PodName, int> PodRounds)
 {
+    /// <summary>No retry was asked yet.</summary>
     public static RetryScope None { get; } = new(0, new Dictionary<PodName, int>());
 
+    /// <summary>After one more retry: of a pod, or (null) of all that failed.</summary>
     public RetryScope With(PodName? pod, int round) => pod is { } one
         ? this with { PodRounds = new Dictionary<PodName, int>(PodRounds) { [one] = round } }
         : new RetryScope(round, new Dictionary<PodName, int>());
@@ -67,6 +80,14 @@ public sealed record RetryScope([property: Id(0)] int AllRound, [property: Id(1)
 }
 
 /// <summary>What a publish was asked to do; never changes.</summary>
+/// <param name="Operation">The publish.</param>
+/// <param name="Version">Which version.</param>
+/// <param name="Generation">The generation of the order.</param>
+/// <param name="Content">What every copy has to be.</param>
+/// <param name="From">The source pod.</param>
+/// <param name="Targets">The pods, frozen when it was accepted.</param>
+/// <param name="By">Who asks, from where and why.</param>
+/// <param name="IsUrgent">It goes before other publishes where slots or rates are short.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PublishOrder)]
 public sealed record PublishOrder(
     [property: Id(0)] OperationId Operation,
@@ -78,66 +99,97 @@ public sealed record PublishOrder(
     [property: Id(6)] RequestedBy By,
     [property: Id(7)] bool IsUrgent = false);
 
+/// <summary>What is asked of a publish, and what the world reports about it.</summary>
 public abstract record PublishCommand
 {
     private PublishCommand()
     {
     }
 
+    /// <summary>Begin; the same order again changes nothing.</summary>
+    /// <param name="Order">What was asked; frozen.</param>
     public sealed record Start(PublishOrder Order) : PublishCommand;
 
+    /// <summary>A shard tells its sums.</summary>
+    /// <param name="Shard">Its number, from 0.</param>
+    /// <param name="Totals">How its targets stand, in numbers.</param>
+    /// <param name="Round">The publish's retry round it is about, from 0.</param>
     public sealed record ShardChanged(int Shard, TargetTotals Totals, int Round) : PublishCommand;
 
+    /// <summary>Begin nothing new.</summary>
     public sealed record Pause : PublishCommand;
 
+    /// <summary>Go on.</summary>
     public sealed record Resume : PublishCommand;
 
+    /// <summary>Stop what has not finished; keep what is available.</summary>
     public sealed record Cancel : PublishCommand;
 
     /// <summary>Try failed targets again.</summary>
     /// <param name="Pod">This one, or null for all. Whether it failed is the asker's to know: only sums are kept here.</param>
     public sealed record Retry(PodName? Pod = null) : PublishCommand;
 
+    /// <summary>The version has stored how it ended.</summary>
     public sealed record VersionTold : PublishCommand;
 }
 
+/// <summary>What happened to a publish.</summary>
 public abstract record PublishEvent
 {
     private PublishEvent()
     {
     }
 
+    /// <summary>It began.</summary>
+    /// <param name="Order">What was asked; frozen.</param>
     public sealed record Started(PublishOrder Order) : PublishEvent;
 
+    /// <summary>Targets of a shard ended.</summary>
+    /// <param name="Shard">Its number, from 0.</param>
+    /// <param name="Totals">How its targets stand, in numbers.</param>
     public sealed record ShardMoved(int Shard, TargetTotals Totals) : PublishEvent;
 
+    /// <summary>Nothing new begins.</summary>
     public sealed record WasPaused : PublishEvent;
 
+    /// <summary>It goes on.</summary>
     public sealed record WasResumed : PublishEvent;
 
+    /// <summary>It is being stopped.</summary>
     public sealed record CancelBegan : PublishEvent;
 
+    /// <summary>Every target has ended.</summary>
+    /// <param name="State">How it ended.</param>
     public sealed record Ended(OperationState State) : PublishEvent;
 
+    /// <summary>Failed targets are open again.</summary>
+    /// <param name="Pod">Only this one; null: all.</param>
     public sealed record RetryBegan(PodName? Pod = null) : PublishEvent;
 
+    /// <summary>Its version has stored how it ended.</summary>
     public sealed record WasTold : PublishEvent;
 }
 
+/// <summary>What to do next about a publish.</summary>
 public abstract record PublishStep
 {
     private PublishStep()
     {
     }
 
+    /// <summary>Nothing, until somebody asks.</summary>
     public sealed record Rest : PublishStep;
 
     /// <summary>Make sure that these shards are at work.</summary>
+    /// <param name="Shards">Their numbers, from 0.</param>
     public sealed record DriveShards(IReadOnlyList<int> Shards) : PublishStep;
 
+    /// <summary>Have these shards stop; repeated until they have.</summary>
+    /// <param name="Shards">Their numbers, from 0.</param>
     public sealed record CancelShards(IReadOnlyList<int> Shards) : PublishStep;
 
     /// <summary>Make sure that nothing runs for these shards; what is staged stays.</summary>
+    /// <param name="Shards">Their numbers, from 0.</param>
     public sealed record HoldShards(IReadOnlyList<int> Shards) : PublishStep;
 
     /// <summary>Tell the version how it ended; repeated until it has stored it.</summary>
@@ -147,6 +199,7 @@ public abstract record PublishStep
 /// <summary>The rules of a publish.</summary>
 public static class PublishMachine
 {
+    /// <summary>A publish of which nothing is known.</summary>
     public static Publish Initial(OperationId operation) => new() { Operation = operation };
 
     /// <summary>The frozen targets of one shard.</summary>
@@ -167,8 +220,10 @@ public static class PublishMachine
         return null;
     }
 
+    /// <summary>How many shards an order needs.</summary>
     public static int ShardsOf(PublishOrder order) => (order.Targets.Count + Limits.PodsPerShard - 1) / Limits.PodsPerShard;
 
+    /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<PublishEvent> Decide(Publish publish, PublishCommand command) => command switch
     {
         PublishCommand.Start c => publish.Order is null ? Of(new PublishEvent.Started(c.Order)) : Nothing,
@@ -197,6 +252,7 @@ public static class PublishMachine
         _ => throw new NotSupportedException(command.ToString()),
     };
 
+    /// <summary>The record after something happened. Takes whatever was decided; refuses nothing.</summary>
     public static Publish Evolve(Publish publish, PublishEvent happened, DateTimeOffset now) => happened switch
     {
         PublishEvent.Started e => publish with
@@ -220,6 +276,7 @@ public static class PublishMachine
         _ => throw new NotSupportedException(happened.ToString()),
     };
 
+    /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static PublishStep Next(Publish publish)
     {
         if (publish.State.IsEnded())

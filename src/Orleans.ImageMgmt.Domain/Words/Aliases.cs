@@ -3,6 +3,7 @@ namespace Orleans.ImageMgmt.Domain;
 /// <summary>Every Orleans alias of the product, in one place. Fixed for ever once released; a test checks that they are unique.</summary>
 public static class Aliases
 {
+#pragma warning disable CS1591 // each is the alias of the type or grain of the same name: there is nothing else to say about it
     public const string ImageName = "im.ImageName";
     public const string VersionName = "im.VersionName";
     public const string PodName = "im.PodName";
@@ -73,6 +74,7 @@ public static class Aliases
     public const string TokensGrain = "im.TokensGrain";
     public const string GatewayPreamble = "im.GatewayPreamble";
     public const string RefusedException = "im.RefusedException";
+
     public const string PodCaps = "im.PodCaps";
     public const string CopyHold = "im.CopyHold";
 }

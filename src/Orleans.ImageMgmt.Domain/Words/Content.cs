@@ -13,11 +13,22 @@ public enum ContentKind
 /// <summary>The file format in which a source was found.</summary>
 public enum SourceFormat
 {
+    /// <summary>The bytes of the disk as they are.</summary>
     Raw,
+
+    /// <summary>QEMU copy-on-write, version 2 or 3.</summary>
     Qcow2,
+
+    /// <summary>VMware virtual disk.</summary>
     Vmdk,
+
+    /// <summary>Hyper-V virtual disk.</summary>
     Vhdx,
+
+    /// <summary>Optical disc; taken as an opaque file.</summary>
     Iso,
+
+    /// <summary>An archive with an OVF description and its disk.</summary>
     Ova,
 }
 

@@ -3,14 +3,31 @@ namespace Orleans.ImageMgmt.Domain;
 /// <summary>Where in a connector's work a fault happened.</summary>
 public enum FaultStage
 {
+    /// <summary>Asking whether the pod is there.</summary>
     Probe,
+
+    /// <summary>Listing what could be imported.</summary>
     ListSources,
+
+    /// <summary>Sealing a source on its pod.</summary>
     Prepare,
+
+    /// <summary>Opening a sealed copy for reading.</summary>
     Open,
+
+    /// <summary>Taking chunks in.</summary>
     Receive,
+
+    /// <summary>Making a copy durable and final.</summary>
     Finalise,
+
+    /// <summary>Reading a copy back.</summary>
     Verify,
+
+    /// <summary>Removing a copy.</summary>
     Delete,
+
+    /// <summary>Listing the copies that are really there.</summary>
     Inventory,
 }
 
@@ -85,9 +102,11 @@ public sealed record ConnectorFault(
     [System.Text.Json.Serialization.JsonIgnore]
     public string Code => $"{Words.Kebab(Stage.ToString())}.{Words.Kebab(Cause.ToString())}";
 
+    /// <summary>The code, the evidence and the next step, for logs.</summary>
     public override string ToString() => $"{Code}: {Detail} {NextStep}";
 }
 
+/// <summary>What causes have in common.</summary>
 public static class Faults
 {
     /// <summary>Whether the same call may succeed later without anybody changing anything.</summary>
@@ -112,9 +131,11 @@ public sealed record Refusal(
     [property: Id(1)] string Message,
     [property: Id(2)] string Hint)
 {
+    /// <summary>The sentence, the next step and the code.</summary>
     public override string ToString() => $"{Message} {Hint} ({Code})";
 }
 
+/// <summary>Words of the code as people read them.</summary>
 public static class Words
 {
     /// <summary><c>PartiallyAvailable</c> becomes <c>Partially Available</c>: how a state is shown to people.</summary>

@@ -12,7 +12,8 @@ internal sealed class BadLine : IAsyncDisposable
     private readonly List<Socket> open = [];
     private readonly Uri server;
     private readonly Task accepting;
-    private volatile bool isDown;
+    private bool isDown; // under the gate
+    private int cuts; // under the gate
     private int made;
 
     public BadLine(Uri server)
@@ -29,9 +30,10 @@ internal sealed class BadLine : IAsyncDisposable
 
     public void Cut(bool stayDown)
     {
-        isDown = stayDown;
         lock (gate)
         {
+            isDown = stayDown;
+            cuts++;
             foreach (var socket in open)
             {
                 socket.Close(0); // a reset, not a polite end
@@ -41,7 +43,13 @@ internal sealed class BadLine : IAsyncDisposable
         }
     }
 
-    public void Mend() => isDown = false;
+    public void Mend()
+    {
+        lock (gate)
+        {
+            isDown = false;
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -52,6 +60,29 @@ internal sealed class BadLine : IAsyncDisposable
         end.Dispose();
     }
 
+    private int Cuts()
+    {
+        lock (gate)
+        {
+            return cuts;
+        }
+    }
+
+    /// <summary>False when the line is down, or was cut while this connection was being made: a cut leaves nothing open behind it.</summary>
+    private bool Opens(TcpClient near, TcpClient far, int cutsBefore)
+    {
+        lock (gate)
+        {
+            if (isDown || cuts != cutsBefore)
+            {
+                return false;
+            }
+
+            open.AddRange([near.Client, far.Client]);
+            return true;
+        }
+    }
+
     private async Task AcceptAsync()
     {
         var pumps = new List<Task>();
@@ -60,18 +91,15 @@ internal sealed class BadLine : IAsyncDisposable
             while (true)
             {
                 var near = await listener.AcceptTcpClientAsync(end.Token);
+                var cutsBefore = Cuts();
                 Interlocked.Increment(ref made);
-                if (isDown)
-                {
-                    near.Client.Close(0);
-                    continue;
-                }
-
                 var far = new TcpClient();
                 await far.ConnectAsync(server.Host, server.Port, end.Token);
-                lock (gate)
+                if (!Opens(near, far, cutsBefore))
                 {
-                    open.AddRange([near.Client, far.Client]);
+                    near.Client.Close(0);
+                    far.Dispose();
+                    continue;
                 }
 
                 pumps.Add(PumpAsync(near, far));
