@@ -15,7 +15,9 @@ public abstract record ConnectorResult<T>
     /// <summary>The platform (or an earlier call for the same version) is still at it; make the same call again after the delay.</summary>
     /// <param name="AskAgainAfter">How long to wait.</param>
     /// <param name="Hint">What it is doing, for people.</param>
-    public sealed record InProgress(TimeSpan AskAgainAfter, string Hint) : ConnectorResult<T>;
+    /// <param name="IsMoving">The platform is known to be at work on it. False where only somebody else's call is in the way: one that hangs
+    /// must not look like progress.</param>
+    public sealed record InProgress(TimeSpan AskAgainAfter, string Hint, bool IsMoving = true) : ConnectorResult<T>;
 
     /// <summary>The world did not play along.</summary>
     public sealed record Failed(ConnectorFault Fault) : ConnectorResult<T>;
@@ -29,7 +31,7 @@ public abstract record ConnectorResult<T>
     public ConnectorResult<TOther> As<TOther>() => this switch
     {
         Failed failed => new ConnectorResult<TOther>.Failed(failed.Fault),
-        InProgress waits => new ConnectorResult<TOther>.InProgress(waits.AskAgainAfter, waits.Hint),
+        InProgress waits => new ConnectorResult<TOther>.InProgress(waits.AskAgainAfter, waits.Hint, waits.IsMoving),
         _ => throw new InvalidOperationException("A finished call carries a value of its own type."),
     };
 }

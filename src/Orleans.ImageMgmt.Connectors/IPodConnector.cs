@@ -25,6 +25,10 @@ public interface IPodConnector : IAsyncDisposable
     /// <summary>Opens a final copy for ranged reads (only where <see cref="ConnectorCapabilities.RangedRead"/>).</summary>
     Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, CancellationToken cancellationToken);
 
+    /// <summary>As the other one, where it is known what the copy holds: a pod on another machine is read with a ticket for exactly that content.</summary>
+    Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, ContentDescription content, CancellationToken cancellationToken) =>
+        OpenAsync(version, cancellationToken);
+
     /// <summary>Brings the content of an offer into the pod's staging area. Never visible as a copy. Resumes what an earlier call staged.</summary>
     Task<ConnectorResult<StagedCopy>> ReceiveAsync(CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken);
 

@@ -4,6 +4,7 @@ using Orleans.ImageMgmt.Host;
 var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a verified copy of each published version on every pod.")
 {
     ServeCommand.Create(),
+    BlocksCommand.Create(),
     DemoCommand.Create(),
     TokenVerbs.Create(),
     TrustCommand.Create(),

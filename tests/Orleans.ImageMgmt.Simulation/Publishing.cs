@@ -94,10 +94,10 @@ internal sealed class PublishNode(World world, string key, OperationId operation
 
     private void TellShards(IReadOnlyList<int> shards, string what, Func<PublishOrder, int, int, ShardCommand> say)
     {
-        var command = say(Noun.Order!, Noun.Round, Noun.Turn);
         WakeIn(TimeSpan.FromSeconds(10));
         foreach (var shard in shards)
         {
+            var command = say(PublishMachine.SliceOf(Noun.Order!, shard), Noun.Round, Noun.Turn);
             Send<ShardNode>(Keys.Shard(operation, shard), what, s => s.Ask(command));
         }
     }

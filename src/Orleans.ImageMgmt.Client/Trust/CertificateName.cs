@@ -11,17 +11,21 @@ internal enum CertificateKind
 
     /// <summary>A caller of the gateway: never a silo.</summary>
     Client,
+
+    /// <summary>A block server at a site, and a receiver of blocks there: never a silo, and no caller of the gateway.</summary>
+    Blocks,
 }
 
-/// <summary>Who a certificate names: <c>CN=name, OU=role, O=imgmt silo</c> or <c>O=imgmt client</c>.</summary>
+/// <summary>Who a certificate names: <c>CN=name, OU=role, O=imgmt silo</c>, <c>O=imgmt client</c> or <c>O=imgmt blocks</c>.</summary>
 /// <remarks>The kind stands in the subject and not only in the key usages, because one that is wrong there must not open the other port.</remarks>
 /// <param name="Name">The silo's or the caller's name.</param>
 /// <param name="Kind">What it is for.</param>
-/// <param name="Role">The caller's role; empty for a silo.</param>
+/// <param name="Role">The caller's role; empty for a silo and for a block server.</param>
 internal sealed record CertificateName(string Name, CertificateKind Kind, string Role)
 {
     private const string SiloOrganization = "imgmt silo";
     private const string ClientOrganization = "imgmt client";
+    private const string BlocksOrganization = "imgmt blocks";
 
     /// <summary>Object identifiers of the parts of a subject (X.520).</summary>
     private const string CommonNameId = "2.5.4.3";
@@ -36,7 +40,12 @@ internal sealed record CertificateName(string Name, CertificateKind Kind, string
     public X500DistinguishedName ToSubject()
     {
         var subject = new X500DistinguishedNameBuilder();
-        subject.AddOrganizationName(Kind == CertificateKind.Silo ? SiloOrganization : ClientOrganization);
+        subject.AddOrganizationName(Kind switch
+        {
+            CertificateKind.Silo => SiloOrganization,
+            CertificateKind.Blocks => BlocksOrganization,
+            _ => ClientOrganization,
+        });
         if (Role.Length > 0)
         {
             subject.AddOrganizationalUnitName(Role);
@@ -74,6 +83,7 @@ internal sealed record CertificateName(string Name, CertificateKind Kind, string
         return (organization, parts.Count) switch
         {
             (SiloOrganization, 0) when role.Length == 0 => new CertificateName(name, CertificateKind.Silo, role),
+            (BlocksOrganization, 0) when role.Length == 0 => new CertificateName(name, CertificateKind.Blocks, role),
             (ClientOrganization, 0) when role.Length > 0 => new CertificateName(name, CertificateKind.Client, role),
             _ => null,
         };

@@ -21,6 +21,9 @@ internal sealed class PrivateTrust
 
     public X509Certificate2 Own { get; }
 
+    /// <summary>Whose certificates count.</summary>
+    public X509Certificate2Collection Authorities => authorities;
+
     /// <summary>The certificate as it is shown in a handshake; nothing is fetched to complete its chain.</summary>
     public SslStreamCertificateContext Shown { get; }
 
@@ -49,7 +52,11 @@ internal sealed class PrivateTrust
     /// <param name="certificate">What it showed, or null.</param>
     /// <param name="wanted">What it has to be.</param>
     /// <param name="asServer">Whether the other side is the server of the connection.</param>
-    public (CertificateName? Name, string Reason) Check(X509Certificate2? certificate, CertificateKind wanted, bool asServer)
+    public (CertificateName? Name, string Reason) Check(X509Certificate2? certificate, CertificateKind wanted, bool asServer) =>
+        Check(certificate, asServer, wanted);
+
+    /// <summary>As the other one, where several kinds are let in.</summary>
+    public (CertificateName? Name, string Reason) Check(X509Certificate2? certificate, bool asServer, params ReadOnlySpan<CertificateKind> wanted)
     {
         if (certificate is null)
         {
@@ -69,10 +76,17 @@ internal sealed class PrivateTrust
             return (null, $"its certificate is not valid here: {string.Join(", ", chain.ChainStatus.Select(status => status.Status).Distinct())}");
         }
 
-        return CertificateName.Of(certificate.SubjectName) is { } name && name.Kind == wanted
+        return CertificateName.Of(certificate.SubjectName) is { } name && wanted.Contains(name.Kind)
             ? (name, "")
-            : (null, $"its certificate is for {certificate.Subject}, which is no {(wanted == CertificateKind.Silo ? "silo" : "caller")}");
+            : (null, $"its certificate is for {certificate.Subject}, which is no {WordOf(wanted[0])}");
     }
+
+    private static string WordOf(CertificateKind kind) => kind switch
+    {
+        CertificateKind.Silo => "silo",
+        CertificateKind.Blocks => "block server",
+        _ => "caller",
+    };
 }
 
 /// <summary>Keys or certificates cannot be used; the message is one sentence that says what to do.</summary>

@@ -34,6 +34,9 @@ public sealed class FaultyConnector : IPodConnector
     public Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, CancellationToken cancellationToken) =>
         CallAsync(FaultStage.Open, _ => inner.OpenAsync(version, cancellationToken), cancellationToken);
 
+    public Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, ContentDescription content, CancellationToken cancellationToken) =>
+        CallAsync(FaultStage.Open, _ => inner.OpenAsync(version, content, cancellationToken), cancellationToken);
+
     public Task<ConnectorResult<StagedCopy>> ReceiveAsync(
         CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken) =>
         CallAsync(

@@ -71,7 +71,7 @@ internal sealed class Ledger : IDisposable
             }
             catch (IOException busy) when (busy.HResult is WouldBlock or SharingViolation)
             {
-                return new ConnectorResult<Ledger>.InProgress(AskAgain, $"Another call is working on {order.Version}.");
+                return new ConnectorResult<Ledger>.InProgress(AskAgain, $"Another call is working on {order.Version}.", IsMoving: false);
             }
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {

@@ -243,7 +243,7 @@ internal sealed partial class SimulatedConnector
 
         if (!store.TryOccupy(order.Version))
         {
-            return new ConnectorResult<T>.InProgress(AskAgain, $"Another call is working on {order.Version}.");
+            return new ConnectorResult<T>.InProgress(AskAgain, $"Another call is working on {order.Version}.", IsMoving: false);
         }
 
         try

@@ -70,7 +70,7 @@ public static class CopyMachine
         {
             // A new attempt number: a late answer of the try that failed, or of a read-back that found damage, is about the past.
             State = CopyState.Pending, Attempt = copy.Attempt + 1, Tries = 0, WantedAt = now, RetryAt = null, Receipt = null,
-            WantedBy = Add(copy.WantedBy, e.Operation), LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
+            WantedBy = copy.IsMoving ? Add(copy.WantedBy, e.Operation) : [e.Operation], LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
         },
         CopyEvent.Released e => CopyHolds.Settle(copy with
         {
@@ -294,10 +294,11 @@ public static class CopyMachine
         };
     }
 
+    /// <summary>Begins anew. Who wanted what ended here has heard how, and waits no more: its name must not keep a later cancel from stopping this.</summary>
     private static Copy Fresh(Copy copy, Generation generation, OperationId operation, DateTimeOffset now) => copy with
     {
         State = CopyState.Pending, Generation = generation, Tries = 0, WantedAt = now, RetryAt = null, Fault = null,
-        Receipt = null, WantedBy = Add(copy.WantedBy, operation), DeletesFinal = false, ChangedAt = now,
+        Receipt = null, WantedBy = [operation], DeletesFinal = false, ChangedAt = now,
     };
 
     private static IReadOnlyList<OperationId> Add(IReadOnlyList<OperationId> wanted, OperationId operation) =>

@@ -206,6 +206,9 @@ public static class PublishMachine
     public static IReadOnlyList<PodName> TargetsOf(PublishOrder order, int shard) =>
         [.. order.Targets.Skip(shard * Limits.PodsPerShard).Take(Limits.PodsPerShard)];
 
+    /// <summary>The order as one shard gets it, with its own targets alone: what a shard stores and hears must not grow with the whole publish.</summary>
+    public static PublishOrder SliceOf(PublishOrder order, int shard) => order with { Targets = TargetsOf(order, shard) };
+
     /// <summary>In which shard a pod is, or null when it is no target.</summary>
     public static int? ShardOf(PublishOrder order, PodName pod)
     {

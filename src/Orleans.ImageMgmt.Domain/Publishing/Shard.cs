@@ -58,7 +58,7 @@ public abstract record ShardCommand
     }
 
     /// <summary>Be at work on this slice; a higher round tries failed targets again: those that the retries mean, or all where none are given.</summary>
-    /// <param name="Order">What was asked; frozen.</param>
+    /// <param name="Order">What was asked, as <see cref="PublishMachine.SliceOf"/> gives it to this shard; frozen.</param>
     /// <param name="Round">The publish's retry round it is about, from 0.</param>
     /// <param name="Retries">Which targets the retries are about; null: all that failed.</param>
     /// <param name="Turn">Pauses and resumes of the publish up to this order.</param>
@@ -170,7 +170,7 @@ public static class ShardMachine
         ShardEvent.Began e => shard with
         {
             Order = e.Order, Round = e.Round,
-            Targets = [.. PublishMachine.TargetsOf(e.Order, shard.Index).Select(p => new ShardTarget(p, TargetOutcome.Open, null, 0))],
+            Targets = [.. e.Order.Targets.Select(p => new ShardTarget(p, TargetOutcome.Open, null, 0))],
         },
         ShardEvent.RoundBegan e => shard with
         {

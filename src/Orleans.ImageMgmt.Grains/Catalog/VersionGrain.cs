@@ -10,6 +10,9 @@ namespace Orleans.ImageMgmt.Grains;
 [GrainType("version"), Reentrant]
 internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds operations, ImageMgmtOptions options, GenerationFloor floor) : DrivenGrain, IVersionGrain
 {
+    /// <summary>Removals stored in one write: each has a line in the activity log, and the store bounds the lines of a write.</summary>
+    private const int GoneAtOnce = 500;
+
     private readonly HashSet<PodName> gone = [];
     private StateCell<StoredVersion> cell = null!;
     private (VersionStatus, bool)? imageKnows;
@@ -207,7 +210,12 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
                 await ApplyAsync(new VersionCommand.Prepared(import, content, receipt), now =>
                     [Activity.Line(now, Activity.Service, "import.succeeded", $"{Id} is in the catalog with content {content.ContentDigest}", Id, pod: standing.Pod, operation: import)]);
                 break;
-            case { State: CopyState.Failed or CopyState.Deleted, Fault: { } fault }:
+            case { State: CopyState.Deleted }:
+                // Only a cancel makes the pod let go of an import's own copy: one that was cut before it was stored here ends now.
+                await ApplyAsync(new VersionCommand.CancelImport(import), now =>
+                    [Activity.Line(now, Activity.Service, "import.cancelled", $"{Id}: pod {standing.Pod} let go of it", Id, pod: standing.Pod, operation: import)]);
+                break;
+            case { State: CopyState.Failed, Fault: { } fault }:
                 await ApplyAsync(new VersionCommand.PrepareFailed(import, fault), now =>
                     [Activity.Line(now, Activity.Service, "import.failed", $"{Id}: {fault}", Id, pod: standing.Pod, operation: import)]);
                 break;
@@ -257,11 +265,10 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         }
     }
 
-    /// <summary>Stores the pods that have removed their copy, all in one write.</summary>
+    /// <summary>Stores the pods that have removed their copy, many in one write.</summary>
     private async Task FlushGoneAsync()
     {
-        List<PodName> pods = [.. gone];
-        if (pods.Count > 0)
+        foreach (var pods in gone.Chunk(GoneAtOnce).ToList())
         {
             await ApplyAsync(pods.Select(p => new VersionCommand.CopyRemoved(p)), now =>
                 [.. pods.Select(p => Activity.Line(now, Activity.Service, "copy.deleted", $"The copy of {Id} on pod {p} is gone", Id, pod: p))]);

@@ -11,11 +11,15 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
+    /// <summary>The wait doubles up to this: a record that can never be read must not have everything scanned for ever.</summary>
+    private static readonly TimeSpan RetryAtMostAfter = TimeSpan.FromMinutes(10);
+
     /// <summary>Failures that one scan goes on after: beyond it nothing works, and the scan begins again later.</summary>
     private const int ProblemsKept = 100;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var wait = RetryAfter;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
@@ -25,8 +29,9 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
             }
             catch (Exception problem) when (!stoppingToken.IsCancellationRequested)
             {
-                DrivingLog.ResumeFailed(log, RetryAfter.TotalSeconds, problem);
-                await Task.Delay(RetryAfter, time, stoppingToken);
+                DrivingLog.ResumeFailed(log, wait.TotalSeconds, problem);
+                await Task.Delay(wait, time, stoppingToken);
+                wait = wait * 2 < RetryAtMostAfter ? wait * 2 : RetryAtMostAfter;
             }
         }
     }

@@ -15,8 +15,9 @@ public sealed class DurableOptions
     /// <summary>Rows in one request. Default: 256.</summary>
     public int RowsPerWrite { get; set; } = 256;
 
-    /// <summary>Bytes of one row's payload. A larger one means that a state grows without bound. Default: 2 MiB.</summary>
-    public int PayloadLimit { get; set; } = 2 << 20;
+    /// <summary>Bytes of one row's payload. A larger one means that a state grows without bound. Default: 16 MiB: room for a version with 10,000 targets
+    /// in several publishes at once, and for an image of 1,000 versions with the longest descriptions and paths.</summary>
+    public int PayloadLimit { get; set; } = 16 << 20;
 
     /// <summary>Projected rows of one written row. Default: 1,024.</summary>
     public int ProjectionsPerRow { get; set; } = 1_024;

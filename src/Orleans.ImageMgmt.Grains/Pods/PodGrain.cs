@@ -120,9 +120,6 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     public Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation) =>
         CommandAsync(version, new CopyCommand.Cancel(operation), operation, isNewWork: false);
 
-    public Task<Reply<CopyStanding>> DeleteCopyAsync(VersionId version, Generation generation) =>
-        CommandAsync(version, new CopyCommand.Delete(generation), null, isNewWork: false);
-
     public async Task NoteAsync(RequestedBy by, string action, string what)
     {
         await RefreshAsync();
@@ -287,10 +284,12 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         {
             PodState.Draining => new Refusal("pod.draining", $"Pod {Name} is draining and gets nothing new.", "Connect it again, or leave it out."),
             PodState.Disconnected => new Refusal("pod.disconnected", $"Pod {Name} is not connected.", "Connect it first."),
-            _ when records.Moving.Count >= Limits.QueuePerPod => new Refusal("pod.queue-full", $"Pod {Name} already has {Limits.QueuePerPod} copies waiting.", "Try again when some are done."),
+            _ when records.Moving.Count >= Limits.QueuePerPod => QueueFull,
             _ => null,
         };
     }
+
+    private Refusal QueueFull => new("pod.queue-full", $"Pod {Name} already has {Limits.QueuePerPod} copies waiting.", "Try again when some are done.");
 
     private Copy? Evolve(Copy copy, CopyCommand command, DateTimeOffset now)
     {

@@ -54,9 +54,9 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
     public Task<Reply<OperationState>> PauseAsync(RequestedBy by) => CommandAsync(new PublishCommand.Pause(), by, "publish.paused");
 
-    public Task<Reply<OperationState>> ResumeAsync(RequestedBy by) => CommandAsync(new PublishCommand.Resume(), by, "publish.resumed");
+    public Task<Reply<OperationState>> ResumeAsync(RequestedBy by) => IntendAsync(new PublishCommand.Resume(), by, "publish.resumed");
 
-    public Task<Reply<OperationState>> CancelAsync(RequestedBy by) => CommandAsync(new PublishCommand.Cancel(), by, "publish.cancel-accepted");
+    public Task<Reply<OperationState>> CancelAsync(RequestedBy by) => IntendAsync(new PublishCommand.Cancel(), by, "publish.cancel-accepted");
 
     public Task<Reply<OperationState>> RetryAsync(RequestedBy by, PodName? pod = null) => books.PassAsync(async () =>
     {
@@ -89,7 +89,10 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
     public Task ShardChangedAsync(int shard, TargetTotals totals, int round)
     {
         told[shard] = new PublishCommand.ShardChanged(shard, totals, round);
-        ComeBack(options.ReportLinger); // many come together, and are stored together; what a crash loses is asked again
+
+        // Many come together, and are stored together; what a crash loses is asked again. Each write is as long as the publish is wide, so a
+        // wide one gathers longer, until a shard is done.
+        ComeBack(totals.Open == 0 ? options.ReportLinger : options.ReportLinger * Math.Max(1, Publish.Shards.Count));
         return Task.CompletedTask;
     }
 
@@ -129,9 +132,9 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
     private Task AskAsync(Publish publish) => PublishMachine.Next(publish) switch
     {
-        PublishStep.DriveShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(publish.Order!, publish.Round, publish.Retries, publish.Turn))),
-        PublishStep.HoldShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).HoldAsync(publish.Order!, publish.Round, publish.Retries, publish.Turn))),
-        PublishStep.CancelShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(publish.Order!, publish.Round, publish.Retries))),
+        PublishStep.DriveShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(PublishMachine.SliceOf(publish.Order!, n), publish.Round, publish.Retries, publish.Turn))),
+        PublishStep.HoldShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).HoldAsync(PublishMachine.SliceOf(publish.Order!, n), publish.Round, publish.Retries, publish.Turn))),
+        PublishStep.CancelShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(PublishMachine.SliceOf(publish.Order!, n), publish.Round, publish.Retries))),
         var step => throw new NotSupportedException(step.ToString()),
     };
 
@@ -193,6 +196,12 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
         return outcomes;
     }
+
+    /// <summary>What makes a resting publish go on: a paused one has let its reminder go.</summary>
+    private async Task<Reply<OperationState>> IntendAsync(PublishCommand command, RequestedBy by, string action) =>
+        PublishMachine.Decide(Publish, command).Refusal is { } early
+            ? Reply.Refused<OperationState>(early)
+            : await AcceptAsync(() => CommandAsync(command, by, action));
 
     private async Task<Reply<OperationState>> CommandAsync(PublishCommand command, RequestedBy by, string action)
     {

@@ -157,7 +157,7 @@ internal sealed class Reconciler(
                     break;
                 case ConnectorResult<InventoryPage>.Failed(var fault):
                     return (held, fault);
-                case ConnectorResult<InventoryPage>.InProgress(var after, _):
+                case ConnectorResult<InventoryPage>.InProgress { AskAgainAfter: var after }:
                     await Task.Delay(after, time, stop);
                     break;
                 default:
@@ -228,7 +228,7 @@ internal sealed class Reconciler(
         {
             using var limit = new Moving(options.FinaliseStall, time, stop);
             var result = await connector.VerifyAsync(version, limit, limit.Token);
-            if (result is not ConnectorResult<Receipt>.InProgress(var after, _))
+            if (result is not ConnectorResult<Receipt>.InProgress { AskAgainAfter: var after })
             {
                 return result;
             }

@@ -36,6 +36,9 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     /// <summary>Stopped because its grain left: the next activation may begin this very try again.</summary>
     public bool IsAbandoned { get; private set; }
 
+    /// <summary>Its result was delivered, or could not be: when the pod asks for this very try again, it is made again.</summary>
+    public bool IsTold { get; set; }
+
     /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
     public bool IsAtWork { get; private set; }
 

@@ -28,6 +28,7 @@ internal sealed class TransferWorker : IDisposable
     private readonly TransferCounters counters;
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
+    private readonly IBlockLink? blocks;
     private readonly TransferTrace trace;
     private readonly SlotDesk slots;
     private readonly PodRates rates;
@@ -35,9 +36,11 @@ internal sealed class TransferWorker : IDisposable
     private readonly CancellationTokenSource stopping = new();
 
     public TransferWorker(
-        IGrainFactory grains, ConnectorCache connectors, PodRates rates, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log)
+        IGrainFactory grains, ConnectorCache connectors, PodRates rates, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log,
+        IBlockLink? blocks = null)
     {
-        (this.grains, this.connectors, this.rates, this.options, this.counters, this.time, this.log) = (grains, connectors, rates, options, counters, time, log);
+        (this.grains, this.connectors, this.rates, this.options, this.counters) = (grains, connectors, rates, options, counters);
+        (this.time, this.log, this.blocks) = (time, log, blocks);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SlotDesk(options.TransfersPerSilo);
@@ -59,7 +62,7 @@ internal sealed class TransferWorker : IDisposable
         RunningTransfer? older = null;
         if (running.TryGetValue(key, out var known))
         {
-            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned)
+            if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned && !known.IsTold)
             {
                 if (job.Copy.IsUrgent && known.Hurry())
                 {
@@ -154,11 +157,13 @@ internal sealed class TransferWorker : IDisposable
             if (result is not null && !stopping.IsCancellationRequested)
             {
                 await DeliverAsync(job, result);
+                transfer.IsTold = true;
             }
         }
         finally
         {
-            await Task.WhenAny(transfer.Work ?? Task.CompletedTask); // whoever comes next waits for this call
+            // Whoever comes next waits for this call, and for an older one that has not let go of the pod either.
+            await Task.WhenAny(Task.WhenAll(transfer.Work ?? Task.CompletedTask, older?.Ended ?? Task.CompletedTask));
 
             running.TryRemove(new(key, transfer));
             transfer.Dispose();
@@ -258,23 +263,14 @@ internal sealed class TransferWorker : IDisposable
 
     private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
     {
-        var job = transfer.Job;
-        var opened = await OpenSourceAsync(order.Version, step, stop);
-        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
+        var opened = await OpenSourceAsync(transfer, order.Version, step, stop);
+        if (opened is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
-            return Failed(transfer.Job, ((ConnectorResult<Content.IContentReader>.Failed)opened).Fault);
+            return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)opened).Fault);
         }
 
-        await using (reader)
+        await using (offer.Reader)
         {
-            rates.Set(job.Spec.Name, job.Spec.Caps);
-            var pass = transfer.Pass = rates.Open(step.From, job.Spec.Name, job.Copy.IsUrgent);
-            var bound = ReaderOffer.Create(reader, step.Content, throttle: (wanted, token) => transfer.ThroughAsync(pass, wanted, token));
-            if (bound is not ConnectorResult<ReaderOffer>.Done(var offer))
-            {
-                return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)bound).Fault);
-            }
-
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
@@ -285,7 +281,7 @@ internal sealed class TransferWorker : IDisposable
         return await FinaliseAsync(transfer, connector, order, step.Content, stop);
     }
 
-    private async Task<ConnectorResult<Content.IContentReader>> OpenSourceAsync(VersionId version, CopyStep.Receive step, CancellationToken stop)
+    private async Task<ConnectorResult<ReaderOffer>> OpenSourceAsync(RunningTransfer transfer, VersionId version, CopyStep.Receive step, CancellationToken stop)
     {
         Pod source;
         try
@@ -302,16 +298,37 @@ internal sealed class TransferWorker : IDisposable
             return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {step.From} is not connected.", $"Connect pod {step.From} again.");
         }
 
-        rates.Set(step.From, source.Spec.Caps);
         if (connectors.Get(source.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
         {
             return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {step.From} cannot be opened with its settings.", $"Correct the settings of pod {step.From}.");
         }
 
-        var opened = await connector.OpenAsync(version, stop);
-        return opened is ConnectorResult<Content.IContentReader>.InProgress
-            ? new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.")
-            : opened;
+        var opened = await connector.OpenAsync(version, step.Content, stop);
+        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
+        {
+            return opened is ConnectorResult<Content.IContentReader>.Failed(var fault)
+                ? fault
+                : new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.");
+        }
+
+        var place = new BlockPlace(ConnectorRegistry.BlockServerOf(source.Spec), step.From, version);
+        var bound = ReaderOffer.Create(reader, step.Content, _ => Task.FromResult(blocks?.AddressOf(place, step.Content)), ThrottleOf(transfer, source.Spec));
+        if (bound is ConnectorResult<ReaderOffer>.Failed)
+        {
+            await reader.DisposeAsync();
+        }
+
+        return bound;
+    }
+
+    /// <summary>Its way through the caps of both pods and of the links between them.</summary>
+    private Func<int, CancellationToken, ValueTask<int>> ThrottleOf(RunningTransfer transfer, PodSpec source)
+    {
+        var job = transfer.Job;
+        rates.Set(source.Name, source.Caps);
+        rates.Set(job.Spec.Name, job.Spec.Caps);
+        var pass = transfer.Pass = rates.Open(source.Name, job.Spec.Name, job.Copy.IsUrgent);
+        return (wanted, token) => transfer.ThroughAsync(pass, wanted, token);
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
@@ -347,7 +364,11 @@ internal sealed class TransferWorker : IDisposable
                 return result;
             }
 
-            transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
+            if (waiting.IsMoving)
+            {
+                transfer.Moved(); // the pod says that it is at work; how often it may say so is bounded above
+            }
+
             await Task.Delay(waiting.AskAgainAfter, time, stop);
         }
 

@@ -77,6 +77,15 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.Services.AddLogging(log => log.AddImgmt(settings));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         builder.Services.AddSingleton(settings.FaultLog);
+        builder.Services.AddSingleton<IBlockLink>(new BlockLink(settings.Blocks, trust.Current, TimeProvider.System));
+        if (settings.Blocks.IsOn)
+        {
+            builder.Services.AddSingleton(services => new BlockServer(
+                settings.Blocks, trust.Current, PodLibraries.OfCatalog(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<ConnectorRegistry>()).OpenAsync,
+                logging, TimeProvider.System));
+            builder.Services.AddHostedService(services => services.GetRequiredService<BlockServer>());
+        }
+
         builder.UseOrleans(silo => silo
             .UseLocalhostClustering(SiloLocks.FreePort(IPAddress.Loopback), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
             .Configure<EndpointOptions>(endpoints =>
@@ -108,6 +117,8 @@ internal sealed record HostSettings(string DataDirectory)
     public TrustOptions Trust { get; init; } = new();
 
     public GatewayOptions Gateway { get; init; } = new();
+
+    public BlocksOptions Blocks { get; init; } = new();
 
     /// <summary>How HTTP is served; null: not at all (the demo).</summary>
     public HttpOptions? Http { get; init; }

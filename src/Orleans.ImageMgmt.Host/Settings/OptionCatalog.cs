@@ -43,6 +43,7 @@ internal static class OptionCatalog
 {
     public static IReadOnlyList<OptionSection> Sections { get; } =
     [
+        new("Blocks", typeof(BlocksOptions), settings => settings.Blocks),
         new("Gateway", typeof(GatewayOptions), settings => settings.Gateway),
         new("Http", typeof(HttpOptions), settings => settings.Http),
         new("ImageMgmt", typeof(ImageMgmtOptions), settings => settings.Options),

@@ -74,7 +74,7 @@ internal sealed class PrivateAuthority(X509Certificate2 signer, X509Certificate2
     private static OidCollection UsesOf(CertificateKind kind)
     {
         var uses = new OidCollection { new Oid("1.3.6.1.5.5.7.3.2") }; // TLS client
-        if (kind == CertificateKind.Silo)
+        if (kind != CertificateKind.Client)
         {
             uses.Add(new Oid("1.3.6.1.5.5.7.3.1")); // TLS server
         }

@@ -17,11 +17,12 @@ internal sealed class SiloTrust
     private readonly TrustOptions options;
     private readonly TimeProvider time;
     private readonly FileTrust? given;
+    private readonly CertificateKind[] kinds;
     private PrivateTrust current;
 
-    private SiloTrust(string folder, TrustOptions options, TimeProvider time)
+    private SiloTrust(string folder, TrustOptions options, TimeProvider time, CertificateKind[] kinds)
     {
-        (this.folder, this.options, this.time) = (folder, options, time);
+        (this.folder, this.options, this.time, this.kinds) = (folder, options, time, kinds);
         given = options.AreFilesGiven ? ReadGiven() : null;
         current = given?.Current() ?? ReadOwn();
     }
@@ -31,7 +32,12 @@ internal sealed class SiloTrust
 
     /// <exception cref="TrustException">The keys cannot be made, read or used.</exception>
     public static SiloTrust Open(string dataDirectory, TrustOptions options, TimeProvider time) =>
-        new(Path.Combine(Path.GetFullPath(dataDirectory), FolderName), options, time);
+        new(Path.Combine(Path.GetFullPath(dataDirectory), FolderName), options, time, [CertificateKind.Silo]);
+
+    /// <summary>As <see cref="Open"/>, for a block server that is no silo: its certificate may be one that says so.</summary>
+    /// <exception cref="TrustException">The keys cannot be made, read or used.</exception>
+    public static SiloTrust OpenForBlocks(string dataDirectory, TrustOptions options, TimeProvider time) =>
+        new(Path.Combine(Path.GetFullPath(dataDirectory), FolderName), options, time, [CertificateKind.Blocks, CertificateKind.Silo]);
 
     /// <summary>What this silo shows and accepts now; asked at every handshake, so that a renewal needs no restart.</summary>
     public PrivateTrust Current()
@@ -61,7 +67,14 @@ internal sealed class SiloTrust
 
     /// <summary>Makes a key and a certificate for a caller of the gateway, and puts them with the authority's certificate into a folder.</summary>
     /// <exception cref="TrustException">The authority's key is not here, or the folder cannot be written.</exception>
-    public void IssueClient(string name, string role, TimeSpan life, string into)
+    public void IssueClient(string name, string role, TimeSpan life, string into) =>
+        Issue(new CertificateName(name, CertificateKind.Client, role), life, into, "client");
+
+    /// <summary>The same for a block server at a site: <c>blocks.key</c>, <c>blocks.crt</c> and the authority's certificate.</summary>
+    /// <exception cref="TrustException">The authority's key is not here, or the folder cannot be written.</exception>
+    public void IssueBlocks(string name, TimeSpan life, string into) => Issue(new CertificateName(name, CertificateKind.Blocks, ""), life, into, "blocks");
+
+    private void Issue(CertificateName name, TimeSpan life, string into, string file)
     {
         if (options.AreFilesGiven)
         {
@@ -71,10 +84,10 @@ internal sealed class SiloTrust
         Guarded(() =>
         {
             var authority = PrivateAuthority.Parse(File.ReadAllText(Path.Combine(folder, AuthorityName)));
-            using var certificate = authority.Issue(new CertificateName(name, CertificateKind.Client, role), life, time.GetUtcNow());
+            using var certificate = authority.Issue(name, life, time.GetUtcNow());
             PrivateFiles.MakeFolder(into);
-            PrivateFiles.Write(Path.Combine(into, "client.key"), PrivateAuthority.KeyPem(certificate) + "\n", isSecret: true);
-            PrivateFiles.Write(Path.Combine(into, "client.crt"), certificate.ExportCertificatePem() + "\n", isSecret: false);
+            PrivateFiles.Write(Path.Combine(into, $"{file}.key"), PrivateAuthority.KeyPem(certificate) + "\n", isSecret: true);
+            PrivateFiles.Write(Path.Combine(into, $"{file}.crt"), certificate.ExportCertificatePem() + "\n", isSecret: false);
             PrivateFiles.Write(Path.Combine(into, AuthorityCertificateName), authority.CertificatesPem(), isSecret: false);
             return true;
         });
@@ -93,8 +106,8 @@ internal sealed class SiloTrust
         {
             PrivateFiles.RequirePrivate(options.Key);
             var trust = new FileTrust(options.Authority, options.Certificate, options.Key, time);
-            return trust.Current().Check(trust.Current().Own, CertificateKind.Silo, asServer: true) is { Name: null } no
-                ? throw new TrustException($"The certificate {options.Certificate} cannot be this silo's: {no.Reason}.")
+            return trust.Current().Check(trust.Current().Own, asServer: true, kinds) is { Name: null } no
+                ? throw new TrustException($"The certificate {options.Certificate} cannot be this {(kinds[0] == CertificateKind.Silo ? "silo" : "block server")}'s: {no.Reason}.")
                 : trust;
         });
     }

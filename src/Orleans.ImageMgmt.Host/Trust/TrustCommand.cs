@@ -4,7 +4,7 @@ using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Host;
 
-/// <summary><c>imgmt trust</c>: certificates for callers of the Orleans gateway.</summary>
+/// <summary><c>imgmt trust</c>: certificates for callers of the Orleans gateway and for block servers.</summary>
 internal static class TrustCommand
 {
     private const int Well = 0;
@@ -21,7 +21,39 @@ internal static class TrustCommand
         var issue = new Command("issue-client", "Make a key and a certificate with which a frontend calls the Orleans gateway.") { data, name, role, into, days };
         issue.SetAction(parsed => Issue(
             parsed.GetValue(data)!, parsed.GetValue(name)!, parsed.GetValue(role)!, parsed.GetValue(into)!, parsed.GetValue(days)));
-        return new Command("trust", "Certificates for callers of the Orleans gateway.") { issue };
+        return new Command("trust", "Certificates for callers of the Orleans gateway, and for block servers.") { issue, IssueBlocks() };
+    }
+
+    private static Command IssueBlocks()
+    {
+        var data = new Option<string>("--data") { Description = "Folder of the service's data.", DefaultValueFactory = _ => ServeCommand.DefaultData() };
+        var name = new Option<string>("--name") { Description = "The block server's name, such as its site's.", Required = true };
+        var into = new Option<string>("--out") { Description = "Folder for blocks.key, blocks.crt and ca.crt.", Required = true };
+        var days = new Option<int>("--days") { Description = "How long the certificate is good.", DefaultValueFactory = _ => (int)PrivateAuthority.LeafLife.TotalDays };
+        var issue = new Command("issue-blocks", "Make a key and a certificate for a block server (imgmt blocks) on another machine.") { data, name, into, days };
+        issue.SetAction(parsed => IssueBlocks(parsed.GetValue(data)!, parsed.GetValue(name)!, parsed.GetValue(into)!, parsed.GetValue(days)));
+        return issue;
+    }
+
+    private static int IssueBlocks(string data, string name, string into, int days)
+    {
+        if (FaultOf(name, CallerRoles.Viewer, days) is { } fault)
+        {
+            Console.Error.WriteLine($"imgmt: {fault}");
+            return Unusable;
+        }
+
+        try
+        {
+            SiloTrust.Open(data, new TrustOptions(), TimeProvider.System).IssueBlocks(name, TimeSpan.FromDays(days), Path.GetFullPath(into));
+            Console.WriteLine($"{name} may serve blocks for {days} days: blocks.key, blocks.crt and ca.crt are in {Path.GetFullPath(into)}");
+            return Well;
+        }
+        catch (TrustException problem)
+        {
+            Console.Error.WriteLine($"imgmt: {problem.Message}");
+            return Unusable;
+        }
     }
 
     private static int Issue(string data, string name, string role, string into, int days)

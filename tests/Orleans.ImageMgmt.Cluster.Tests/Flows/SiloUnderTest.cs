@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Hosting;
 using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Domain;
 using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
@@ -42,7 +43,7 @@ internal sealed class SiloUnderTest : IAsyncDisposable
 
     public StoreCounters Counters => store.Counters;
 
-    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, int transfers = 64)
+    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null, int transfers = 64)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
@@ -53,12 +54,22 @@ internal sealed class SiloUnderTest : IAsyncDisposable
             ReportLinger = TimeSpan.FromMilliseconds(20),
             Retry = new RetryPolicy(tries, TimeSpan.FromHours(1), TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(100)),
         };
+        if (stall is { } limit)
+        {
+            (options.TransferStall, options.FinaliseStall) = (limit, limit);
+        }
+
         var builder = new InProcessTestClusterBuilder(1);
         builder.Options.ServiceId = "flow-test";
         builder.ConfigureSilo((_, silo) =>
         {
             silo.AddEmbedded(store);
             silo.AddImageMgmt(options);
+            if (family is not null)
+            {
+                silo.Services.AddSingleton(family);
+            }
+
             if (around is not null)
             {
                 silo.Services.AddGrainStorage(Providers.ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, (services, _) =>
@@ -69,6 +80,13 @@ internal sealed class SiloUnderTest : IAsyncDisposable
         await cluster.DeployAsync();
         return new SiloUnderTest(folder, store, cluster);
     }
+
+    /// <summary>Stores a record behind the back of its grain, which must not be awake yet.</summary>
+    public async Task StoreAsync<T>(GrainId grain, string name, T state) where T : class =>
+        await cluster.Silos[0].ServiceProvider.GetRequiredService<IGrainStorage>().WriteStateAsync(name, grain, new GrainState<T>(state));
+
+    public async Task<bool> HasReminderAsync(GrainId grain) =>
+        (await cluster.Silos[0].ServiceProvider.GetRequiredService<IReminderTable>().ReadRows(grain)).Reminders.Count > 0;
 
     public static PodSpec Spec(PodName name, string? faultPlan = null, string? source = null, string family = "simulated", IReadOnlyDictionary<string, string>? labels = null)
     {

@@ -133,6 +133,22 @@ public sealed class CopyPropertyTests
         ForEachStep((_, _, after, now) => Sequences.MustSurviveRestart(after, c => CopyMachine.Next(c, now, policy)));
 
     [Fact]
+    public void A_cancel_of_the_only_operation_that_still_waits_removes_what_is_made_whoever_waited_before()
+    {
+        var (first, second) = (new CopyCommand.Ensure(Samples.Gen(1), Samples.One, Samples.Content, Samples.Source), new CopyCommand.Ensure(Samples.Gen(2), Samples.Two, Samples.Content, Samples.Source));
+        Copy After(params CopyCommand[] commands) => commands.Aggregate(CopyMachine.Initial(Samples.Id, Samples.Paris), (copy, command) =>
+            CopyMachine.Decide(copy, command, Samples.Now, policy).Events.Aggregate(copy, (c, e) => CopyMachine.Evolve(c, e, Samples.Now)));
+
+        // The first one has heard that it failed, and waits for nothing.
+        Assert.Equal(CopyState.Deleting, After(first, new CopyCommand.Start(), new CopyCommand.Faulted(1, Samples.Lasting), second, new CopyCommand.Cancel(Samples.Two)).State);
+        Assert.Equal(CopyState.Deleting, After(first, second, new CopyCommand.Start(), new CopyCommand.Faulted(1, Samples.Lasting), new CopyCommand.Retry(Samples.Two), new CopyCommand.Cancel(Samples.Two)).State);
+
+        // It waits: asked again, or waiting for the very try.
+        Assert.Equal(CopyState.Pending, After(first, second, new CopyCommand.Cancel(Samples.Two)).State);
+        Assert.Equal(CopyState.Pending, After(first, new CopyCommand.Start(), new CopyCommand.Faulted(1, Samples.Lasting), second, first, new CopyCommand.Cancel(Samples.Two)).State);
+    }
+
+    [Fact]
     public void The_delay_between_two_tries_never_falls_and_never_passes_its_limit() => Gen.Int[1, 1_000].Sample(tries =>
     {
         Assert.True(policy.DelayAfter(tries + 1) >= policy.DelayAfter(tries));

@@ -62,6 +62,29 @@ internal sealed class Estate : IDisposable
 
     public void SetReserve(string pod, string reserve) => pods[pod]["reserve"] = reserve;
 
+    /// <summary>From now on the plan publishes what it only imported before.</summary>
+    public void PublishAll()
+    {
+        for (var i = 0; i < imports.Count; i++)
+        {
+            imports[i] = imports[i] with { Publish = true };
+        }
+    }
+
+    /// <summary>Takes the folder of the source pod to another machine, where a block server serves it; the service sees an empty one from now on.</summary>
+    /// <returns>The plan for that block server: this pod alone.</returns>
+    public string MoveSourceAway()
+    {
+        var elsewhere = Path.Combine(Root, "elsewhere");
+        Directory.Move(FolderOf(SourcePod), elsewhere);
+        Directory.CreateDirectory(FolderOf(SourcePod));
+        var plan = Path.Combine(Root, "elsewhere.json");
+        File.WriteAllText(plan, JsonSerializer.Serialize(new { pods = new[] { new { name = SourcePod, settings = new Dictionary<string, string> { ["datastore.ds"] = elsewhere } } } }));
+        return plan;
+    }
+
+    public void SetBlockServer(Uri server) => pods[SourcePod]["blocks-url"] = server.ToString();
+
     /// <summary>Makes a sparse disk of random bytes and plans its import, and its publish to all.</summary>
     /// <returns>Chunks of it that hold data.</returns>
     public int AddVersion(string version, int mebibytes, int seed, bool publish = true)

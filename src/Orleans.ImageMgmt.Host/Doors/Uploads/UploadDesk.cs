@@ -37,7 +37,7 @@ internal sealed class UploadDesk(IGrainFactory grains, CatalogReader catalog, Co
         }
 
         // Faults are planned for the work of pods; an upload is none of it.
-        var plain = spec with { Settings = spec.Settings.Where(s => s.Key is not (ConnectorRegistry.FaultPlanKey or ConnectorRegistry.FaultSeedKey)).ToDictionary() };
+        var plain = spec with { Settings = spec.Settings.Where(s => !ConnectorRegistry.CommonKeys.Contains(s.Key)).ToDictionary() };
         if (connectors.Create(plain) is not ConnectorResult<IPodConnector>.Done(ISourceIntake intake))
         {
             throw RequestProblem.Of(new Refusal("pod.takes-no-uploads", $"Pod {pod} of family {spec.Family} takes no uploads.", "Use a pod of family filesystem with a sources folder."));

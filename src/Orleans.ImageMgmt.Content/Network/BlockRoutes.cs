@@ -1,0 +1,25 @@
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>Paths and headers that the block server and its callers share. Everything is a GET without a body.</summary>
+/// <remarks><c>/blocks/v1/HEX/…</c>, where HEX is the SHA-256 of the encoded manifest: <c>manifest</c>, <c>content</c> (one range of at most 1 MiB),
+/// <c>artefact</c> (all of it, the ticket in the query).</remarks>
+public static class BlockRoutes
+{
+    public const string Root = "/blocks/v1";
+
+    /// <summary>The scheme of the Authorization header.</summary>
+    public const string Scheme = "ImgmtTicket";
+
+    public const string Manifest = "manifest";
+
+    public const string Content = "content";
+
+    public const string Artefact = "artefact";
+
+    /// <summary>Name of the ticket in an artefact's address.</summary>
+    public const string TicketQuery = "ticket";
+
+    public static string Of(Digest manifest, string what) => $"{Root}/{Convert.ToHexStringLower(manifest.ToBytes())}/{what}";
+}

@@ -1,0 +1,84 @@
+using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Domain;
+using Xunit;
+using static Orleans.ImageMgmt.Cluster.Tests.Flows.SiloUnderTest;
+
+namespace Orleans.ImageMgmt.Cluster.Tests.Flows;
+
+/// <summary>Goal: a call that hangs in a pod's storage meets no second one, and holds nobody's place for long.</summary>
+public sealed class StubbornPodTests
+{
+    private static readonly TimeSpan Stall = TimeSpan.FromMilliseconds(200);
+
+    [Fact]
+    public async Task A_receive_that_hangs_meets_no_second_one_however_often_it_is_tried_and_goes_on_when_it_lets_go()
+    {
+        using var pods = new StubbornPods();
+        await using var service = await StartAsync(stall: Stall, family: pods);
+        await ConnectAsync(service, StubbornPods.Hangs);
+        await service.ImportFirstAsync();
+        await service.Client.PublishAsync(First, Publish());
+
+        Assert.Equal(OperationState.Failed, (await service.UntilEndedAsync("publish-1")).State);
+        var failed = await service.CopyAsync("bad");
+        Assert.Equal("receive.timed-out", failed.Fault!.Code);
+        Assert.Equal(3, failed.Tries);
+        Assert.Equal(1, pods.Most);
+
+        pods.Release();
+        await service.Client.RetryPublishAsync(new OperationId("publish-1"), By);
+        await UntilAsync(() => service.CopyAsync("bad"), c => c.State == CopyState.Available);
+        Assert.Equal(1, pods.Most);
+    }
+
+    [Fact]
+    public async Task A_receive_that_only_waits_for_somebody_elses_call_times_out_like_one_that_does_not_move()
+    {
+        using var pods = new StubbornPods();
+        await using var service = await StartAsync(stall: Stall, family: pods);
+        await ConnectAsync(service, StubbornPods.Waits);
+        await service.ImportFirstAsync();
+        await service.Client.PublishAsync(First, Publish());
+
+        Assert.Equal(OperationState.Failed, (await service.UntilEndedAsync("publish-1")).State);
+        Assert.Equal("receive.timed-out", (await service.CopyAsync("bad")).Fault!.Code);
+    }
+
+    [Fact]
+    public async Task A_publish_that_is_resumed_or_cancelled_after_a_pause_has_its_reminder_again()
+    {
+        await using var service = await StartAsync();
+        await service.ConnectAsync(("stuck", "receive:stall=600s"));
+        await service.ImportFirstAsync();
+        await service.Client.PublishAsync(First, Publish());
+        var publish = service.Grains.GetPublish(new OperationId("publish-1"));
+        await UntilAsync(() => service.HasReminderAsync(publish.GetGrainId()), has => has);
+
+        await publish.PauseAsync(By);
+        await UntilAsync(() => service.HasReminderAsync(publish.GetGrainId()), has => !has);
+        await publish.ResumeAsync(By);
+
+        Assert.True(await service.HasReminderAsync(publish.GetGrainId()));
+    }
+
+    [Fact]
+    public async Task An_import_that_its_pod_let_go_of_ends_as_cancelled_although_the_cancel_was_cut_in_between()
+    {
+        await using var service = await StartAsync();
+        await service.ConnectAsync();
+        await service.ConnectAsync(Spec(Source, "prepare:stall=600s:times=1", source: "length=12MiB,data=9MiB,seed=7"));
+        await service.Client.ImportAsync(Import());
+        await UntilAsync(() => service.CopyAsync("source"), c => c.State == CopyState.Preparing);
+
+        await service.Grains.GetPod(Source).CancelCopyAsync(First, new OperationId("import-1"));
+
+        Assert.Equal(OperationState.Cancelled, (await service.UntilAsync(First, v => v.ImportState.IsEnded())).ImportState);
+    }
+
+    private static async Task ConnectAsync(SiloUnderTest service, string mode)
+    {
+        await service.ConnectAsync(Spec(Source, source: "length=12MiB,data=9MiB,seed=7", family: StubbornPods.Name));
+        var spec = Spec(new PodName("bad"), family: StubbornPods.Name);
+        await service.ConnectAsync(spec with { Settings = new Dictionary<string, string> { [StubbornPods.Mode] = mode } });
+    }
+}
