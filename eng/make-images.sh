@@ -14,7 +14,7 @@ more=(redis-server haproxy prometheus-node-exporter php-fpm tcpdump strace jq ht
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 mkdir -p "$folder"; cd "$folder"
 root=$(mktemp -d)
-trap 'umount -q "$root/proc" || true; umount -q "$root" || true; rmdir "$root" 2>/dev/null || true' EXIT
+trap 'umount -q "$root/proc" 2>/dev/null || true; umount -q "$root" 2>/dev/null || true; rmdir "$root" 2>/dev/null || true' EXIT
 
 enter() { # DISK
   mount -o loop,discard "$1" "$root"

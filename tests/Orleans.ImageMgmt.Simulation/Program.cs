@@ -4,14 +4,16 @@ using Orleans.ImageMgmt.Simulation;
 
 // --seeds N [--start N]: that many worlds; --seed N [--verbose]: one of them, line by line. The same seed is the same world.
 // --plant BUG builds in one of the bugs of the enum Plant, to see it caught.
+// fan-out [OPTIONS]: a publish to many pods, see FanOutCommand.
 var seeds = Argument("--seeds", 300);
 var start = Argument("--start", 1);
 var one = Argument("--seed", 0);
 var plant = Array.IndexOf(args, "--plant") is var p and >= 0 ? Enum.Parse<Plant>(args[p + 1], ignoreCase: true) : Plant.None;
 var isVerbose = args.Contains("--verbose");
-if (one > 0)
+(start, seeds) = one > 0 ? (one, 1) : (start, seeds);
+if (args is ["fan-out", .. var rest])
 {
-    (start, seeds) = (one, 1);
+    return FanOutCommand.Run(rest);
 }
 
 const int sampleEvery = 25;

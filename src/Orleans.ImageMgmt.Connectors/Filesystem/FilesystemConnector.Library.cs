@@ -44,7 +44,7 @@ internal sealed partial class FilesystemConnector
         var folder = final.Datastore.Final(version);
         return FilesystemRecords.TryReadManifest(folder.ManifestPath, final.Record.Content.ManifestDigest) is { } manifest
             ? new ConnectorResult<IContentReader>.Done(new LocalContentReader(
-                File.OpenHandle(folder.ArtefactPath(final.Record.Content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest))
+                File.OpenHandle(folder.ArtefactPath(final.Record.Content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest, folder.BlocksPath, digest => OwnLibrary.FindContent(datastores, version, digest)))
             : new ConnectorFault(FaultStage.Open, FaultCause.SourceCorrupt, $"The manifest of {version} on datastore '{final.Datastore.Name}' is damaged.", "Verify the copy; another pod's copy can serve instead.");
     }
 

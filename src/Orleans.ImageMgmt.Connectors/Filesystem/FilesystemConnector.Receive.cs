@@ -85,6 +85,7 @@ internal sealed partial class FilesystemConnector
 
             File.Delete(final.ReceiptPath);
             File.Delete(final.DamagedPath);
+            File.Delete(final.BlocksPath); // it may name the damaged bytes
             SparseFile.FlushFolder(final.Path);
             Directory.Move(final.Path, datastore.Staged(version).Path);
             datastore.FlushOrParent(datastore.ImageFolder(version.Image));

@@ -12,6 +12,9 @@ internal sealed record LibraryFolder(string Path)
 
     public string ReceiptPath => System.IO.Path.Combine(Path, "receipt.json");
 
+    /// <summary>Digests of the copy's blocks, once somebody wanted them all. May be missing, or damaged: nobody believes it.</summary>
+    public string BlocksPath => System.IO.Path.Combine(Path, "blocks.bin");
+
     /// <summary>Lies there when a verification found the copy bad: it is no copy any more until it is repaired.</summary>
     public string DamagedPath => System.IO.Path.Combine(Path, "damaged");
 

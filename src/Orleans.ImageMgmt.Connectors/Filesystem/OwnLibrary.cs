@@ -37,6 +37,24 @@ internal sealed class OwnLibrary : IDisposable
         }
     }
 
+    /// <summary>The copy of another version of the image with this content; null when there is none that is whole.</summary>
+    public static OpenBase? FindContent(IReadOnlyList<Datastore> datastores, VersionId version, Digest content)
+    {
+        using var library = new OwnLibrary();
+        foreach (var (folder, record) in datastores.SelectMany(datastore => Finals(datastore, version)).Where(final => final.Record.Content.ContentDigest == content))
+        {
+            library.Add(folder, record.Content);
+            if (library.copies.Count > 0)
+            {
+                var found = library.copies[0];
+                library.copies.Clear();
+                return new OpenBase(found.File, found.Manifest);
+            }
+        }
+
+        return null;
+    }
+
     public void Dispose() => copies.ForEach(copy => copy.File.Dispose());
 
     private static List<(LibraryFolder Folder, FinalRecord Record)> Finals(Datastore datastore, VersionId version)
@@ -67,7 +85,7 @@ internal sealed class OwnLibrary : IDisposable
         {
             if (FilesystemRecords.TryReadManifest(folder.ManifestPath, content.ManifestDigest) is { } manifest)
             {
-                copies.Add(new OwnCopy(File.OpenHandle(folder.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest));
+                copies.Add(new OwnCopy(File.OpenHandle(folder.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest, folder.BlocksPath));
             }
         }
         catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)

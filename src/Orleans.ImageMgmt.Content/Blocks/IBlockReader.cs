@@ -9,6 +9,9 @@ namespace Orleans.ImageMgmt.Content;
 /// <remarks>Neither answer is proof of anything. The manifest's SHA-256 of the chunk decides; a wrong answer costs a plain read of the chunk.</remarks>
 public interface IBlockReader
 {
+    /// <summary>Bytes a second that the link to the far side carries, where it is known; null: it is measured while bytes travel.</summary>
+    long? LinkBytesPerSecond => null;
+
     /// <summary>The digests of all blocks of a run of pieces, in order, <see cref="BlockLayout.DigestLength"/> bytes each, little-endian; zeros mark a block of zeros.</summary>
     /// <param name="firstPiece">From 0.</param>
     /// <param name="pieces">1 to <see cref="BlockLayout.MaxPiecesPerRequest"/>; all of them inside the content.</param>

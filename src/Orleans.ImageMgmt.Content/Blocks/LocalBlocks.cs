@@ -1,14 +1,21 @@
+using System.Collections.Concurrent;
 using Microsoft.Win32.SafeHandles;
+using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>Answers of <see cref="IBlockReader"/> out of a sealed file on this machine.</summary>
-internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest, string? sidePath) : IDisposable
+internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest, string? sidePath, Func<Digest, OpenBase?>? findBase) : IDisposable
 {
     /// <summary>Packing is all processor: more at once than there are cores only makes each slower. The rest wait in line, without a thread.</summary>
     private static readonly SemaphoreSlim Cores = new(Environment.ProcessorCount);
 
     private readonly BlockTable table = new(file, manifest, sidePath);
+
+    /// <summary>Bases that were asked for; null for one that is not held here. No more than this are remembered, whatever is asked.</summary>
+    private const int MaxBases = 16;
+
+    private readonly ConcurrentDictionary<Digest, Lazy<OpenBase?>> bases = new();
 
     public async ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken)
     {
@@ -33,10 +40,35 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
             throw new ArgumentOutOfRangeException(nameof(request), $"No blocks, or some outside piece {request.Piece} of a content of {manifest.Length} bytes.");
         }
 
-        return await RunAsync(() => Answer(request, frame.Span), cancellationToken);
+        var (which, held, index) = await BaseOfAsync(request, cancellationToken);
+        return await RunAsync(() => Answer(request, which, held, index, frame.Span), cancellationToken);
     }
 
-    public void Dispose() => table.Dispose();
+    public void Dispose()
+    {
+        table.Dispose();
+        foreach (var held in bases.Values.Where(held => held.IsValueCreated))
+        {
+            held.Value?.File.Dispose();
+        }
+    }
+
+    /// <summary>The first base of the request that is held here and indexed in time.</summary>
+    private async ValueTask<(int Which, OpenBase? Base, WindowIndex? Index)> BaseOfAsync(BlockRequest request, CancellationToken cancellationToken)
+    {
+        for (var i = 0; i < request.Bases.Count && findBase is not null && request.Level > 0; i++)
+        {
+            var digest = request.Bases[i];
+            if ((bases.ContainsKey(digest) || bases.Count < MaxBases)
+                && bases.GetOrAdd(digest, static (name, find) => new Lazy<OpenBase?>(() => find(name)), findBase).Value is { } held
+                && await WindowShelf.GetAsync(held.Manifest, () => findBase(digest), cancellationToken) is { } index)
+            {
+                return (i, held, index);
+            }
+        }
+
+        return (0, null, null);
+    }
 
     private static async Task<int> RunAsync(Func<int> work, CancellationToken cancellationToken)
     {
@@ -51,12 +83,12 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
         }
     }
 
-    private int Answer(BlockRequest request, Span<byte> frame)
+    private int Answer(BlockRequest request, int which, OpenBase? held, WindowIndex? index, Span<byte> frame)
     {
         var buffer = PieceBuffers.Rent();
         var blocks = buffer.Span[..request.Blocks.BytesOf(manifest.Length, request.Piece)];
         Read(request, blocks);
-        var length = request.Level == 0 ? 0 : Pack(request, blocks, frame);
+        var length = request.Level == 0 ? 0 : Pack(request, which, held, index, blocks, frame);
         if (length == 0)
         {
             var start = BlockFrame.WriteHeader(frame, BlockPacking.Stored, 0, [], blocks.Length, blocks.Length);
@@ -69,11 +101,47 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
     }
 
     /// <returns>0 when packing gains nothing.</returns>
-    private static int Pack(BlockRequest request, ReadOnlySpan<byte> blocks, Span<byte> frame)
+    private static int Pack(BlockRequest request, int which, OpenBase? held, WindowIndex? index, ReadOnlySpan<byte> blocks, Span<byte> frame)
     {
         using var packer = BlockPacker.Rent();
-        var packed = packer.Pack(blocks, [], request.Level, frame.Slice(BlockFrame.HeaderLength, blocks.Length - 1));
-        return packed == 0 ? 0 : BlockFrame.WriteHeader(frame, BlockPacking.Zstd, 0, [], blocks.Length, packed) + packed;
+        var windows = index?.Find(blocks) ?? [];
+        var prefix = windows.Length == 0 ? [] : ReadWindows(held!, windows, packer.Prefix);
+        windows = prefix.IsEmpty ? [] : windows;
+        var start = BlockFrame.HeaderLength + (windows.Length * sizeof(int));
+        var packed = packer.Pack(blocks, prefix, request.Level, frame.Slice(start, blocks.Length - 1));
+        var packing = windows.Length == 0 ? BlockPacking.Zstd : BlockPacking.ZstdWithWindows;
+        return packed == 0 ? 0 : BlockFrame.WriteHeader(frame, packing, windows.Length == 0 ? 0 : which, windows, blocks.Length, packed) + packed;
+    }
+
+    /// <returns>Nothing when the base cannot be read.</returns>
+    private static Span<byte> ReadWindows(OpenBase held, int[] windows, Span<byte> prefix)
+    {
+        var length = 0;
+        foreach (var window in windows)
+        {
+            var offset = (long)window * BlockFrame.WindowLength;
+            var room = prefix.Slice(length, (int)Math.Min(BlockFrame.WindowLength, held.Manifest.Length - offset));
+            if (!TryRead(held.File, room, offset))
+            {
+                return [];
+            }
+
+            length += room.Length;
+        }
+
+        return prefix[..length];
+    }
+
+    private static bool TryRead(SafeFileHandle file, Span<byte> room, long offset)
+    {
+        try
+        {
+            return ChunkCheck.TryReadAll(file, room, offset);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     private void Read(BlockRequest request, Span<byte> blocks)

@@ -23,6 +23,9 @@ public sealed class ReceiveOptions
     /// <summary>Finished copies on the same pod; chunks that lie in them are taken from there and not asked from the source. Default: none.</summary>
     public IReadOnlyList<OwnCopy> OwnCopies { get; init; } = [];
 
+    /// <summary>How blocks are asked for from a source on another machine that offers them.</summary>
+    public BlockOptions Blocks { get; init; } = new();
+
     internal const long DefaultWriteBackBytes = 8L << 20;
 
     /// <summary>Bytes written before their write-back to the disk is begun. Default: 8 MiB.</summary>
@@ -31,7 +34,7 @@ public sealed class ReceiveOptions
 
 /// <summary>How a receive ended: everything is staged, though not yet durable or proved (see <see cref="CopyVerifier"/>).</summary>
 /// <param name="ChunksRequested">Different chunks that were asked from the source.</param>
-/// <param name="BytesRequested">Bytes that were asked from the source, repeated ones too.</param>
+/// <param name="BytesRequested">Bytes that came from the source as they travelled, packed where they were, with digests of blocks and whatever came twice.</param>
 /// <param name="ChunksStagedBefore">Chunks found staged with the right digest and not asked for.</param>
 /// <param name="BytesStagedBefore">Bytes of those.</param>
 public sealed record ReceiveResult(int ChunksRequested, long BytesRequested, int ChunksStagedBefore, long BytesStagedBefore)
@@ -39,7 +42,7 @@ public sealed record ReceiveResult(int ChunksRequested, long BytesRequested, int
     /// <summary>Chunks that were taken from copies on the same pod, read back right, and not asked for.</summary>
     public int ChunksReused { get; init; }
 
-    /// <summary>Bytes of those.</summary>
+    /// <summary>Bytes of those, and of single blocks that were taken from there.</summary>
     public long BytesReused { get; init; }
 
     /// <summary>What was flushed and read back on the way, for <see cref="CopyVerifier"/> in this process; null where nothing was, or where
@@ -85,13 +88,31 @@ public static class CopyReceiver
         using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, token);
         using var writer = new StagingWriter(staging, options.WriteBackBytes, book);
         var watch = new StagedWatch(manifest, observer, behind);
+        var result = Fetch(source, staging, plan, writer, options, watch, guard, token);
+        behind?.Finish();
+        return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);
+    }
+
+    private static ReceiveResult Fetch(
+        IContentReader source, SafeFileHandle staging, StagedChunks plan, StagingWriter writer, ReceiveOptions options, StagedWatch watch, StallGuard guard, CancellationToken token)
+    {
+        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, 0, plan.Kept, plan.BytesKept) { ChunksReused = plan.Reused, BytesReused = plan.BytesReused };
+        if (source.LocalFile is null && source is IBlockReader blocks)
+        {
+            var fetch = new BlockFetch(source, blocks, staging, writer, options, watch, token);
+            fetch.Run(plan.Tainted, tainted: true);
+            fetch.Run(plan.Fresh, tainted: false);
+            return result with
+            {
+                BytesRequested = fetch.BytesTravelled, BytesStagedBefore = plan.BytesKept + fetch.BytesKept, BytesReused = plan.BytesReused + fetch.BytesOwn,
+            };
+        }
+
         var bytes = new HashedFetch(source, writer, options, watch, token).Run(plan.Tainted, tainted: true);
         bytes += source.LocalFile is { } file
-            ? new LocalCopy(file, manifest, writer, options, guard, watch, token).Run(plan.Fresh)
+            ? new LocalCopy(file, source.Manifest, writer, options, guard, watch, token).Run(plan.Fresh)
             : new HashedFetch(source, writer, options, watch, token).Run(plan.Fresh, tainted: false);
-        behind?.Finish();
-        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, bytes, plan.Kept, plan.BytesKept) { ChunksReused = plan.Reused, BytesReused = plan.BytesReused };
-        return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);
+        return result with { BytesRequested = bytes };
     }
 
     /// <summary>Binds the proofs to the state of the file, once it has stood still long enough for every later write to show.</summary>

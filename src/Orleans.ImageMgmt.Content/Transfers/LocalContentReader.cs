@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Content;
 
@@ -6,9 +7,10 @@ namespace Orleans.ImageMgmt.Content;
 /// <param name="file">Open for reading.</param>
 /// <param name="manifest">Its manifest.</param>
 /// <param name="sidePath">Where the digests of its blocks are kept once they are known; null: nowhere.</param>
-public sealed class LocalContentReader(SafeFileHandle file, ContentManifest manifest, string? sidePath = null) : IContentReader, IBlockReader
+/// <param name="findBase">Opens another copy that is held beside this one by its content's digest, for windows; null when there is none. May be called from any thread.</param>
+public sealed class LocalContentReader(SafeFileHandle file, ContentManifest manifest, string? sidePath = null, Func<Digest, OpenBase?>? findBase = null) : IContentReader, IBlockReader
 {
-    private readonly Lazy<LocalBlocks> blocks = new(() => new LocalBlocks(file, manifest, sidePath));
+    private readonly Lazy<LocalBlocks> blocks = new(() => new LocalBlocks(file, manifest, sidePath, findBase));
 
     public ContentManifest Manifest { get; } = manifest;
 

@@ -3,8 +3,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Orleans.ImageMgmt.Content;
 
-/// <summary>A finished copy on the same pod, from which chunks may be taken that would else have to travel. The handle stays the caller's.</summary>
-public sealed record OwnCopy(SafeFileHandle File, ContentManifest Manifest);
+/// <summary>A finished copy on the same pod, from which chunks and blocks may be taken that would else have to travel. The handle stays the caller's.</summary>
+/// <param name="SidePath">Where the digests of its blocks are kept; null: nowhere.</param>
+public sealed record OwnCopy(SafeFileHandle File, ContentManifest Manifest, string? SidePath = null);
 
 /// <summary>Fills empty chunks of a staging file with bytes that the pod holds already, wherever in its copies they lie.</summary>
 /// <remarks>Nothing is believed: what was filled in is hashed afterwards like everything else that is found staged, and what is not right

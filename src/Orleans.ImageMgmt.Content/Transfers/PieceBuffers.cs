@@ -35,6 +35,7 @@ internal static class PieceBuffers
     private const int Kept = 32;
 
     private static readonly ConcurrentQueue<PieceBuffer> Idle = new();
+    private static readonly ConcurrentQueue<byte[]> IdleFrames = new();
 
     public static PieceBuffer Rent() => Idle.TryDequeue(out var buffer) ? buffer : new PieceBuffer();
 
@@ -43,6 +44,17 @@ internal static class PieceBuffers
         if (Idle.Count < Kept)
         {
             Idle.Enqueue(buffer);
+        }
+    }
+
+    /// <summary>Room for one packed answer.</summary>
+    public static byte[] RentFrame() => IdleFrames.TryDequeue(out var frame) ? frame : GC.AllocateUninitializedArray<byte>(BlockFrame.MaxLength);
+
+    public static void ReturnFrame(byte[] frame)
+    {
+        if (IdleFrames.Count < Kept)
+        {
+            IdleFrames.Enqueue(frame);
         }
     }
 

@@ -47,4 +47,7 @@ public static class Limits
 
     /// <summary>Rows on one page of a list.</summary>
     public const int PageRows = 500;
+
+    /// <summary>Pieces of one content in a fan-out: bounds what the tracker keeps for each pod, and how often a pod tells it something.</summary>
+    public const int PiecesPerContent = 1_024;
 }

@@ -45,6 +45,13 @@ internal static partial class Contender
         return shell.ExitCode == 0 ? new Cost(wall, ChildCpu() - before, null) : throw new InvalidOperationException($"Failed: {script}");
     }
 
+    /// <summary>Processor seconds of all ended children, and the bytes of the largest.</summary>
+    public static (double Cpu, long Memory) OfChildren()
+    {
+        _ = GetUsage(RusageChildren, out var usage);
+        return (ChildCpu(), usage.LargestKilobytes * 1024);
+    }
+
     private static double ChildCpu()
     {
         _ = GetUsage(RusageChildren, out var usage);
@@ -55,7 +62,7 @@ internal static partial class Contender
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int GetUsage(int who, out Usage usage);
 
-    /// <summary><c>struct rusage</c>: the two times, and room for the rest.</summary>
+    /// <summary><c>struct rusage</c>: the two times, the largest memory, and room for the rest.</summary>
     [StructLayout(LayoutKind.Sequential, Size = 144)]
     private struct Usage
     {
@@ -63,5 +70,6 @@ internal static partial class Contender
         public long UserMicroseconds;
         public long SystemSeconds;
         public long SystemMicroseconds;
+        public long LargestKilobytes;
     }
 }

@@ -54,7 +54,7 @@ internal static class CopyChild
         }
     }
 
-    private static T Value<T>(ConnectorResult<T> result) =>
+    internal static T Value<T>(ConnectorResult<T> result) =>
         result is ConnectorResult<T>.Done(var value) ? value : throw new InvalidOperationException(result.ToString());
 
     private static async Task WarmUpAsync(string folder)
@@ -80,7 +80,7 @@ internal static class CopyChild
     }
 
     /// <summary>A line of /proc/self/status, in bytes.</summary>
-    private static long StatusOf(string name)
+    internal static long StatusOf(string name)
     {
         var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith(name + ":", StringComparison.Ordinal));
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) * 1024;

@@ -78,7 +78,7 @@ internal static class FirstCopyBenchmark
     }
 
     /// <summary>Everybody reads the source from memory.</summary>
-    private static void Warm(string path)
+    internal static void Warm(string path)
     {
         using var file = File.OpenHandle(path);
         var buffer = new byte[1 << 20];

@@ -50,7 +50,7 @@ internal sealed class Table(string image, int rounds)
         return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;
     }
 
-    private static string Machine()
+    internal static string Machine()
     {
         var model = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[^1].Trim() ?? "unknown";
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1 << 30);

@@ -1,0 +1,162 @@
+using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>Builds chunks out of blocks that the pod holds anywhere and blocks that the source sends, hashes each chunk and writes it.</summary>
+/// <remarks>A chunk that does not come out with its SHA-256, whoever is to blame (a damaged own copy, a lying source, two blocks with one digest), is asked for as it is and
+/// hashed: then it is known whether it is the source.</remarks>
+internal sealed class BlockFetch(
+    IContentReader source,
+    IBlockReader blocks,
+    SafeFileHandle staging,
+    StagingWriter writer,
+    ReceiveOptions options,
+    StagedWatch watch,
+    CancellationToken cancellationToken)
+{
+    private readonly ContentManifest manifest = source.Manifest;
+    private readonly BuildSite site = new(source, blocks, staging, options);
+    private readonly HashedFetch plain = new(source, writer, options, watch, cancellationToken);
+    private readonly List<int> wrong = [];
+    private long plainBytes;
+    private int badAnswers;
+    private bool isChunkWrong;
+
+    /// <summary>Bytes of blocks that came from own copies.</summary>
+    public long BytesOwn { get; private set; }
+
+    /// <summary>Bytes of blocks that stood in the file already.</summary>
+    public long BytesKept { get; private set; }
+
+    /// <summary>Bytes that travelled.</summary>
+    public long BytesTravelled => plainBytes + site.Travelled;
+
+    /// <param name="chunks">Data chunks, rising.</param>
+    /// <param name="tainted">They hold other bytes now: what has its digest among them stays.</param>
+    public void Run(IReadOnlyList<int> chunks, bool tainted)
+    {
+        using var own = new OwnBlocks(options.OwnCopies, watch.Observer);
+        for (var i = 0; i < chunks.Count;)
+        {
+            if (badAnswers >= BlockOptions.BadAnswers)
+            {
+                plainBytes += plain.Run([.. chunks.Skip(i)], tainted);
+                break;
+            }
+
+            var count = CountOf(chunks, i);
+            Build([.. chunks.Skip(i).Take(count)], own, tainted);
+            plainBytes += plain.Run(wrong, tainted: true);
+            wrong.Clear();
+            i += count;
+        }
+
+        writer.Finish();
+    }
+
+    /// <summary>Chunks of one batch: whole ones, at least one, however large.</summary>
+    private int CountOf(IReadOnlyList<int> chunks, int first)
+    {
+        var each = Math.Max(1, manifest.ChunkSize / BlockLayout.PieceLength);
+        return Math.Min(chunks.Count - first, Math.Max(1, options.Blocks.BatchPieces / each));
+    }
+
+    private void Build(IReadOnlyList<int> chunks, OwnBlocks own, bool tainted)
+    {
+        var batch = new BlockBatch([.. chunks.SelectMany(PiecesOf)]);
+        BlockDigests.Fetch(site, batch, cancellationToken);
+        own.Locate(batch, cancellationToken);
+        site.Gauge.Measure();
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var building = new Queue<PieceBuild>(options.Blocks.Window);
+        try
+        {
+            for (var next = 0; next < batch.Pieces.Count || building.Count > 0;)
+            {
+                while (next < batch.Pieces.Count && building.Count < options.Blocks.Window)
+                {
+                    var begun = PieceBuild.Begin(site, batch, next++, tainted, cancellationToken);
+                    building.Enqueue(begun);
+                    if (begun.IsFirst)
+                    {
+                        watch.Requested(begun.Chunk);
+                    }
+                }
+
+                using var piece = building.Dequeue();
+                piece.Await();
+                Take(piece, hash);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+        }
+        finally
+        {
+            foreach (var piece in building)
+            {
+                piece.Dispose();
+            }
+        }
+    }
+
+    private IEnumerable<int> PiecesOf(int chunk)
+    {
+        var first = (int)(manifest.OffsetOf(chunk) / BlockLayout.PieceLength);
+        return Enumerable.Range(first, BlockLayout.PieceCount(manifest.LengthOf(chunk)));
+    }
+
+    /// <summary>Writes a piece; the chunk counts as staged with its last one, when the hash says so.</summary>
+    private void Take(PieceBuild piece, IncrementalHash hash)
+    {
+        isChunkWrong = (isChunkWrong && !piece.IsFirst) || piece.Trouble is not null;
+        badAnswers += piece.Trouble is null ? 0 : 1;
+        hash.AppendData(piece.Bytes);
+        if (!piece.IsLast)
+        {
+            Write(piece);
+            return;
+        }
+
+        Span<byte> digest = stackalloc byte[Digest.ByteLength];
+        hash.GetHashAndReset(digest);
+        if (isChunkWrong || !manifest.Matches(piece.Chunk, digest))
+        {
+            wrong.Add(piece.Chunk);
+            return;
+        }
+
+        Write(piece);
+        BytesOwn += piece.BytesOwn;
+        BytesKept += piece.BytesKept;
+        watch.Staged(piece.Chunk);
+    }
+
+    /// <summary>Blocks that stand in the file already are left alone.</summary>
+    private void Write(PieceBuild piece)
+    {
+        var offset = BlockLayout.OffsetOf(piece.Piece);
+        if (piece.InPlace.IsEmpty && !piece.IsTainted)
+        {
+            writer.Write(piece.Bytes, offset);
+            return;
+        }
+
+        var count = BlockLayout.BlockCount(manifest.Length, piece.Piece);
+        for (var block = 0; block < count; block++)
+        {
+            var first = block;
+            while (block < count && !piece.InPlace.Contains(block))
+            {
+                block++;
+            }
+
+            if (block > first)
+            {
+                var run = piece.Bytes[(first * BlockLayout.BlockLength)..Math.Min(piece.Bytes.Length, block * BlockLayout.BlockLength)];
+                writer.Clear(offset + (first * BlockLayout.BlockLength), run.Length);
+                writer.Write(run, offset + (first * BlockLayout.BlockLength));
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>How blocks are asked for from a source on another machine.</summary>
+public sealed class BlockOptions
+{
+    /// <summary>Below this rate answers are packed against windows of a base: each saves more time on the link than finding, packing and unpacking takes. Default: 40 MB/s.</summary>
+    public long WindowsBelow { get; init; } = 40_000_000;
+
+    /// <summary>Below this rate level 3 saves more time on the link than packing takes; above it level 1. Default: 100 MB/s.</summary>
+    public long TightBelow { get; init; } = 100_000_000;
+
+    /// <summary>Pieces on their way or being built at once. Each takes two buffers of 1 MiB. Default: 6.</summary>
+    public int Window { get; init; } = 6;
+
+    /// <summary>Pieces whose digests are asked for and looked up together. Default: 512, half a GiB, for about 4 MiB of memory.</summary>
+    internal int BatchPieces { get; init; } = 512;
+
+    /// <summary>Requests for digests on their way at once; each is 2 KiB for a piece that changed alone.</summary>
+    internal const int DigestWindow = 16;
+
+    /// <summary>Answers that did not fit their digests before the source is asked for plain bytes only.</summary>
+    internal const int BadAnswers = 8;
+}
+
+/// <summary>How one answer is to be packed, and whether the link is measured by it.</summary>
+internal readonly record struct LinkChoice(int Level, bool Windows, bool IsSample);
+
+/// <summary>Measures the link while bytes travel, and says how the next answer is to be packed. Safe for concurrent use.</summary>
+/// <remarks>It is measured by the first answers of each batch, at level 1 and without windows: what comes packed tighter comes as fast as the sender packs, which says
+/// nothing of the link.</remarks>
+internal sealed class LinkGauge(BlockOptions options, long? known, TimeProvider clock)
+{
+    /// <summary>Answers that one measurement takes: a few, for each is packed less tightly than it could be.</summary>
+    private const int Samples = 8;
+
+    private readonly Lock gate = new();
+    private readonly bool isKnown = known is not null;
+    private long? rate = known;
+    private int toAsk;
+    private int toCome;
+    private long since;
+    private long bytes;
+
+    /// <summary>Another batch begins: the link may have changed.</summary>
+    public void Measure()
+    {
+        lock (gate)
+        {
+            if (!isKnown && toCome == 0)
+            {
+                (toAsk, toCome, bytes) = (Samples, Samples, 0);
+            }
+        }
+    }
+
+    public LinkChoice Begin()
+    {
+        lock (gate)
+        {
+            if (toAsk > 0)
+            {
+                since = toAsk == Samples ? clock.GetTimestamp() : since;
+                toAsk--;
+                return new LinkChoice(1, false, true);
+            }
+
+            return new LinkChoice(rate < options.TightBelow ? 3 : 1, rate < options.WindowsBelow, false);
+        }
+    }
+
+    public void End(LinkChoice choice, int arrived)
+    {
+        lock (gate)
+        {
+            if (!choice.IsSample)
+            {
+                return;
+            }
+
+            bytes += arrived;
+            toCome--;
+            var took = clock.GetElapsedTime(since);
+            if (toCome == 0 && took > TimeSpan.Zero)
+            {
+                rate = (long)(bytes / took.TotalSeconds);
+            }
+        }
+    }
+}

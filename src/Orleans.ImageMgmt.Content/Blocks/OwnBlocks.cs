@@ -1,0 +1,212 @@
+using System.Runtime.InteropServices;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>The blocks of some pieces that are to be built: their digests, and where each lies on this pod.</summary>
+internal sealed class BlockBatch(IReadOnlyList<int> pieces)
+{
+    /// <summary>The block has to be asked for.</summary>
+    public const long Missing = -1;
+
+    /// <summary>The block is zeros and lies nowhere.</summary>
+    public const long Zeros = -2;
+
+    private const int CopyShift = 48;
+
+    public IReadOnlyList<int> Pieces { get; } = pieces;
+
+    /// <summary>As the source named them; a short last piece leaves zeros behind.</summary>
+    public ulong[] Digests { get; } = new ulong[pieces.Count * BlockLayout.BlocksPerPiece];
+
+    /// <summary>For each digest a place in an own copy, or one of the two words above.</summary>
+    public long[] Places { get; } = new long[pieces.Count * BlockLayout.BlocksPerPiece];
+
+    public Span<byte> DigestBytes(int index, int pieces) =>
+        MemoryMarshal.AsBytes(Digests.AsSpan(index * BlockLayout.BlocksPerPiece, pieces * BlockLayout.BlocksPerPiece));
+
+    public void MarkMissing()
+    {
+        for (var i = 0; i < Digests.Length; i++)
+        {
+            Places[i] = Digests[i] == 0 ? Zeros : Missing;
+        }
+    }
+
+    public static long PlaceOf(int copy, long block) => ((long)copy << CopyShift) | block;
+
+    public static (int Copy, long Block) Open(long place) => ((int)(place >> CopyShift), place & ((1L << CopyShift) - 1));
+}
+
+/// <summary>Finds blocks by digest in the pod's own copies. What it says is a guess until the bytes were read and hashed.</summary>
+internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver observer) : IDisposable
+{
+    /// <summary>Pieces whose digests are looked through at once.</summary>
+    private const int ScanPieces = 16;
+
+    private readonly List<(int Copy, BlockTable Table, ContentManifest Manifest)> tables =
+        [.. copies.Select((copy, i) => (i, new BlockTable(copy.File, copy.Manifest, copy.SidePath), copy.Manifest))];
+
+    /// <summary>First where blocks mostly are, at their own offset; then the rest anywhere. Memory is bounded by the batch, whatever the copies hold.</summary>
+    public void Locate(BlockBatch batch, CancellationToken cancellationToken)
+    {
+        batch.MarkMissing();
+        for (var i = tables.Count - 1; i >= 0; i--)
+        {
+            Attempt(i, table => MatchSamePlace(batch, table, cancellationToken));
+        }
+
+        var wanted = Wanted.Of(batch);
+        for (var i = tables.Count - 1; i >= 0 && wanted.Count > 0; i--)
+        {
+            Attempt(i, table => Scan(wanted, table, cancellationToken));
+        }
+
+        if (wanted.Count < wanted.Asked)
+        {
+            wanted.Enter(batch);
+        }
+    }
+
+    public void Dispose() => tables.ForEach(table => table.Table.Dispose());
+
+    /// <summary>A copy that cannot be read is not looked into any more.</summary>
+    private void Attempt(int index, Action<(int Copy, BlockTable Table, ContentManifest Manifest)> work)
+    {
+        try
+        {
+            work(tables[index]);
+        }
+        catch (IOException)
+        {
+            tables[index].Table.Dispose();
+            tables.RemoveAt(index);
+        }
+    }
+
+    private static void MatchSamePlace(BlockBatch batch, (int Copy, BlockTable Table, ContentManifest Manifest) own, CancellationToken cancellationToken)
+    {
+        var room = new ulong[BlockLayout.BlocksPerPiece];
+        var pieces = BlockLayout.PieceCount(own.Manifest.Length);
+        for (var i = 0; i < batch.Pieces.Count; i++)
+        {
+            var piece = batch.Pieces[i];
+            if (piece >= pieces || own.Manifest.IsZero((int)(BlockLayout.OffsetOf(piece) / own.Manifest.ChunkSize)))
+            {
+                continue;
+            }
+
+            var count = BlockLayout.BlockCount(own.Manifest.Length, piece);
+            own.Table.Read(piece, 1, MemoryMarshal.AsBytes(room.AsSpan(0, count)), cancellationToken);
+            for (var block = 0; block < count; block++)
+            {
+                var at = (i * BlockLayout.BlocksPerPiece) + block;
+                if (batch.Digests[at] == room[block] && room[block] != 0)
+                {
+                    batch.Places[at] = BlockBatch.PlaceOf(own.Copy, ((long)piece * BlockLayout.BlocksPerPiece) + block);
+                }
+            }
+        }
+    }
+
+    private void Scan(Wanted wanted, (int Copy, BlockTable Table, ContentManifest Manifest) own, CancellationToken cancellationToken)
+    {
+        var room = new ulong[ScanPieces * BlockLayout.BlocksPerPiece];
+        var pieces = BlockLayout.PieceCount(own.Manifest.Length);
+        for (var piece = 0; piece < pieces && wanted.Count > 0; piece += ScanPieces)
+        {
+            var these = Math.Min(ScanPieces, pieces - piece);
+            var count = BlockLayout.DigestsLength(own.Manifest.Length, piece, these) / BlockLayout.DigestLength;
+            own.Table.Read(piece, these, MemoryMarshal.AsBytes(room.AsSpan(0, count)), cancellationToken);
+            for (var block = 0; block < count; block++)
+            {
+                if (room[block] != 0)
+                {
+                    wanted.Found(room[block], BlockBatch.PlaceOf(own.Copy, ((long)piece * BlockLayout.BlocksPerPiece) + block));
+                }
+            }
+
+            observer.Advanced(piece + these, pieces);
+        }
+    }
+
+    /// <summary>Digests that are looked for, by open addressing; never more than half full.</summary>
+    private sealed class Wanted
+    {
+        private readonly ulong[] keys;
+        private readonly long[] places;
+        private readonly int shift;
+
+        private Wanted(int capacity)
+        {
+            var bits = Math.Max(4, 33 - int.LeadingZeroCount(capacity));
+            keys = new ulong[1 << bits];
+            places = new long[1 << bits];
+            shift = 64 - bits;
+        }
+
+        /// <summary>Different digests in it.</summary>
+        public int Asked { get; private set; }
+
+        /// <summary>How many of them have no place yet.</summary>
+        public int Count { get; private set; }
+
+        public static Wanted Of(BlockBatch batch)
+        {
+            var wanted = new Wanted(batch.Places.Count(place => place == BlockBatch.Missing));
+            for (var i = 0; i < batch.Places.Length; i++)
+            {
+                if (batch.Places[i] == BlockBatch.Missing)
+                {
+                    wanted.Add(batch.Digests[i]);
+                }
+            }
+
+            return wanted;
+        }
+
+        public void Found(ulong digest, long place)
+        {
+            var at = SlotOf(digest);
+            if (keys[at] == digest && places[at] == BlockBatch.Missing)
+            {
+                places[at] = place;
+                Count--;
+            }
+        }
+
+        public void Enter(BlockBatch batch)
+        {
+            for (var i = 0; i < batch.Places.Length; i++)
+            {
+                if (batch.Places[i] == BlockBatch.Missing)
+                {
+                    batch.Places[i] = places[SlotOf(batch.Digests[i])];
+                }
+            }
+        }
+
+        private void Add(ulong digest)
+        {
+            var at = SlotOf(digest);
+            if (keys[at] == 0)
+            {
+                keys[at] = digest;
+                places[at] = BlockBatch.Missing;
+                Asked++;
+                Count++;
+            }
+        }
+
+        /// <summary>Where the digest stands, or the free slot where it would.</summary>
+        private int SlotOf(ulong digest)
+        {
+            var at = (int)((digest * 0x9E37_79B9_7F4A_7C15) >> shift);
+            while (keys[at] != 0 && keys[at] != digest)
+            {
+                at = (at + 1) & (keys.Length - 1);
+            }
+
+            return at;
+        }
+    }
+}

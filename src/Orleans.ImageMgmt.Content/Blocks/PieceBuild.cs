@@ -1,0 +1,284 @@
+using Microsoft.Win32.SafeHandles;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>What all pieces of one receive share.</summary>
+internal sealed class BuildSite(IContentReader source, IBlockReader blocks, SafeFileHandle staging, ReceiveOptions options)
+{
+    private long travelled;
+
+    public IBlockReader Blocks { get; } = blocks;
+
+    public ContentManifest Manifest { get; } = source.Manifest;
+
+    public SafeFileHandle Staging { get; } = staging;
+
+    public ReceiveOptions Options { get; } = options;
+
+    public LinkGauge Gauge { get; } = new(options.Blocks, blocks.LinkBytesPerSecond, options.TimeProvider);
+
+    public WireRate Rate { get; } = new(options.Throttle);
+
+    public IReadOnlyList<OwnCopy> Own { get; } = options.OwnCopies;
+
+    public Digest[] Bases { get; } = [.. options.OwnCopies.Take(BlockRequest.MaxBases).Select(copy => copy.Manifest.ContentDigest)];
+
+    public long[] BaseLengths { get; } = [.. options.OwnCopies.Take(BlockRequest.MaxBases).Select(copy => copy.Manifest.Length)];
+
+    /// <summary>Bytes of all answers.</summary>
+    public long Travelled => Interlocked.Read(ref travelled);
+
+    public void Arrived(long bytes) => Interlocked.Add(ref travelled, bytes);
+
+    public bool ReadWindow(int which, int window, Span<byte> room)
+    {
+        try
+        {
+            return ChunkCheck.TryReadAll(Own[which].File, room, (long)window * BlockFrame.WindowLength);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>One piece that is put together from own blocks and from what the source sends. Begun at once; awaited in order.</summary>
+internal sealed class PieceBuild : IDisposable
+{
+    private readonly BuildSite site;
+    private readonly BlockBatch batch;
+    private readonly int index;
+    private readonly PieceBuffer buffer = PieceBuffers.Rent();
+    private readonly CancellationTokenSource stop;
+    private readonly Task building;
+    private Task asking = Task.CompletedTask;
+    private BlockSet missing;
+
+    private PieceBuild(BuildSite site, BlockBatch batch, int index, bool isTainted, CancellationToken cancellationToken)
+    {
+        this.site = site;
+        this.batch = batch;
+        this.index = index;
+        IsTainted = isTainted;
+        stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        building = BuildAsync();
+    }
+
+    public int Piece => batch.Pieces[index];
+
+    public int Chunk => (int)(BlockLayout.OffsetOf(Piece) / site.Manifest.ChunkSize);
+
+    public bool IsFirst => BlockLayout.OffsetOf(Piece) == site.Manifest.OffsetOf(Chunk);
+
+    public bool IsLast => BlockLayout.OffsetOf(Piece) + Length == site.Manifest.OffsetOf(Chunk) + site.Manifest.LengthOf(Chunk);
+
+    /// <summary>The staging file holds other bytes here.</summary>
+    public bool IsTainted { get; }
+
+    /// <summary>Blocks that stand in the staging file already.</summary>
+    public BlockSet InPlace { get; private set; }
+
+    /// <summary>Bytes that came from own copies and had their digest.</summary>
+    public int BytesOwn { get; private set; }
+
+    /// <summary>Bytes that stood in the staging file and had their digest.</summary>
+    public int BytesKept { get; private set; }
+
+    /// <summary>Why the answer could not be used; null when every block has its digest.</summary>
+    public string? Trouble { get; private set; }
+
+    public Span<byte> Bytes => buffer.Span[..Length];
+
+    private int Length => BlockLayout.LengthOf(site.Manifest.Length, Piece);
+
+    public static PieceBuild Begin(BuildSite site, BlockBatch batch, int index, bool isTainted, CancellationToken cancellationToken) =>
+        new(site, batch, index, isTainted, cancellationToken);
+
+    /// <summary>Waits on the transfer's own thread; translates how the source fails.</summary>
+    public void Await()
+    {
+        try
+        {
+            building.WaitAsync(stop.Token).GetAwaiter().GetResult();
+        }
+        catch (EndOfStreamException trouble)
+        {
+            throw new SourceCorruptException(Chunk, BlockLayout.OffsetOf(Piece), $"The source ends inside chunk {Chunk}: {trouble.Message}", trouble);
+        }
+        catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
+        {
+            throw new SourceUnreadableException(Chunk, BlockLayout.OffsetOf(Piece), trouble);
+        }
+    }
+
+    public void Dispose()
+    {
+        // Whoever does not listen to the token may still write into the buffer: it goes back only when that is over.
+        stop.Cancel();
+        _ = FreeAsync();
+    }
+
+    private async Task FreeAsync()
+    {
+        await building.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        PieceBuffers.Return(buffer);
+        stop.Dispose();
+    }
+
+    /// <summary>Blocks from the staging file and from own copies; what does not have its digest is missing.</summary>
+    private bool FillOwn()
+    {
+        var count = BlockLayout.BlockCount(site.Manifest.Length, Piece);
+        if (IsTainted)
+        {
+            KeepStaged(count);
+        }
+
+        for (var block = 0; block < count; block++)
+        {
+            var place = batch.Places[(index * BlockLayout.BlocksPerPiece) + block];
+            if (InPlace.Contains(block))
+            {
+                continue;
+            }
+
+            if (place == BlockBatch.Zeros)
+            {
+                BlockAt(block).Clear();
+            }
+            else if (place == BlockBatch.Missing)
+            {
+                missing.Add(block);
+            }
+            else
+            {
+                block = FillRun(block, count, place);
+            }
+        }
+
+        return true;
+    }
+
+    private void KeepStaged(int count)
+    {
+        if (!ChunkCheck.TryReadAll(site.Staging, Bytes, BlockLayout.OffsetOf(Piece)))
+        {
+            return;
+        }
+
+        var kept = default(BlockSet);
+        for (var block = 0; block < count; block++)
+        {
+            if (IsRight(block))
+            {
+                kept.Add(block);
+                BytesKept += DigestOf(block) == 0 ? 0 : BlockAt(block).Length;
+            }
+        }
+
+        InPlace = kept;
+    }
+
+    /// <summary>Reads blocks that lie side by side in one copy.</summary>
+    /// <returns>The last one of them.</returns>
+    private int FillRun(int first, int count, long place)
+    {
+        var last = first;
+        while (last + 1 < count && batch.Places[(index * BlockLayout.BlocksPerPiece) + last + 1] == place + last + 1 - first && !InPlace.Contains(last + 1))
+        {
+            last++;
+        }
+
+        var (copy, from) = BlockBatch.Open(place);
+        var run = Bytes[(first * BlockLayout.BlockLength)..Math.Min(Length, (last + 1) * BlockLayout.BlockLength)];
+        var isRead = TryRead(site.Own[copy].File, run, from * BlockLayout.BlockLength);
+        for (var block = first; block <= last; block++)
+        {
+            if (isRead && IsRight(block))
+            {
+                BytesOwn += BlockAt(block).Length;
+            }
+            else
+            {
+                missing.Add(block);
+            }
+        }
+
+        return last;
+    }
+
+    private async Task BuildAsync()
+    {
+        // Disks are waited for on a thread that nobody else needs.
+        await PieceBuffers.RunAsync(FillOwn, stop.Token);
+        if (!missing.IsEmpty)
+        {
+            await AskAsync();
+        }
+    }
+
+    private async Task AskAsync()
+    {
+        var length = missing.BytesOf(site.Manifest.Length, Piece);
+        var guess = await site.Rate.AskAsync(length, stop.Token);
+        var choice = site.Gauge.Begin();
+        var frame = PieceBuffers.RentFrame();
+        var ask = site.Blocks.ReadBlocksAsync(new BlockRequest(Piece, missing, choice.Level, choice.Windows ? site.Bases : []), frame, stop.Token).AsTask();
+        asking = ask;
+        var arrived = await ask.WaitAsync(site.Options.StallTimeout, site.Options.TimeProvider, stop.Token);
+        site.Gauge.End(choice, arrived);
+        site.Rate.Settle(length, guess, arrived);
+        site.Arrived(arrived);
+        Unpack(frame.AsSpan(0, Math.Clamp(arrived, 0, frame.Length)), length, choice.Windows);
+        PieceBuffers.ReturnFrame(frame);
+    }
+
+    private void Unpack(ReadOnlySpan<byte> frame, int length, bool windows)
+    {
+        var room = PieceBuffers.Rent();
+        try
+        {
+            var blocks = room.Span[..length];
+            BlockUnpacker.Unpack(frame, blocks, windows ? site.BaseLengths : [], site.ReadWindow);
+            for (var block = missing.NextFrom(0); block >= 0; block = missing.NextFrom(block + 1))
+            {
+                var into = BlockAt(block);
+                blocks[..into.Length].CopyTo(into);
+                blocks = blocks[into.Length..];
+                if (!IsRight(block))
+                {
+                    Trouble ??= $"block {block} of piece {Piece} does not have its digest";
+                }
+            }
+        }
+        catch (InvalidDataException trouble)
+        {
+            Trouble = trouble.Message;
+        }
+        finally
+        {
+            PieceBuffers.Return(room);
+        }
+    }
+
+    private static bool TryRead(SafeFileHandle file, Span<byte> run, long offset)
+    {
+        try
+        {
+            return ChunkCheck.TryReadAll(file, run, offset);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private ulong DigestOf(int block) => batch.Digests[(index * BlockLayout.BlocksPerPiece) + block];
+
+    private bool IsRight(int block) => BlockLayout.DigestOf(BlockAt(block)) == DigestOf(block);
+
+    private Span<byte> BlockAt(int block) => Bytes[(block * BlockLayout.BlockLength)..Math.Min(Length, (block + 1) * BlockLayout.BlockLength)];
+}

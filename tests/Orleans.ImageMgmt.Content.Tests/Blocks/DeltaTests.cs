@@ -1,0 +1,287 @@
+using Microsoft.Win32.SafeHandles;
+using Orleans.ImageMgmt.Content.Tests.Transfers;
+using Xunit;
+
+namespace Orleans.ImageMgmt.Content.Tests.Blocks;
+
+/// <summary>A version after another one of its image, from a source on another machine: what travels, and what nobody is believed.</summary>
+public class DeltaTests
+{
+    private const int Block = BlockLayout.BlockLength;
+    private const int Length = (6 * Bench.MiB) + 9_000;
+
+    [Fact]
+    public async Task Only_changed_blocks_travel_and_moved_ones_are_found_where_they_lie()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        Fill(bytes, 40 * Block, Block, 77);                                                      // changed
+        bytes.AsSpan(2 * Bench.MiB, 100 * Block).CopyTo(bytes.AsSpan((3 * Bench.MiB) + Block));  // moved
+        Fill(bytes, Length - 500, 500, 78);                                                      // the short end
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var source = new BlocksDouble(reader);
+        var recorder = new Recorder();
+        var received = await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), recorder, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal([(0, 40), (6, 2)], source.Asked);
+        Assert.Equal([0, 3, 6], recorder.Requested);
+        Assert.Equal(source.Travelled, received.BytesRequested);
+        Assert.InRange(received.BytesRequested, Block, Block + 500 + (3 * 2048) + 1_000);
+        Assert.Equal(reader.Manifest.DataLength - Block - (9_000 % Block), received.BytesReused);
+        Assert.Equal(reader.Manifest.DataChunks, received.Proof!.Chunks);
+    }
+
+    [Fact]
+    public async Task A_first_copy_travels_packed_and_without_its_zeros()
+    {
+        using var bench = new Bench();
+        var bytes = Old();
+        bytes.AsSpan(10 * Block, 50 * Block).Clear();
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var source = new BlocksDouble(reader);
+        var staging = bench.Open("staging");
+        var received = await CopyReceiver.ReceiveAsync(source, staging, new ReceiveOptions(), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.DoesNotContain(source.Asked, asked => asked is { Piece: 0, Block: >= 10 and < 60 });
+        Assert.InRange(received.BytesRequested, 1, reader.Manifest.DataLength * 2 / 3);
+        Assert.Equal(0, received.BytesReused);
+        Assert.InRange(SparseFile.AllocatedBytes(staging), 0, Length - (49 * Block));
+    }
+
+    [Fact]
+    public async Task A_block_that_is_damaged_in_the_own_copy_travels()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        Fill(bytes, 0, Block, 5);
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var side = bench.PathOf("blocks.bin");
+        using (var table = new BlockTable(old.LocalFile!, old.Manifest, side))
+        {
+            table.Read(0, 7, new byte[BlockLayout.DigestsLength(Length, 0, 7)], Bench.Token);
+        }
+
+        Flip(old.LocalFile!, (9 * Block) + 11); // after its digests were kept
+        var source = new BlocksDouble(reader);
+        await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old, side), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal([(0, 0), (0, 9)], source.Asked);
+    }
+
+    [Fact]
+    public async Task A_staged_chunk_that_was_cut_in_the_middle_keeps_its_good_blocks()
+    {
+        using var bench = new Bench();
+        await using var reader = await SealAsync(bench, "new", Old());
+        var staging = bench.Open("staging");
+        RandomAccess.Write(staging, Old().AsSpan(Bench.MiB, 200 * Block), Bench.MiB);
+        Flip(staging, Bench.MiB + (3 * Block));
+        var source = new BlocksDouble(reader);
+        var received = await CopyReceiver.ReceiveAsync(source, staging, new ReceiveOptions(), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal([3, .. Enumerable.Range(200, 56)], source.Asked.Where(asked => asked.Piece == 1).Select(asked => asked.Block));
+        Assert.Equal(199 * Block, received.BytesStagedBefore);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Wrong_answers_of_the_source_cost_a_plain_read_and_nothing_else(bool digests)
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        Fill(bytes, (4 * Bench.MiB) + (7 * Block), 3 * Block, 5);
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var source = new BlocksDouble(reader)
+        {
+            AfterDigests = answer => answer[8 * 8] ^= (byte)(digests ? 1 : 0),
+            AfterFrame = answer => answer[^100] ^= (byte)(digests ? 0 : 1),
+        };
+        var received = await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal(Bench.MiB, source.PlainBytes);
+        Assert.InRange(received.BytesRequested, Bench.MiB + 2048, Bench.MiB + 2048 + (4 * Block));
+    }
+
+    [Fact]
+    public async Task A_source_whose_every_answer_is_wrong_is_asked_plainly_after_a_few()
+    {
+        using var bench = new Bench();
+        var bytes = new byte[24 * Bench.MiB];
+        Fill(bytes, 0, bytes.Length, 3);
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var source = new BlocksDouble(reader) { AfterFrame = answer => answer[0] ^= 1 };
+        var options = new ReceiveOptions { Blocks = new BlockOptions { BatchPieces = 4 } };
+        await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), options, SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.InRange(source.Frames, BlockOptions.BadAnswers, BlockOptions.BadAnswers + 4);
+    }
+
+    [Fact]
+    public async Task A_source_that_lies_in_every_way_is_named()
+    {
+        using var bench = new Bench();
+        await using var reader = await SealAsync(bench, "new", Old());
+        var source = new BlocksDouble(reader) { AfterFrame = answer => answer[^1] ^= 1, AfterRead = (at, bytes) => bytes.Span[5] ^= (byte)(at == 2 * Bench.MiB ? 1 : 0) };
+        var trouble = await Assert.ThrowsAsync<SourceCorruptException>(() =>
+            CopyReceiver.ReceiveAsync(source, bench.Open("staging"), new ReceiveOptions(), SilentObserver.Instance, Bench.Token));
+        Assert.Equal(2, trouble.Chunk);
+    }
+
+    [Fact]
+    public async Task A_cut_in_the_middle_is_resumed_without_asking_for_staged_chunks_again()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        for (var chunk = 0; chunk < 6; chunk++)
+        {
+            Fill(bytes, (chunk * Bench.MiB) + (chunk * Block), Block, 50 + chunk);
+        }
+
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var staging = bench.Open("staging");
+        using var cut = new CancellationTokenSource();
+        var first = new Recorder { OnStaged = chunk => cut.CancelAfter(chunk == 2 ? TimeSpan.Zero : Timeout.InfiniteTimeSpan) };
+        var options = new ReceiveOptions { OwnCopies = Having(old).OwnCopies, Blocks = new BlockOptions { Window = 1 } };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => CopyReceiver.ReceiveAsync(new BlocksDouble(reader, cut.Token), staging, options, first, cut.Token));
+        var source = new BlocksDouble(reader);
+        var received = await CopyReceiver.ReceiveAsync(source, staging, options, SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Empty(source.Asked.Select(asked => asked.Piece).Intersect(first.Staged));
+        Assert.True(received.ChunksStagedBefore >= 3);
+    }
+
+    [Fact]
+    public async Task A_source_that_never_answers_for_blocks_is_left_after_the_time_out()
+    {
+        using var bench = new Bench();
+        await using var reader = await SealAsync(bench, "new", Old());
+        using var never = new CancellationTokenSource();
+        var source = new BlocksDouble(reader) { BeforeFrame = _ => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, never.Token) };
+        await Assert.ThrowsAsync<TimeoutException>(() => CopyReceiver.ReceiveAsync(
+            source, bench.Open("staging"), new ReceiveOptions { StallTimeout = TimeSpan.FromMilliseconds(200) }, SilentObserver.Instance, Bench.Token));
+        await never.CancelAsync();
+    }
+
+    private static ReceiveOptions Having(LocalContentReader old, string? side = null) => new() { OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest, side)] };
+
+    /// <summary>All data, each block different, of letters so that it packs.</summary>
+    private static byte[] Old()
+    {
+        var bytes = new byte[Length];
+        Fill(bytes, 0, Length, 1);
+        return bytes;
+    }
+
+    private static void Fill(byte[] bytes, int offset, int length, int seed)
+    {
+        var random = new Random(seed);
+        for (var i = 0; i < length; i++)
+        {
+            bytes[offset + i] = (byte)random.Next('a', 'i');
+        }
+    }
+
+    private static Task<LocalContentReader> SealAsync(Bench bench, string name, byte[] bytes)
+    {
+        var file = bench.Open(name);
+        RandomAccess.Write(file, bytes, 0);
+        return bench.SealAsync(name + "-sealed", file);
+    }
+
+    private static void Flip(SafeFileHandle file, long offset)
+    {
+        Span<byte> one = stackalloc byte[1];
+        RandomAccess.Read(file, one, offset);
+        one[0] ^= 0x40;
+        RandomAccess.Write(file, one, offset);
+    }
+}
+
+/// <summary>A reader as of another machine that offers blocks; notes what is asked, and may change what it hands out.</summary>
+internal sealed class BlocksDouble(LocalContentReader inner, CancellationToken cut = default) : IContentReader, IBlockReader
+{
+    private readonly Lock gate = new();
+    private readonly List<(int Piece, int Block)> asked = [];
+
+    public ContentManifest Manifest => inner.Manifest;
+
+    public SafeFileHandle? LocalFile => null;
+
+    public Action<byte[]>? AfterDigests { get; init; }
+
+    public Action<byte[]>? AfterFrame { get; init; }
+
+    public Action<long, Memory<byte>>? AfterRead { get; init; }
+
+    public Func<BlockRequest, Task>? BeforeFrame { get; init; }
+
+    /// <summary>What was asked for, rising.</summary>
+    public IReadOnlyList<(int Piece, int Block)> Asked
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. asked.Order()];
+            }
+        }
+    }
+
+    public int Frames { get; private set; }
+
+    public long Travelled { get; private set; }
+
+    public long PlainBytes { get; private set; }
+
+    public bool AskedForWindows { get; private set; }
+
+    public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        cut.ThrowIfCancellationRequested();
+        await inner.ReadAsync(offset, buffer, cancellationToken);
+        AfterRead?.Invoke(offset, buffer);
+        lock (gate)
+        {
+            (PlainBytes, Travelled) = (PlainBytes + buffer.Length, Travelled + buffer.Length);
+        }
+    }
+
+    public async ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken)
+    {
+        cut.ThrowIfCancellationRequested();
+        await inner.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+        var answer = digests.ToArray();
+        AfterDigests?.Invoke(answer);
+        answer.CopyTo(digests);
+        lock (gate)
+        {
+            Travelled += digests.Length;
+        }
+    }
+
+    public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
+    {
+        cut.ThrowIfCancellationRequested();
+        await (BeforeFrame?.Invoke(request) ?? Task.CompletedTask);
+        var length = await inner.ReadBlocksAsync(request, frame, cancellationToken);
+        var answer = frame[..length].ToArray();
+        AfterFrame?.Invoke(answer);
+        answer.CopyTo(frame);
+        lock (gate)
+        {
+            Frames++;
+            Travelled += length;
+            AskedForWindows |= request.Bases.Count > 0;
+            asked.AddRange(Enumerable.Range(0, 256).Where(request.Blocks.Contains).Select(block => (request.Piece, block)));
+        }
+
+        return length;
+    }
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}

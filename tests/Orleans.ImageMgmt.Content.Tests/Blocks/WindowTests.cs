@@ -1,0 +1,140 @@
+using Microsoft.Win32.SafeHandles;
+using Orleans.ImageMgmt.Content.Tests.Transfers;
+using Orleans.ImageMgmt.Domain;
+using Xunit;
+
+namespace Orleans.ImageMgmt.Content.Tests.Blocks;
+
+/// <summary>On a slow link, what resembles the base travels as the difference to it.</summary>
+public class WindowTests
+{
+    private const int Length = 8 * Bench.MiB;
+
+    [Theory]
+    [InlineData(1_000_000, true)]
+    [InlineData(1_000_000_000, false)]
+    public async Task Shifted_content_travels_as_windows_only_where_the_link_is_slow(long link, bool windowed)
+    {
+        using var bench = new Bench();
+        var (old, reader, bytes) = await MakeAsync(bench, hasBase: true);
+        await using var first = old;
+        await using var second = reader;
+        var source = new LinkDouble(reader, link);
+        var received = await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal(windowed, source.NamedBases);
+        Assert.Equal(windowed, received.BytesRequested < bytes / 10);
+    }
+
+    [Fact]
+    public async Task A_sender_without_the_base_answers_without_windows()
+    {
+        using var bench = new Bench();
+        var (old, reader, bytes) = await MakeAsync(bench, hasBase: false);
+        await using var first = old;
+        await using var second = reader;
+        var source = new LinkDouble(reader, 1_000_000);
+        var received = await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.True(source.NamedBases);
+        Assert.True(received.BytesRequested > bytes / 2);
+    }
+
+    [Fact]
+    public async Task A_base_that_is_damaged_at_the_receiver_costs_a_plain_read()
+    {
+        using var bench = new Bench();
+        var (old, reader, _) = await MakeAsync(bench, hasBase: true);
+        await using var first = old;
+        await using var second = reader;
+        var damaged = bench.Open("damaged");
+        var copy = await File.ReadAllBytesAsync(bench.PathOf("old-sealed"), Bench.Token);
+        copy.AsSpan(0, 3 * Bench.MiB).Fill(7);
+        RandomAccess.Write(damaged, copy, 0);
+        var received = await CopyReceiver.ReceiveAsync(
+            new LinkDouble(reader, 1_000_000), bench.Open("staging"), new ReceiveOptions { OwnCopies = [new OwnCopy(damaged, old.Manifest)] }, SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.True(received.BytesRequested > Bench.MiB);
+    }
+
+    [Fact]
+    public void The_link_is_measured_by_the_first_answers_of_a_batch()
+    {
+        var clock = new Ticks();
+        var gauge = new LinkGauge(new BlockOptions { WindowsBelow = 10_000, TightBelow = 20_000 }, known: null, clock);
+        foreach (var (rate, level, windows) in (ReadOnlySpan<(int, int, bool)>)[(5_000, 3, true), (15_000, 3, false), (50_000, 1, false), (5_000, 3, true)])
+        {
+            gauge.Measure();
+            for (var i = 0; i < 8; i++)
+            {
+                var sample = gauge.Begin();
+                Assert.Equal((1, false), (sample.Level, sample.Windows));
+                clock.Now += rate / 8;
+                gauge.End(sample, (int)((long)rate * rate / 8_000));
+            }
+
+            var choice = gauge.Begin();
+            Assert.Equal((level, windows), (choice.Level, choice.Windows));
+            gauge.End(choice, 1);
+        }
+    }
+
+    private static ReceiveOptions Having(LocalContentReader old) => new() { OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest)] };
+
+    /// <summary>An old content that does not pack, and a new one in which all of it lies 1,001 bytes further on.</summary>
+    private static async Task<(LocalContentReader Old, LocalContentReader New, long Bytes)> MakeAsync(Bench bench, bool hasBase)
+    {
+        var bytes = new byte[Length];
+        new Random(4).NextBytes(bytes);
+        var old = await SealAsync(bench, "old", bytes);
+        byte[] moved = [.. bytes[..1_001], .. bytes[..(Length - 1_001)]];
+        var sealedNew = await SealAsync(bench, "new", moved);
+        var reader = new LocalContentReader(
+            File.OpenHandle(bench.PathOf("new-sealed")), sealedNew.Manifest, null, digest => hasBase && digest == old.Manifest.ContentDigest ? Open(bench, old.Manifest) : null);
+        return (old, reader, Length);
+    }
+
+    private static OpenBase Open(Bench bench, ContentManifest manifest) => new(File.OpenHandle(bench.PathOf("old-sealed")), manifest);
+
+    private static Task<LocalContentReader> SealAsync(Bench bench, string name, byte[] bytes)
+    {
+        var file = bench.Open(name);
+        RandomAccess.Write(file, bytes, 0);
+        return bench.SealAsync(name + "-sealed", file);
+    }
+
+    /// <summary>A reader as of another machine behind a link of a known rate.</summary>
+    private sealed class LinkDouble(LocalContentReader inner, long link) : IContentReader, IBlockReader
+    {
+        public ContentManifest Manifest => inner.Manifest;
+
+        public SafeFileHandle? LocalFile => null;
+
+        public long? LinkBytesPerSecond => link;
+
+        public bool NamedBases { get; private set; }
+
+        public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
+
+        public ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) =>
+            inner.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+
+        public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
+        {
+            NamedBases |= request.Bases.Count > 0;
+            return inner.ReadBlocksAsync(request, frame, cancellationToken);
+        }
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+
+    /// <summary>A clock whose ticks of a millisecond are set by hand.</summary>
+    private sealed class Ticks : TimeProvider
+    {
+        public long Now { get; set; }
+
+        public override long TimestampFrequency => 1_000;
+
+        public override long GetTimestamp() => Now;
+    }
+}
