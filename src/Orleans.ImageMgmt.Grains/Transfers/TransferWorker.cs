@@ -312,23 +312,13 @@ internal sealed class TransferWorker : IDisposable
         }
 
         var place = new BlockPlace(ConnectorRegistry.BlockServerOf(source.Spec), step.From, version);
-        var bound = ReaderOffer.Create(reader, step.Content, _ => Task.FromResult(blocks?.AddressOf(place, step.Content)), ThrottleOf(transfer, source.Spec));
+        var bound = ReaderOffer.Create(reader, step.Content, _ => Task.FromResult(blocks?.AddressOf(place, step.Content)), transfer.ThrottleBy(rates, source.Spec));
         if (bound is ConnectorResult<ReaderOffer>.Failed)
         {
             await reader.DisposeAsync();
         }
 
         return bound;
-    }
-
-    /// <summary>Its way through the caps of both pods and of the links between them.</summary>
-    private Func<int, CancellationToken, ValueTask<int>> ThrottleOf(RunningTransfer transfer, PodSpec source)
-    {
-        var job = transfer.Job;
-        rates.Set(source.Name, source.Caps);
-        rates.Set(job.Spec.Name, job.Spec.Caps);
-        var pass = transfer.Pass = rates.Open(source.Name, job.Spec.Name, job.Copy.IsUrgent);
-        return (wanted, token) => transfer.ThroughAsync(pass, wanted, token);
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
