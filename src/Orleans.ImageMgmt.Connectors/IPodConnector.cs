@@ -119,6 +119,10 @@ public interface IContentOffer
     /// <summary>Guest-visible bytes by range: for <see cref="TransferMode.Chunks"/>.</summary>
     IContentReader Reader { get; }
 
+    /// <summary>Has to be asked before bytes are taken from <see cref="Reader"/>: how many of the wanted bytes may travel now; the rest is asked
+    /// again. <see cref="OpenArtefact"/> asks by itself. Null: no cap is set.</summary>
+    Func<int, CancellationToken, ValueTask<int>>? Throttle => null;
+
     /// <summary>The raw artefact from first byte to last, hashed as it is read: for <see cref="TransferMode.WholeArtefact"/>.</summary>
     Stream OpenArtefact();
 

@@ -27,7 +27,7 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         Drive();
     }
 
-    internal void Ensure(PublishOrder order, int? retriedAttempt, string asker)
+    internal void Ensure(PublishOrder order, int? retriedAttempt, int turn, string asker)
     {
         var copy = Of(order.Version);
         if (pod.State is PodState.Draining or PodState.Disconnected && !copy.WantedBy.Contains(order.Operation) && copy.State != CopyState.Available)
@@ -38,7 +38,7 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         }
 
         askers[order.Operation] = asker;
-        var decision = Decide(order.Version, new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From));
+        var decision = Decide(order.Version, new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From, turn));
         if (decision.Refusal is { } refusal)
         {
             if (!CopyMachine.MayPass(refusal))
@@ -74,6 +74,14 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
     {
         askers[operation] = asker;
         Decide(version, new CopyCommand.Cancel(operation));
+        Report(version, operation);
+        Drive();
+    }
+
+    internal void Hold(VersionId version, OperationId operation, int turn, string asker)
+    {
+        askers[operation] = asker;
+        Decide(version, new CopyCommand.Hold(operation, turn));
         Report(version, operation);
         Drive();
     }

@@ -77,6 +77,8 @@ public sealed record PrepareOrder(
 /// <param name="From">Where it comes from.</param>
 /// <param name="Shard">Which shard of the operation hears how it ends.</param>
 /// <param name="RetryOf">The attempt whose failure a person asked to try again, or null.</param>
+/// <param name="Turn">Pauses and resumes of the operation up to this order.</param>
+/// <param name="IsUrgent">It goes before others.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.EnsureOrder)]
 public sealed record EnsureOrder(
     [property: Id(0)] VersionId Version,
@@ -85,7 +87,9 @@ public sealed record EnsureOrder(
     [property: Id(3)] ContentDescription Content,
     [property: Id(4)] PodName From,
     [property: Id(5)] int Shard,
-    [property: Id(6)] int? RetryOf);
+    [property: Id(6)] int? RetryOf,
+    [property: Id(7)] int Turn = 0,
+    [property: Id(8)] bool IsUrgent = false);
 
 /// <summary>A pod with what is in motion on it.</summary>
 /// <param name="Pod">As it is stored.</param>
@@ -134,6 +138,10 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("Relabel"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> RelabelAsync(IReadOnlyDictionary<string, string> labels, RequestedBy by, Precondition? precondition = null);
 
+    /// <summary>Sets how fast bytes may travel to and from the pod; transfers that run go on by it.</summary>
+    [Alias("Cap"), OpenTo(CallerRoles.Operator)]
+    Task<Reply<Pod>> CapAsync(PodCaps caps, RequestedBy by, Precondition? precondition = null);
+
     /// <summary>The pod finishes what it has and gets nothing new. Refused when it is not connected.</summary>
     [Alias("Drain"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> DrainAsync(RequestedBy by, Precondition? precondition = null);
@@ -165,6 +173,10 @@ public interface IPodGrain : IGrainWithStringKey
     /// <summary>An operation no longer wants the copy. Idempotent; answers how it stands.</summary>
     [Alias("CancelCopy")]
     Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation);
+
+    /// <summary>An operation is paused: what runs here for it alone stops at the next chunk. Idempotent; answers how it stands.</summary>
+    [Alias("HoldCopy")]
+    Task<Reply<CopyStanding>> HoldCopyAsync(VersionId version, OperationId operation, int turn);
 
     /// <summary>Remove the copy. Idempotent; answers how it stands.</summary>
     [Alias("DeleteCopy")]

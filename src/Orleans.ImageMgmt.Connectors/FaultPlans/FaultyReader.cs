@@ -135,7 +135,9 @@ internal sealed class FaultyOffer(IContentOffer inner, FaultyReader reader) : IC
 
     public IContentReader Reader => reader;
 
-    public Stream OpenArtefact() => new ArtefactStream(reader, isChecked: false);
+    public Func<int, CancellationToken, ValueTask<int>>? Throttle => inner.Throttle;
+
+    public Stream OpenArtefact() => new ArtefactStream(reader, isChecked: false, Throttle);
 
     public Task<Uri?> GetArtefactAddressAsync(CancellationToken cancellationToken) => inner.GetArtefactAddressAsync(cancellationToken);
 }

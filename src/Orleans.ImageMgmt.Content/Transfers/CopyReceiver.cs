@@ -14,8 +14,9 @@ public sealed class ReceiveOptions
     /// <summary>The longest wait for one piece of at most 1 MiB from the source. Default: 60 s.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Called before bytes are asked from the source; returns when they may travel. Null: no limit of rate.</summary>
-    public Func<int, CancellationToken, ValueTask>? Throttle { get; init; }
+    /// <summary>Called with the bytes that are wanted before they are asked from the source; returns how many of them may travel now, at least
+    /// one: the rest is asked again. Only bytes that travel are asked, as they travel. Null: no limit of rate.</summary>
+    public Func<int, CancellationToken, ValueTask<int>>? Throttle { get; init; }
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 

@@ -125,6 +125,16 @@ public sealed record Copy
     /// <summary>The version has to hear of a loss or a repair; repeated until it answers.</summary>
     [Id(24)] public bool IsUntold { get; init; }
 
+    /// <summary>Operations that were paused here or went on after a pause; of each the newest word.</summary>
+    [Id(25)] public IReadOnlyList<CopyHold> Holds { get; init; } = [];
+
+    /// <summary>Somebody who wants it is in a hurry.</summary>
+    [Id(26)] public bool IsUrgent { get; init; }
+
+    /// <summary>Everybody who wants it has paused: it waits, with what is staged.</summary>
+    [JsonIgnore]
+    public bool IsHeld => WantedBy.Count > 0 && WantedBy.All(o => Holds.Any(h => h.Operation == o && h.IsHeld));
+
     /// <summary>Somebody works on it or will: the hot part of a pod's state.</summary>
     [JsonIgnore]
     public bool IsHot => IsMoving || IsUntold || Check is { IsOpen: true } || (State == CopyState.Quarantined && (IsRepairing || RetryAt is not null));
@@ -139,6 +149,13 @@ public sealed record Copy
     public bool HoldsSlot => State is CopyState.Preparing or CopyState.Replicating or CopyState.Finalising || IsRepairing;
 }
 
+/// <summary>What an operation last said about a pause.</summary>
+/// <param name="Operation">Who.</param>
+/// <param name="Turn">Counts the pauses and resumes of the operation, so that an order from before one that was heard changes nothing.</param>
+/// <param name="IsHeld">Paused, or going on.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.CopyHold)]
+public sealed record CopyHold([property: Id(0)] OperationId Operation, [property: Id(1)] int Turn, [property: Id(2)] bool IsHeld);
+
 /// <summary>What is asked of a copy, and what the world reports about it.</summary>
 public abstract record CopyCommand
 {
@@ -147,11 +164,20 @@ public abstract record CopyCommand
     }
 
     /// <summary>An operation wants this content here.</summary>
-    /// <param name="Generation">The generation of the order.</param>
-    /// <param name="Operation">The operation it belongs to.</param>
-    /// <param name="Content">What the bytes are.</param>
+    /// <param name="Generation">The intent's.</param>
+    /// <param name="Operation">Which.</param>
+    /// <param name="Content">What it has to be.</param>
     /// <param name="From">Where it comes from.</param>
-    public sealed record Ensure(Generation Generation, OperationId Operation, ContentDescription Content, PodName From) : CopyCommand;
+    /// <param name="Turn">Pauses and resumes of the operation up to this order; see <see cref="CopyHold"/>.</param>
+    /// <param name="IsUrgent">It goes before others.</param>
+    public sealed record Ensure(
+        Generation Generation, OperationId Operation, ContentDescription Content, PodName From, int Turn = 0, bool IsUrgent = false) : CopyCommand;
+
+    /// <summary>An operation is paused: what runs for it alone stops, what is staged stays.</summary>
+    /// <param name="Operation">Which.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
+    /// <param name="IsFinalising">All bytes are there and are being proved: that is left to end.</param>
+    public sealed record Hold(OperationId Operation, int Turn, bool IsFinalising = false) : CopyCommand;
 
     /// <summary>An import wants this source sealed here.</summary>
     /// <param name="Generation">The generation of the order.</param>
@@ -237,7 +263,8 @@ public abstract record CopyEvent
     /// <param name="Operation">The operation it belongs to.</param>
     /// <param name="Content">What the bytes are.</param>
     /// <param name="From">Where it comes from.</param>
-    public sealed record Wanted(Generation Generation, OperationId Operation, ContentDescription Content, PodName From) : CopyEvent;
+    /// <param name="IsUrgent">It goes before others.</param>
+    public sealed record Wanted(Generation Generation, OperationId Operation, ContentDescription Content, PodName From, bool IsUrgent = false) : CopyEvent;
 
     /// <summary>An import wants this source sealed here.</summary>
     /// <param name="Generation">The generation of the order.</param>
@@ -248,7 +275,19 @@ public abstract record CopyEvent
     /// <summary>A newer intent for what is already here or on its way.</summary>
     /// <param name="Generation">The generation of the order.</param>
     /// <param name="Operation">The operation it belongs to.</param>
-    public sealed record Joined(Generation Generation, OperationId Operation) : CopyEvent;
+    /// <param name="IsUrgent">It goes before others.</param>
+    public sealed record Joined(Generation Generation, OperationId Operation, bool IsUrgent = false) : CopyEvent;
+
+    /// <summary>An operation that wants it was paused.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
+    /// <param name="IsFinalising">All bytes were there and were being proved: that is left to end.</param>
+    public sealed record WasHeld(OperationId Operation, int Turn, bool IsFinalising) : CopyEvent;
+
+    /// <summary>An operation that wants it was resumed.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
+    public sealed record WentOn(OperationId Operation, int Turn) : CopyEvent;
 
     /// <summary>It got a slot; a try began.</summary>
     public sealed record Started : CopyEvent;

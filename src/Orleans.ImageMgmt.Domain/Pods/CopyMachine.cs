@@ -16,7 +16,8 @@ public static partial class CopyMachine
     /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<CopyEvent> Decide(Copy copy, CopyCommand command, DateTimeOffset now, RetryPolicy policy) => command switch
     {
-        CopyCommand.Ensure c => DecideEnsure(copy, c),
+        CopyCommand.Ensure c => CopyHolds.WithTurn(copy, c, DecideEnsure(copy, c)),
+        CopyCommand.Hold c => CopyHolds.Decide(copy, c),
         CopyCommand.EnsurePrepared c => DecideEnsurePrepared(copy, c),
         CopyCommand.Start => DecideStart(copy, now),
         CopyCommand.Staged c => copy.State == CopyState.Replicating && c.Attempt == copy.Attempt
@@ -46,13 +47,15 @@ public static partial class CopyMachine
     {
         CopyEvent.Wanted e => Fresh(copy, e.Generation, e.Operation, now) with
         {
-            Role = CopyRole.Target, Content = e.Content, From = e.From, Source = null,
+            Role = CopyRole.Target, Content = e.Content, From = e.From, Source = null, IsUrgent = e.IsUrgent,
         },
         CopyEvent.WantedPrepared e => Fresh(copy, e.Generation, e.Operation, now) with
         {
             Role = CopyRole.Source, Source = e.Source, From = null,
         },
-        CopyEvent.Joined e => copy with { Generation = e.Generation, WantedBy = Add(copy.WantedBy, e.Operation), ChangedAt = now },
+        CopyEvent.Joined e => copy with { Generation = e.Generation, WantedBy = Add(copy.WantedBy, e.Operation), IsUrgent = copy.IsUrgent || e.IsUrgent, ChangedAt = now },
+        CopyEvent.WasHeld e => CopyHolds.Held(copy, e, now),
+        CopyEvent.WentOn e => CopyHolds.WentOn(copy, e, now),
         CopyEvent.Started => copy with
         {
             State = copy.Role == CopyRole.Source ? CopyState.Preparing : CopyState.Replicating,
@@ -76,10 +79,10 @@ public static partial class CopyMachine
             WantedBy = copy.IsMoving ? Add(copy.WantedBy, e.Operation) : [e.Operation], LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
             IsRepairing = false, IsUntold = false,
         },
-        CopyEvent.Released e => copy with
+        CopyEvent.Released e => CopyHolds.Settle(copy with
         {
-            WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], LetGo = Add(copy.LetGo, e.Operation), ChangedAt = now,
-        },
+            WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], LetGo = Add(copy.LetGo, e.Operation),
+        }, isFinalising: false, now),
         CopyEvent.Removing e => copy with
         {
             State = CopyState.Deleting, Generation = e.Generation, DeletesFinal = e.Final, Attempt = copy.Attempt + 1,
@@ -104,6 +107,7 @@ public static partial class CopyMachine
 
         // Failed and Deleted wait for somebody to ask.
         CopyState.Failed or CopyState.Deleted => new CopyStep.Rest(),
+        CopyState.Pending or CopyState.RetryPending when copy.IsHeld => new CopyStep.Rest(),
         CopyState.Pending or CopyState.RetryPending when now - copy.WantedAt > policy.MaxTime => new CopyStep.GiveUp(),
         CopyState.RetryPending when copy.RetryAt > now => new CopyStep.Wait(copy.RetryAt.Value),
         CopyState.Pending or CopyState.RetryPending => new CopyStep.AwaitSlot(),
@@ -149,7 +153,7 @@ public static partial class CopyMachine
 
         if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed && c.Generation > copy.Generation))
         {
-            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From));
+            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From, c.IsUrgent));
         }
 
         if (copy.Content is { } held && held.ContentDigest != c.Content.ContentDigest)
@@ -161,7 +165,7 @@ public static partial class CopyMachine
 
         if (copy.State is CopyState.Quarantined && c.Generation > copy.Generation)
         {
-            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From)); // a new order repairs it
+            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From, c.IsUrgent)); // a new order repairs it
         }
 
         if (copy.WantedBy.Contains(c.Operation) && c.Generation <= copy.Generation)
@@ -173,7 +177,7 @@ public static partial class CopyMachine
         return copy.WantedBy.Count >= WantedByLimit && copy.IsMoving && !copy.WantedBy.Contains(c.Operation)
             ? Decision<CopyEvent>.Refuse(TooManyCode, $"{WantedByLimit} operations already wait for {copy.Version} on pod {copy.Pod}.",
                 "Watch or cancel one of them first.")
-            : Of(new CopyEvent.Joined(generation, c.Operation));
+            : Of(new CopyEvent.Joined(generation, c.Operation, c.IsUrgent));
     }
 
     private static Decision<CopyEvent> DecideEnsurePrepared(Copy copy, CopyCommand.EnsurePrepared c)
@@ -199,6 +203,7 @@ public static partial class CopyMachine
 
     private static Decision<CopyEvent> DecideStart(Copy copy, DateTimeOffset now) => copy.State switch
     {
+        CopyState.Pending or CopyState.RetryPending when copy.IsHeld => Nothing,
         CopyState.Pending => Of(new CopyEvent.Started()),
         CopyState.RetryPending when copy.RetryAt is null || copy.RetryAt <= now => Of(new CopyEvent.Started()),
         CopyState.Quarantined when copy is { IsRepairing: false, IsUntold: false } && copy.RetryAt <= now => Of(new CopyEvent.RepairBegan()),
@@ -261,7 +266,7 @@ public static partial class CopyMachine
             return Of(new CopyEvent.RepairGivenUp(copy.Fault!));
         }
 
-        if (copy.State is not (CopyState.Pending or CopyState.RetryPending) || now - copy.WantedAt <= policy.MaxTime)
+        if (copy.IsHeld || copy.State is not (CopyState.Pending or CopyState.RetryPending) || now - copy.WantedAt <= policy.MaxTime)
         {
             return Nothing;
         }

@@ -77,6 +77,8 @@ public static class Aliases
     public const string CopyRepair = "im.CopyRepair";
     public const string CopyCheck = "im.CopyCheck";
     public const string RefusedException = "im.RefusedException";
+    public const string PodCaps = "im.PodCaps";
+    public const string CopyHold = "im.CopyHold";
     public const string FanOutGrain = "im.FanOutGrain";
     public const string FanOutOrder = "im.FanOutOrder";
     public const string FanOutReport = "im.FanOutReport";

@@ -85,7 +85,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         [
             Activity.Line(now, request.By, "publish.accepted", $"Publish {Id} to {targets.Value.Count} pods", Id, operation: request.Operation),
         ],
-        version => new PublishOrder(request.Operation, Id, version.Generation, version.Content!, version.SourcePod!.Value, targets.Value, request.By), request.Precondition));
+        version => new PublishOrder(request.Operation, Id, version.Generation, version.Content!, version.SourcePod!.Value, targets.Value, request.By, request.IsUrgent), request.Precondition));
         if (refusal is null)
         {
             await ConfirmSoonAsync();

@@ -30,6 +30,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     {
         records = new PodRecords(StateStorage, this.GetGrainId(), Name);
         await records.ReadAsync();
+        worker.Cap(Name, records.Pod.Spec?.Caps);
         if (records.Moving.Count > 0 || records.Pod.State != PodState.Disconnected)
         {
             Poke();
@@ -47,6 +48,11 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         if (connectors.Get(spec) is ConnectorResult<IPodConnector>.Failed(var fault))
         {
             return Reply.Refused<Pod>("pod.invalid", fault.Detail, fault.NextStep);
+        }
+
+        if (RefuseCaps(spec.Caps ?? PodCaps.None) is { } refusal)
+        {
+            return Reply.Refused<Pod>(refusal);
         }
 
         var reply = await ChangePodAsync(new PodCommand.Connect(spec), by, "pod.connected", precondition);
@@ -80,7 +86,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     public Task<Reply<CopyStanding>> EnsureAsync(EnsureOrder order)
     {
         shardOf[(order.Version, order.Operation)] = order.Shard;
-        CopyCommand ensure = new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From);
+        CopyCommand ensure = new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From, order.Turn, order.IsUrgent);
         return CommandsAsync(order.Version, order.RetryOf is { } failed ? [ensure, new CopyCommand.Retry(order.Operation, failed)] : [ensure], order.Operation, isNewWork: true);
     }
 
@@ -293,6 +299,11 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         await GuardAsync(() => records.WriteAsync(null, changed, lines));
         foreach (var copy in changed)
         {
+            if (copy is { State: CopyState.Pending, IsHeld: true })
+            {
+                worker.Stop(Name, copy.Version);
+            }
+
             Tell(copy, listeners[copy.Version]);
         }
     }
@@ -341,6 +352,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
             await GuardAsync(() => records.WriteAsync(pod, [], [Activity.Line(Now, by, action, $"Pod {Name}", pod: Name)]));
         }
 
+        worker.Cap(Name, records.Pod.Spec?.Caps);
         Poke();
         return Reply.Of(Pod);
     }

@@ -21,6 +21,8 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     private long bytesVerified;
     private long bytesToVerify;
     private long movedAt = time.GetTimestamp();
+    private int held;
+    private int hurried = job.Copy.IsUrgent ? 1 : 0;
     private readonly TaskCompletionSource hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public TransferJob Job { get; } = job;
@@ -39,6 +41,9 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
 
     /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
     public bool IsAtWork { get; private set; }
+
+    /// <summary>Its way through the caps, once bytes may travel.</summary>
+    public RatePass? Pass { get; private set; }
 
     /// <summary>What the connector does, once it does something.</summary>
     public Task<WorkerResult>? Work { get; set; }
@@ -87,6 +92,41 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         IsAtWork = true;
     }
 
+    /// <summary>True the first time: whoever asks does what else is needed.</summary>
+    public bool Hurry()
+    {
+        if (Pass is { } pass)
+        {
+            pass.IsUrgent = true;
+        }
+
+        return Interlocked.Exchange(ref hurried, 1) == 0;
+    }
+
+    /// <summary>Its way through the caps of both pods and of the links between them.</summary>
+    public Func<int, CancellationToken, ValueTask<int>> ThrottleBy(PodRates rates, PodSpec source)
+    {
+        rates.Set(source.Name, source.Caps);
+        rates.Set(Job.Spec.Name, Job.Spec.Caps);
+        var pass = Pass = rates.Open(source.Name, Job.Spec.Name, Job.Copy.IsUrgent);
+        return (wanted, token) => ThroughAsync(pass, wanted, token);
+    }
+
+    /// <summary>Asks the caps. A transfer that waits for its turn there is no stalled one.</summary>
+    private async ValueTask<int> ThroughAsync(RatePass pass, int wanted, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref held);
+        try
+        {
+            return await pass.AskAsync(wanted, cancellationToken);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref held);
+            Moved();
+        }
+    }
+
     public void Moved() => Interlocked.Exchange(ref movedAt, time.GetTimestamp());
 
     /// <summary>Stops the job when nothing moved for too long, and gives it up when it does not let go for as long again.</summary>
@@ -94,7 +134,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     {
         var limit = Phase == CopyState.Replicating ? transferStall : finaliseStall;
         var still = time.GetElapsedTime(Interlocked.Read(ref movedAt));
-        if (!IsAtWork || still <= limit)
+        if (!IsAtWork || still <= limit || Volatile.Read(ref held) > 0)
         {
             return;
         }

@@ -5,10 +5,23 @@ using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Grains;
 
-/// <summary>Where the bytes come from.</summary>
+/// <summary>Where the bytes come from, and when their turn is.</summary>
 internal sealed partial class TransferWorker
 {
-    private async Task<ConnectorResult<ReaderOffer>> OpenSourceAsync(VersionId version, ContentDescription content, PodName from, CancellationToken stop)
+    /// <summary>A read-back for the scrub has places of its own: it never waits in front of a transfer.</summary>
+    private async Task<IDisposable> EnterAsync(TransferJob job, CancellationToken stop)
+    {
+        if (!IsScrub(job))
+        {
+            return await slots.EnterAsync(job, stop);
+        }
+
+        await scrubSlots.WaitAsync(stop);
+        return new ScrubPlace(scrubSlots);
+    }
+
+    private async Task<ConnectorResult<ReaderOffer>> OpenSourceAsync(
+        RunningTransfer transfer, VersionId version, ContentDescription content, PodName from, CancellationToken stop)
     {
         Pod source;
         try
@@ -39,12 +52,17 @@ internal sealed partial class TransferWorker
         }
 
         var place = new BlockPlace(ConnectorRegistry.BlockServerOf(source.Spec), from, version);
-        var bound = ReaderOffer.Create(reader, content, _ => Task.FromResult(blocks?.AddressOf(place, content)));
+        var bound = ReaderOffer.Create(reader, content, _ => Task.FromResult(blocks?.AddressOf(place, content)), transfer.ThrottleBy(rates, source.Spec));
         if (bound is ConnectorResult<ReaderOffer>.Failed)
         {
             await reader.DisposeAsync();
         }
 
         return bound;
+    }
+
+    private sealed class ScrubPlace(SemaphoreSlim places) : IDisposable
+    {
+        public void Dispose() => places.Release();
     }
 }

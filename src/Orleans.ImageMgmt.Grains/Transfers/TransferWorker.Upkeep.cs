@@ -70,7 +70,7 @@ internal sealed partial class TransferWorker
             return (null, new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"The copy of {order.Version} on pod {from} is not available either.", "It is tried again with others."));
         }
 
-        var opened = await OpenSourceAsync(order.Version, step.Content, from, stop);
+        var opened = await OpenSourceAsync(transfer, order.Version, step.Content, from, stop);
         if (opened is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
             return (null, Fault(opened) with { Stage = FaultStage.Open });

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Grains;
@@ -31,19 +32,22 @@ internal sealed partial class TransferWorker : IDisposable
     private readonly IBlockLink? blocks;
     private readonly FanOuts fanOuts;
     private readonly TransferTrace trace;
-    private readonly SemaphoreSlim slots;
     private readonly SemaphoreSlim scrubSlots;
+    private readonly SlotDesk slots;
+    private readonly PodRates rates;
     private readonly ITimer watch;
     private readonly CancellationTokenSource stopping = new();
 
     public TransferWorker(
-        IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
+        IGrainFactory grains, ConnectorCache connectors, PodRates rates, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time,
+        ILogger<TransferWorker> log, IBlockLink? blocks = null)
     {
-        (this.grains, this.connectors, this.options, this.counters, this.reporter, this.time, this.log, this.blocks) = (grains, connectors, options, counters, reporter, time, log, blocks);
+        (this.grains, this.connectors, this.rates, this.options, this.counters) = (grains, connectors, rates, options, counters);
+        (this.reporter, this.time, this.log, this.blocks) = (reporter, time, log, blocks);
         fanOuts = new FanOuts(grains, connectors, counters, options, time);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
-        slots = new SemaphoreSlim(options.TransfersPerSilo);
+        slots = new SlotDesk(options.TransfersPerSilo);
         scrubSlots = new SemaphoreSlim(options.Scrub.Concurrency);
         watch = time.CreateTimer(_ => StopStalled(), null, WatchInterval, WatchInterval);
     }
@@ -65,6 +69,11 @@ internal sealed partial class TransferWorker : IDisposable
         {
             if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned && !known.IsTold)
             {
+                if (job.Copy.IsUrgent && known.Hurry())
+                {
+                    slots.Hurry(job.Spec.Name, job.Copy.Version);
+                }
+
                 return;
             }
 
@@ -82,6 +91,18 @@ internal sealed partial class TransferWorker : IDisposable
         if (stopping.IsCancellationRequested)
         {
             transfer.Cancel(); // the stop may have looked before this job was there
+        }
+    }
+
+    /// <summary>Takes over how fast bytes may travel to and from a pod; what runs goes on by it.</summary>
+    public void Cap(PodName pod, PodCaps? caps) => rates.Set(pod, caps);
+
+    /// <summary>Stops the job of one copy at its next chunk; what is staged stays.</summary>
+    public void Stop(PodName pod, VersionId version)
+    {
+        if (running.TryGetValue((pod, version), out var transfer))
+        {
+            transfer.Cancel();
         }
     }
 
@@ -120,7 +141,6 @@ internal sealed partial class TransferWorker : IDisposable
     {
         watch.Dispose();
         stopping.Dispose();
-        slots.Dispose();
         scrubSlots.Dispose();
         trace.Dispose();
     }
@@ -180,9 +200,7 @@ internal sealed partial class TransferWorker : IDisposable
         var job = transfer.Job;
         try
         {
-            var gate = IsScrub(job) ? scrubSlots : slots;
-            await gate.WaitAsync(transfer.Stop.Token);
-            try
+            using (await EnterAsync(job, transfer.Stop.Token))
             {
                 transfer.Begin();
                 transfer.Work = Task.Run(() => CarryOutAsync(transfer, transfer.Stop.Token), CancellationToken.None);
@@ -195,10 +213,6 @@ internal sealed partial class TransferWorker : IDisposable
 
                 // A connector answers a stopped call with a value; it says that the call was stopped, and only the worker knows why.
                 return result.Fault is { Cause: FaultCause.Cancelled } && transfer.Stop.IsCancellationRequested ? Stopped(transfer) : result;
-            }
-            finally
-            {
-                gate.Release();
             }
         }
         catch (OperationCanceledException)
@@ -257,7 +271,7 @@ internal sealed partial class TransferWorker : IDisposable
 
     private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
     {
-        var opened = await OpenSourceAsync(order.Version, step.Content, step.From, stop);
+        var opened = await OpenSourceAsync(transfer, order.Version, step.Content, step.From, stop);
         if (opened is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
             return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)opened).Fault);
@@ -352,19 +366,4 @@ internal sealed partial class TransferWorker : IDisposable
 
     private static WorkerResult Failed(TransferJob job, ConnectorFault fault) =>
         new(job.Copy.Version, job.Copy.Attempt, null, null, fault);
-}
-
-internal static partial class TransferLog
-{
-    [LoggerMessage(EventId = 200, Level = LogLevel.Error, Message = "The transfer of {Version} to pod {Pod} broke: this is a defect")]
-    internal static partial void Broke(ILogger logger, string pod, string version, Exception bug);
-
-    [LoggerMessage(EventId = 201, Level = LogLevel.Warning, Message = "Pod {Pod} could not take the result of {Version} (try {Attempt})")]
-    internal static partial void NotDelivered(ILogger logger, string pod, string version, int attempt, Exception problem);
-
-    [LoggerMessage(EventId = 202, Level = LogLevel.Warning, Message = "{Count} transfers did not let go in time; they are resumed at the next start")]
-    internal static partial void StopTimedOut(ILogger logger, int count);
-
-    [LoggerMessage(EventId = 203, Level = LogLevel.Warning, Message = "{Version} on pod {Pod}: {Fault}")]
-    internal static partial void Faulted(ILogger logger, string pod, string version, string fault);
 }

@@ -51,12 +51,13 @@ internal sealed class SiloUnderTest : IAsyncDisposable
     public StoreCounters Counters => store.Counters;
 
     public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null,
-        ScrubPolicy? scrub = null, short silos = 1, string trace = "", Action<ImageMgmtOptions>? configure = null)
+        ScrubPolicy? scrub = null, short silos = 1, string trace = "", Action<ImageMgmtOptions>? configure = null, int transfers = 64)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
         ImageMgmtOptions Options(string name) => new()
         {
+            TransfersPerSilo = transfers,
             EnsureInterval = TimeSpan.FromMilliseconds(300),
             ReportLinger = TimeSpan.FromMilliseconds(20),
             Retry = new RetryPolicy(tries, TimeSpan.FromHours(1), TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(100)),
