@@ -145,7 +145,16 @@ public class DeltaTests
         await using var reader = await SealAsync(bench, "new", bytes);
         var staging = bench.Open("staging");
         using var cut = new CancellationTokenSource();
-        var first = new Recorder { OnStaged = chunk => cut.CancelAfter(chunk == 2 ? TimeSpan.Zero : Timeout.InfiniteTimeSpan) };
+        var first = new Recorder
+        {
+            OnStaged = chunk =>
+            {
+                if (chunk == 2)
+                {
+                    cut.Cancel();
+                }
+            },
+        };
         var options = new ReceiveOptions { OwnCopies = Having(old).OwnCopies, Blocks = new BlockOptions { Window = 1 } };
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => CopyReceiver.ReceiveAsync(new BlocksDouble(reader, cut.Token), staging, options, first, cut.Token));
         var source = new BlocksDouble(reader);
