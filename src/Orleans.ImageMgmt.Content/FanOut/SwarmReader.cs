@@ -31,6 +31,9 @@ internal sealed record SwarmReaderOptions
 /// </summary>
 internal class SwarmReader : IDirectedReader, ITransferObserver
 {
+    /// <summary>Chunks of a piece that are still on their way when the next piece is asked for: earlier, and a source would keep a place for somebody who is busy.</summary>
+    private const int AskAhead = 2;
+
     private readonly IContentReader origin;
     private readonly PieceMap map;
     private readonly ISwarm swarm;
@@ -45,7 +48,7 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
     private readonly CancellationTokenSource over = new();
     private readonly ITimer watch;
     private PieceSet held;
-    private int lastOfRun = -1;
+    private readonly HashSet<int> run = [];
     private Task<int>? asking;
     private TimeSpan typical;
 
@@ -90,9 +93,9 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         var piece = ask.WaitAsync(cancellationToken).GetAwaiter().GetResult();
         lock (gate)
         {
-            int[] run = [.. map.ChunksOf(piece).Where(missing.Contains)];
-            lastOfRun = run.Length > 0 ? run[^1] : -1;
-            return run;
+            run.Clear();
+            run.UnionWith(map.ChunksOf(piece).Where(missing.Contains));
+            return [.. run.Order()];
         }
     }
 
@@ -108,12 +111,6 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
     /// <summary>Reads something of a chunk from whoever gives its piece, until it is there.</summary>
     protected async ValueTask<int> ReadFromAsync(int chunk, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
     {
-        if (chunk == Volatile.Read(ref lastOfRun) && IsMoreThanThisRun(chunk))
-        {
-            lastOfRun = -1;
-            asking ??= AskAsync(over.Token); // while the last chunks of this piece are on their way
-        }
-
         while (true)
         {
             var source = SourceOf(chunk);
@@ -170,6 +167,10 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         {
             isFromPeer = servedBy.Remove(chunk);
             whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
+            if (run.Remove(chunk) && run.Count == AskAhead && missing.Count > run.Count)
+            {
+                asking ??= AskAsync(over.Token); // while the last chunks of this piece are on their way
+            }
         }
 
         if (isFromPeer)
@@ -230,14 +231,6 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         catch (Exception trouble) when (trouble is IOException or OperationCanceledException)
         {
             // It finds out by the silence.
-        }
-    }
-
-    private bool IsMoreThanThisRun(int chunk)
-    {
-        lock (gate)
-        {
-            return missing.Any(other => map.PieceOf(other) != map.PieceOf(chunk));
         }
     }
 

@@ -15,6 +15,9 @@ public sealed class FanOutFlowTests : IDisposable
     private const long ImageBytes = (long)Mebibytes << 20;
     private const int PieceMebibytes = 4;
 
+    /// <summary>A source pod that is read as over a plain link: chunk by chunk, as the plans of the other pods act on chunks.</summary>
+    private const string AsLink = "open:slow=1GB/s";
+
     private readonly string root = Directory.CreateTempSubdirectory("imgmt-fan-out-").FullName;
 
     [Fact]
@@ -36,7 +39,7 @@ public sealed class FanOutFlowTests : IDisposable
     [Fact]
     public async Task A_pod_that_sends_wrong_bytes_is_named_and_set_aside_and_everybody_ends_right()
     {
-        await using var service = await StartAsync(FanOutUse.Always);
+        await using var service = await StartAsync(FanOutUse.Always, AsLink);
         await service.ConnectAsync(Pod("liar", "open:corrupt:times=100000"));
         await PublishAsync(service, "publish-1", "liar");
         await service.ConnectAsync(Pod("b"));
@@ -58,7 +61,7 @@ public sealed class FanOutFlowTests : IDisposable
     [InlineData("open:refuse:times=100000")]
     public async Task A_pod_that_dies_while_it_gives_is_replaced_and_nothing_that_was_verified_is_asked_again(string plan)
     {
-        await using var service = await StartAsync(FanOutUse.Always);
+        await using var service = await StartAsync(FanOutUse.Always, AsLink);
         await service.ConnectAsync(Pod("dying", plan));
         await PublishAsync(service, "publish-1", "dying");
         await service.ConnectAsync(Pod("b"));
@@ -84,7 +87,7 @@ public sealed class FanOutFlowTests : IDisposable
     [Fact]
     public async Task A_link_between_source_and_receiver_brings_the_pods_in()
     {
-        await using var service = await StartAsync(FanOutUse.Remote, "open:slow=1GB/s");
+        await using var service = await StartAsync(FanOutUse.Remote, AsLink);
         await service.ConnectAsync(Pod("a"));
         await PublishAsync(service, "publish-1", "a");
         await service.ConnectAsync(Pod("b"));
