@@ -28,7 +28,6 @@ internal sealed class TransferWorker : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
     private readonly IBlockLink? blocks;
-    private readonly FanOuts fanOuts;
     private readonly TransferTrace trace;
     private readonly SemaphoreSlim slots;
     private readonly ITimer watch;
@@ -38,7 +37,6 @@ internal sealed class TransferWorker : IDisposable
         IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
     {
         (this.grains, this.connectors, this.options, this.counters, this.time, this.log, this.blocks) = (grains, connectors, options, counters, time, log, blocks);
-        fanOuts = new FanOuts(grains, connectors, counters, options, time);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SemaphoreSlim(options.TransfersPerSilo);
@@ -258,9 +256,8 @@ internal sealed class TransferWorker : IDisposable
 
         await using (offer.Reader)
         {
-            await using var swarm = fanOuts.Begin(transfer, connector, offer.Reader, step);
-            var (from, observer) = swarm is null ? (offer, (Content.ITransferObserver)transfer) : (offer.Over(swarm), swarm);
-            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, from, observer, stop), stop);
+            await using var swarm = new FanOuts(grains, connectors, counters, options, time).Begin(transfer, connector, offer.Reader, step);
+            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, swarm is null ? offer : offer.Over(swarm), swarm as Content.ITransferObserver ?? transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
                 return Failed(transfer.Job, fault);
