@@ -109,7 +109,7 @@ public abstract partial class ConnectorConformance
     }
 
     [Fact]
-    public async Task Rule_21_what_was_told_to_be_staged_can_be_read_where_that_is_declared()
+    public async Task Rule_22_what_was_told_to_be_staged_can_be_read_where_that_is_declared()
     {
         var disk = OfferedDisk.Make();
         if (!Can.ServesStaged)
