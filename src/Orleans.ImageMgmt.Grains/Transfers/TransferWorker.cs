@@ -30,7 +30,6 @@ internal sealed partial class TransferWorker : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
     private readonly IBlockLink? blocks;
-    private readonly FanOuts fanOuts;
     private readonly TransferTrace trace;
     private readonly SemaphoreSlim scrubSlots;
     private readonly SlotDesk slots;
@@ -44,7 +43,6 @@ internal sealed partial class TransferWorker : IDisposable
     {
         (this.grains, this.connectors, this.rates, this.options, this.counters) = (grains, connectors, rates, options, counters);
         (this.reporter, this.time, this.log, this.blocks) = (reporter, time, log, blocks);
-        fanOuts = new FanOuts(grains, connectors, counters, options, time);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SlotDesk(options.TransfersPerSilo);
@@ -279,9 +277,8 @@ internal sealed partial class TransferWorker : IDisposable
 
         await using (offer.Reader)
         {
-            await using var swarm = fanOuts.Begin(transfer, connector, offer.Reader, step);
-            var (from, observer) = swarm is null ? (offer, (Content.ITransferObserver)transfer) : (offer.Over(swarm), swarm);
-            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, from, observer, stop), stop);
+            await using var swarm = new FanOuts(grains, connectors, counters, options, time).Begin(transfer, connector, offer.Reader, step);
+            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, swarm is null ? offer : offer.Over(swarm), swarm as Content.ITransferObserver ?? transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
                 Suspect(order.Version, step.From, fault);
