@@ -19,6 +19,7 @@ public static class Routes
     public const string PodLabels = Pod + "/labels";
 
     /// <summary>Give a pod nothing new.</summary>
+    public const string PodCaps = Pod + "/caps";
     public const string PodDrain = Pod + "/drain";
 
     /// <summary>End the use of a pod.</summary>

@@ -104,7 +104,7 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         List<PodName>? pods = body.Pods is null ? null : [.. body.Pods.Select((p, at) => ask.Word<PodName>($"pods[{at}]", p) ?? default)];
         ask.Check();
         await FindAsync(id);
-        var request = new PublishRequest(operation.Id, pods, body.Labels ?? new Dictionary<string, string>(), by, precondition);
+        var request = new PublishRequest(operation.Id, pods, body.Labels ?? new Dictionary<string, string>(), by, precondition, body.Urgent);
         return await accepting.BeginAsync(http, operation, body, _ => grains.GetVersion(id).PublishAsync(request));
     }
 
