@@ -77,4 +77,6 @@ public static class Aliases
 
     public const string PodCaps = "im.PodCaps";
     public const string CopyHold = "im.CopyHold";
+    public const string PodPlan = "im.PodPlan";
+    public const string PodReceive = "im.PodReceive";
 }

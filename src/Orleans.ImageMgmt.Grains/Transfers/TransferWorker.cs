@@ -278,7 +278,8 @@ internal sealed class TransferWorker : IDisposable
             }
         }
 
-        return await FinaliseAsync(transfer, connector, order, step.Content, stop);
+        var rate = transfer.MeasuredRate();
+        return await FinaliseAsync(transfer, connector, order, step.Content, stop) with { BytesPerSecond = rate };
     }
 
     private async Task<ConnectorResult<ReaderOffer>> OpenSourceAsync(RunningTransfer transfer, VersionId version, CopyStep.Receive step, CancellationToken stop)

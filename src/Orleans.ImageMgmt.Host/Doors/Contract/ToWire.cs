@@ -209,6 +209,31 @@ internal static class ToWire
         };
     }
 
+    public static Wire.PublishPlanResource Plan(VersionId id, IReadOnlyList<ForeseenPod> pods) => new()
+    {
+        Image = id.Image.Value,
+        Version = id.Version.Value,
+        SendBytes = pods.Where(p => p.Plan.Refusal is null).Sum(p => p.Plan.Receive?.BytesToSend ?? 0),
+        Pods = [.. pods.Select(Plan)],
+    };
+
+    private static Wire.PodPlanResource Plan(ForeseenPod pod) => new()
+    {
+        Pod = pod.Plan.Pod.Value,
+        SendBytes = pod.Plan.Receive?.BytesToSend,
+        StagedBytes = pod.Plan.Receive?.BytesStaged,
+        ReusedBytes = pod.Plan.Receive?.BytesReused,
+        IsThere = pod.Plan.Receive?.IsHeld ?? false,
+        Datastore = pod.Plan.Receive?.Datastore,
+        RoomNeededBytes = pod.Plan.Receive?.RoomNeeded,
+        RoomFreeBytes = pod.Plan.Receive?.RoomFree,
+        BytesPerSecond = pod.BytesPerSecond,
+        ExpectedSeconds = pod.Takes is { } takes ? (long)Math.Ceiling(takes.TotalSeconds) : null,
+        RefusalCode = pod.Plan.Refusal?.Code,
+        Refusal = pod.Plan.Refusal is { } refusal ? $"{refusal.Message} {refusal.Hint}" : null,
+        Unknown = pod.Plan.Unknown,
+    };
+
     public static Wire.TargetTotals Totals(TargetTotals totals) => new()
     {
         All = totals.All,
