@@ -15,6 +15,10 @@ public sealed class ContentManifest
     public const int MinChunkSize = 1 << 20;
     public const int MaxChunks = 1 << 17;
     private const int HeaderLength = 64;
+
+    /// <summary>Bytes of the longest manifest there is; a longer file is none.</summary>
+    public const int MaxEncodedLength = HeaderLength + (MaxChunks * Digest.ByteLength);
+
     private static ReadOnlySpan<byte> Magic => "IMGMAN01"u8;
 
     private readonly byte[] digests;

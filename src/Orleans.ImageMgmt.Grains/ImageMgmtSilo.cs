@@ -54,6 +54,9 @@ public static class ImageMgmtSilo
         silo.UseEmbeddedReminders(store.DataDirectory);
         return silo;
     }
+
+    /// <summary>Grain state, membership, reminders and the catalog in a database that the silos of a cluster share.</summary>
+    public static ISiloBuilder AddClustered(this ISiloBuilder silo, PostgresStore store) => silo.AddClusteredStorage(store);
 }
 
 /// <summary>Stops transfers before Orleans stops, so that no result is sent to a silo that is gone.</summary>

@@ -69,6 +69,21 @@ public sealed partial class DemoTests : IDisposable
     }
 
     [Fact]
+    public async Task A_disk_that_there_is_no_room_for_is_refused_before_a_byte_of_it_is_copied()
+    {
+        using (var file = new FileStream(Disk, FileMode.CreateNew))
+        {
+            file.SetLength(8L << 40); // a hole: nothing but its length
+        }
+
+        await using var demo = ImgmtProcess.Start("demo", "--disk", Disk, "--folder", Place);
+
+        Assert.Equal(2, await demo.ExitAsync());
+        ServiceTests.AssertOneSentence(demo, "imgmt: The demo needs ");
+        Assert.False(Directory.Exists(Place));
+    }
+
+    [Fact]
     public async Task A_disk_that_is_not_what_it_claims_is_refused_with_the_reason()
     {
         var bad = Path.Combine(folder, "bad.qcow2");

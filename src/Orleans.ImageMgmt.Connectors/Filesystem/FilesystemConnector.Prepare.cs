@@ -29,7 +29,7 @@ internal sealed partial class FilesystemConnector
         }
 
         using (file)
-        using (var image = DiskImages.Open(file, source.ExpectedFormat))
+        using (var image = DiskImages.Open(file, source.ExpectedFormat, observer.Advanced, cancellationToken))
         {
             foreach (var datastore in ledger.Datastores)
             {
@@ -37,7 +37,7 @@ internal sealed partial class FilesystemConnector
                 datastore.Discard(datastore.Staged(order.Version));
             }
 
-            var chosen = ChooseForNew(FaultStage.Prepare, ledger, DataLengthOf(image));
+            var chosen = ChooseForNew(FaultStage.Prepare, ledger, DataLengthOf(image, cancellationToken));
             if (chosen is not ConnectorResult<Datastore>.Done { Value: var target })
             {
                 return chosen.As<PreparedCopy>();
@@ -95,11 +95,12 @@ internal sealed partial class FilesystemConnector
         _ => "content.bin",
     };
 
-    private static long DataLengthOf(DiskImage image)
+    private static long DataLengthOf(DiskImage image, CancellationToken cancellationToken)
     {
         long sum = 0;
         for (var data = image.NextData(0); data is { } range; data = image.NextData(range.End))
         {
+            cancellationToken.ThrowIfCancellationRequested(); // the map of a large disk may be long
             sum += range.Length;
         }
 

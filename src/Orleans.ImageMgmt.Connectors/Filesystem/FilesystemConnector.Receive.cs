@@ -83,7 +83,9 @@ internal sealed partial class FilesystemConnector
                 continue;
             }
 
+            // In this order on the disk too: without its mark and with its receipt, a damaged copy would pass for a whole one.
             File.Delete(final.ReceiptPath);
+            SparseFile.FlushFolder(final.Path);
             File.Delete(final.DamagedPath);
             File.Delete(final.BlocksPath); // it may name the damaged bytes
             SparseFile.FlushFolder(final.Path);

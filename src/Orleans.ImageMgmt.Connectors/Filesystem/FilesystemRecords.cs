@@ -24,6 +24,9 @@ internal static class FilesystemRecords
     private static readonly JsonSerializerOptions Options = new()
     {
         WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase, Converters = { new JsonStringEnumConverter() },
+
+        // A file with parts missing is no record, however well-formed it is.
+        RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true,
     };
 
     /// <summary>Null when it is missing, torn or not such a record.</summary>
@@ -80,6 +83,12 @@ internal static class FilesystemRecords
     {
         try
         {
+            var file = new FileInfo(path);
+            if (!file.Exists || file.Length > ContentManifest.MaxEncodedLength)
+            {
+                return null;
+            }
+
             var manifest = ContentManifest.Decode(File.ReadAllBytes(path));
             return manifest.ComputeDigest() == expected ? manifest : null;
         }

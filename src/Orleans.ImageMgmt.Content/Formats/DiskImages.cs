@@ -9,11 +9,13 @@ public static class DiskImages
     /// <summary>Detects the format, checks everything that headers and tables tell, and gives the guest-visible bytes.</summary>
     /// <param name="file">A readable, seekable file. It stays the caller's: it must stay open while the image is used, and the caller closes it.</param>
     /// <param name="expected">The format the caller was told, or null to take what is found.</param>
+    /// <param name="advanced">Hears how many bytes were read, of how many, where opening takes long; null when nobody wants to know.</param>
+    /// <param name="cancellationToken">Stops what takes long.</param>
     /// <returns>The image; dispose of it to free its buffers.</returns>
     /// <exception cref="DiskFormatException">Empty, damaged, not what was expected, or a kind that is refused. The code's first word is the format.</exception>
     /// <exception cref="IOException">The file could not be read.</exception>
     /// <remarks>An OVA's manifest is checked here, which reads the whole file once.</remarks>
-    public static DiskImage Open(SafeFileHandle file, SourceFormat? expected)
+    public static DiskImage Open(SafeFileHandle file, SourceFormat? expected, Action<long, long>? advanced = null, CancellationToken cancellationToken = default)
     {
         var whole = Whole(file);
         var found = Detect(whole);
@@ -27,7 +29,7 @@ public static class DiskImages
             SourceFormat.Qcow2 => new Qcow2Image(whole.As("qcow2")),
             SourceFormat.Vmdk => new VmdkImage(whole.As("vmdk")),
             SourceFormat.Vhdx => new VhdxImage(whole.As("vhdx")),
-            SourceFormat.Ova => OvaImage.Open(whole.As("ova")),
+            SourceFormat.Ova => OvaImage.Open(whole.As("ova"), advanced, cancellationToken),
             SourceFormat.Iso => new RawImage(whole.As("iso"), SourceFormat.Iso, ContentKind.File),
             SourceFormat.Raw => new RawImage(whole.As("raw"), SourceFormat.Raw, ContentKind.Disk),
             _ => throw new NotSupportedException(found.ToString()),

@@ -15,7 +15,7 @@ internal sealed class OvaImage : DiskImage
 
     public override long Length => disk.Length;
 
-    public static OvaImage Open(ImageFile file)
+    public static OvaImage Open(ImageFile file, Action<long, long>? advanced, CancellationToken cancellationToken)
     {
         var members = TarMembers.Read(file);
         var names = new HashSet<string>(StringComparer.Ordinal);
@@ -38,7 +38,7 @@ internal sealed class OvaImage : DiskImage
             throw file.Fault("disk-format", disk.Offset, "The disk in this OVA is no VMDK. Unpack the OVA and import the disk file itself.");
         }
 
-        OvaManifest.Check(file, members, members[0], disk);
+        new OvaManifest(file, members, advanced, cancellationToken).Check(members[0], disk);
         return new OvaImage(new VmdkImage(file.Window(disk.Offset, disk.Length, "vmdk")));
     }
 

@@ -5,16 +5,18 @@ using System.Text;
 namespace Orleans.ImageMgmt.Content.Formats;
 
 /// <summary>Checks the digests that an OVA names for its own members. Source: DMTF DSP0243, section "Packaging" (manifest file).</summary>
-internal static class OvaManifest
+internal sealed class OvaManifest(ImageFile file, List<TarMember> members, Action<long, long>? advanced, CancellationToken cancellationToken)
 {
     /// <summary>Bytes of manifest read: far more than <see cref="TarMembers.MaxMembers"/> lines need.</summary>
     public const int MaxLength = 64 << 10;
 
     private const int BufferLength = 1 << 20;
 
+    private long bytesRead;
+
     /// <summary>Reads every listed member whole. An OVA without a manifest has nothing to check.</summary>
     /// <param name="needed">Members that the manifest has to list.</param>
-    public static void Check(ImageFile file, List<TarMember> members, params TarMember[] needed)
+    public void Check(params TarMember[] needed)
     {
         if (members.Find(static member => member.HasExtension(".mf")) is not { } manifest)
         {
@@ -31,13 +33,13 @@ internal static class OvaManifest
         var listed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var line in Encoding.UTF8.GetString(bytes).Split('\n').Select(static line => line.Trim()).Where(static line => line.Length > 0))
         {
-            var (algorithm, name, digest) = Parse(file, manifest, line);
+            var (algorithm, name, digest) = Parse(manifest, line);
             if (members.Find(member => member.Name == name) is not { } member || !listed.Add(name))
             {
                 throw file.Fault("manifest", manifest.Offset, "The manifest names a member twice, or one that is not in this OVA. Copy or export it again: it is cut short or damaged.");
             }
 
-            if (!Digest(file, member, algorithm).SequenceEqual(digest))
+            if (!Digest(member, algorithm).SequenceEqual(digest))
             {
                 throw file.Fault("manifest-mismatch", member.Offset, $"The member at {member.Offset} does not have the {algorithm.Name} that the manifest names. Copy or export the OVA again: it is damaged or was changed.");
             }
@@ -50,7 +52,7 @@ internal static class OvaManifest
     }
 
     /// <summary>A line such as <c>SHA256(disk.vmdk)= 0a1b…</c>.</summary>
-    private static (HashAlgorithmName Algorithm, string Name, byte[] Digest) Parse(ImageFile file, TarMember manifest, string line)
+    private (HashAlgorithmName Algorithm, string Name, byte[] Digest) Parse(TarMember manifest, string line)
     {
         var open = line.IndexOf('(', StringComparison.Ordinal);
         var close = line.LastIndexOf(')');
@@ -75,16 +77,19 @@ internal static class OvaManifest
     }
 
     [SuppressMessage("Security", "CA5350", Justification = "OVF 1.0 manifests use SHA-1; it finds damage, and the version's identity is a SHA-256 of its own.")]
-    private static byte[] Digest(ImageFile file, TarMember member, HashAlgorithmName algorithm)
+    private byte[] Digest(TarMember member, HashAlgorithmName algorithm)
     {
         using var hash = IncrementalHash.CreateHash(algorithm);
         var buffer = new byte[Math.Min(BufferLength, member.Length)];
         for (long done = 0; done < member.Length;)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             var part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, member.Length - done));
             file.ReadExactly(member.Offset + done, part, "member of the OVA");
             hash.AppendData(part);
             done += part.Length;
+            bytesRead += part.Length;
+            advanced?.Invoke(bytesRead, file.Length);
         }
 
         return hash.GetHashAndReset();

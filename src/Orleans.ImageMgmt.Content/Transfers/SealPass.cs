@@ -152,6 +152,9 @@ internal sealed class SealPass(
 
             hash.AppendData(buffer.Span[..read]);
             at += read;
+
+            // The disk is sealed; that the file is still read must show, or a large one on a slow share would pass for a stall.
+            observer.Advanced(source.Length, source.Length);
         }
 
         PieceBuffers.Return(buffer);

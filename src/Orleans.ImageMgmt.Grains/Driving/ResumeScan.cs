@@ -3,11 +3,14 @@ using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Domain;
 using Orleans.ImageMgmt.Grains.Durable;
+using Orleans.Runtime;
 
 namespace Orleans.ImageMgmt.Grains;
 
-/// <summary>After a start, everything unfinished goes on at once: it is found in the catalog and its grains are poked. Reminders are only behind this.</summary>
-internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, TimeProvider time, ILogger<ResumeScan> log) : BackgroundService
+/// <summary>After a start, and after the end of another silo, everything unfinished goes on at once: it is found in the catalog and its grains are poked.
+/// Reminders are only behind this.</summary>
+internal sealed class ResumeScan(
+    IGrainFactory grains, CatalogReader catalog, IClusterMembershipService membership, ILocalSiloDetails self, TimeProvider time, ILogger<ResumeScan> log) : BackgroundService
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
@@ -19,18 +22,39 @@ internal sealed class ResumeScan(IGrainFactory grains, CatalogReader catalog, Ti
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        await ScanAsync(stoppingToken);
+        HashSet<SiloAddress> ended = [.. EndedIn(membership.CurrentSnapshot)];
+        await foreach (var snapshot in membership.MembershipUpdates.WithCancellation(stoppingToken))
+        {
+            // What lived on the silo that went is nobody's until somebody asks for it. One of those that are left does, for all.
+            List<SiloAddress> gone = [.. EndedIn(snapshot).Where(ended.Add)];
+            if (gone.Count > 0 && IsFirst(snapshot))
+            {
+                await ScanAsync(stoppingToken);
+            }
+        }
+    }
+
+    private static IEnumerable<SiloAddress> EndedIn(ClusterMembershipSnapshot snapshot) =>
+        snapshot.Members.Where(member => member.Value.Status == SiloStatus.Dead).Select(member => member.Key);
+
+    private bool IsFirst(ClusterMembershipSnapshot snapshot) =>
+        snapshot.Members.Where(member => member.Value.Status == SiloStatus.Active).Select(member => member.Key).Min() is { } first && first.Equals(self.SiloAddress);
+
+    private async Task ScanAsync(CancellationToken stop)
+    {
         var wait = RetryAfter;
-        while (!stoppingToken.IsCancellationRequested)
+        while (!stop.IsCancellationRequested)
         {
             try
             {
-                DrivingLog.Resumed(log, await ResumeAsync(stoppingToken));
+                DrivingLog.Resumed(log, await ResumeAsync(stop));
                 return;
             }
-            catch (Exception problem) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception problem) when (!stop.IsCancellationRequested)
             {
                 DrivingLog.ResumeFailed(log, wait.TotalSeconds, problem);
-                await Task.Delay(wait, time, stoppingToken);
+                await Task.Delay(wait, time, stop);
                 wait = wait * 2 < RetryAtMostAfter ? wait * 2 : RetryAtMostAfter;
             }
         }

@@ -8,7 +8,7 @@ internal sealed class DurableStore(GroupCommitWriter writer, ReaderPool readers,
 {
     public Task<IReadOnlyList<string?>> WriteAsync(IReadOnlyList<RowWrite> writes, CancellationToken cancellationToken)
     {
-        Check(writes);
+        Check(writes, options);
         cancellationToken.ThrowIfCancellationRequested();
         var op = new RowsOp([.. writes], counters.AddConflict);
         return writer.RunAsync(op, op.Done, options.WriteTimeout, cancellationToken);
@@ -86,7 +86,8 @@ internal sealed class DurableStore(GroupCommitWriter writer, ReaderPool readers,
         return rows;
     }
 
-    private void Check(IReadOnlyList<RowWrite> writes)
+    /// <exception cref="ArgumentException">The request itself is wrong.</exception>
+    internal static void Check(IReadOnlyList<RowWrite> writes, DurableOptions options)
     {
         if (writes.Count == 0 || writes.Count > options.RowsPerWrite)
         {

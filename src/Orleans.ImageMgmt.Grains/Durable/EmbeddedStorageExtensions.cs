@@ -1,9 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Hosting;
-using Orleans.Providers;
-using Orleans.Runtime.Hosting;
-using Orleans.Serialization.Serializers;
 
 namespace Orleans.ImageMgmt.Grains.Durable;
 
@@ -26,13 +23,7 @@ public static class EmbeddedStorageExtensions
     public static ISiloBuilder AddEmbeddedStorage(this ISiloBuilder silo, EmbeddedStore store)
     {
         silo.Services.AddSingleton(store);
-        silo.Services.AddSingleton(store.Rows);
-        silo.Services.AddSingleton(store.Catalog);
-        foreach (var name in (string[])[ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, StorageName])
-        {
-            silo.Services.AddGrainStorage(name, (services, _) => new GroupCommitGrainStorage(store.Rows, services.GetRequiredService<IActivatorProvider>()));
-        }
-
+        silo.AddStorage(store);
         return silo;
     }
 

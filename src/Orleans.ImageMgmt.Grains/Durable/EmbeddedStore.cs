@@ -7,7 +7,7 @@ namespace Orleans.ImageMgmt.Grains.Durable;
 /// The durable store of a silo that runs without a database server: one SQLite file in the data directory. Opened before the silo starts,
 /// disposed after it has stopped.
 /// </summary>
-public sealed partial class EmbeddedStore : IAsyncDisposable
+public sealed partial class EmbeddedStore : SiloStore
 {
     private readonly DataDirectory directory;
     private readonly GroupCommitWriter writer;
@@ -23,25 +23,23 @@ public sealed partial class EmbeddedStore : IAsyncDisposable
         writer = new GroupCommitWriter(file, connection, options, time, log, Counters);
         readers = new ReaderPool(file, options, time);
         store = new DurableStore(writer, readers, options, Counters);
-        Catalog = new CatalogReader(readers);
+        Catalog = new EmbeddedCatalog(readers);
     }
 
     /// <summary>The newest schema of a database that this program can open.</summary>
     public static int NewestSchema => StoreSchema.Newest;
 
-    /// <summary>Full path of the data directory.</summary>
-    public string DataDirectory => directory.Path;
+    public override string DataDirectory => directory.Path;
 
-    /// <summary>What grains keep.</summary>
-    public IDurableStore Rows => store;
+    public override string Place => DataDirectory;
 
-    /// <summary>What lists show.</summary>
-    public CatalogReader Catalog { get; }
+    public override IDurableStore Rows => store;
 
-    public StoreCounters Counters { get; }
+    public override CatalogReader Catalog { get; }
 
-    /// <summary>Ends when the database is found to be damaged. The host stops then: nothing more can be stored.</summary>
-    public Task<StoreCorruptException> Broken => writer.Broken;
+    public override StoreCounters Counters { get; }
+
+    public override Task<StoreCorruptException> Broken => writer.Broken;
 
     /// <summary>Opens the store, and makes or upgrades it first where needed.</summary>
     /// <param name="dataDirectory">Made with mode 0700 if it is not there; its files get mode 0600.</param>
@@ -79,12 +77,7 @@ public sealed partial class EmbeddedStore : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes the catalog again from all stored state, in one transaction; the activity log stays. Writes wait meanwhile, lists show the old catalog.</summary>
-    /// <param name="project">What lists show for one stored row; runs on the writer's thread and must not call the store.</param>
-    /// <param name="cancellationToken">Stops it; nothing has changed then.</param>
-    /// <returns>State rows read.</returns>
-    /// <exception cref="TimeoutException">It took longer than <see cref="DurableOptions.RebuildTimeout"/>; nothing has changed.</exception>
-    public Task<long> RebuildAsync(Func<StoredRow, IEnumerable<Projection>> project, CancellationToken cancellationToken) =>
+    public override Task<long> RebuildAsync(Func<StoredRow, IEnumerable<Projection>> project, CancellationToken cancellationToken) =>
         store.RebuildAsync(project, time, cancellationToken);
 
     /// <summary>Writes anew, in one transaction, every row for which <paramref name="rewrite"/> gives one; returns how many.</summary>
@@ -103,12 +96,10 @@ public sealed partial class EmbeddedStore : IAsyncDisposable
         },
         cancellationToken);
 
-    /// <summary>Commits nothing, with a sync: returns when the store can be written, and throws what a write would throw.</summary>
-    /// <exception cref="StoreException">It cannot; the sentence says why.</exception>
-    public Task ProbeAsync(CancellationToken cancellationToken) => store.ProbeAsync(cancellationToken);
+    public override Task ProbeAsync(CancellationToken cancellationToken) => store.ProbeAsync(cancellationToken);
 
     /// <summary>Stores what is queued, closes the files and gives the directory free.</summary>
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         if (closed)
         {

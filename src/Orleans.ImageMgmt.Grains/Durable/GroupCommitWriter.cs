@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 
@@ -15,7 +14,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly ILogger log;
     private readonly StoreCounters counters;
-    private readonly Channel<WriteOp> queue;
+    private readonly OpQueue<WriteOp> queue;
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<StoreCorruptException> brokenSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WriterConnection? connection;
@@ -25,12 +24,8 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     public GroupCommitWriter(DatabaseFile file, WriterConnection connection, DurableOptions options, TimeProvider time, ILogger log, StoreCounters counters)
     {
         (this.file, this.connection, this.options, this.time, this.log, this.counters) = (file, connection, options, time, log, counters);
-        queue = Channel.CreateBounded<WriteOp>(new BoundedChannelOptions(options.QueueLength)
-        {
-            FullMode = BoundedChannelFullMode.Wait,
-            SingleReader = true,
-        });
-        counters.QueueLength = () => queue.Reader.Count;
+        queue = new OpQueue<WriteOp>($"The device under {file.Path}", options, time);
+        counters.QueueLength = () => queue.Count;
         new Thread(Run) { IsBackground = true, Name = "ImageMgmt store writer" }.Start();
     }
 
@@ -38,42 +33,14 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     public Task<StoreCorruptException> Broken => brokenSource.Task;
 
     /// <summary>Queues <paramref name="op"/> and waits for its outcome.</summary>
-    public async Task<T> RunAsync<T>(WriteOp op, Task<T> outcome, TimeSpan commitLimit, CancellationToken cancellationToken)
-    {
-        if (broken is { } damage)
-        {
-            throw new StoreCorruptException(damage.Message, damage);
-        }
-
-        using var limit = new CancellationTokenSource(options.WriteTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        try
-        {
-            await queue.Writer.WriteAsync(op, either.Token);
-            return await outcome.WaitAsync(either.Token);
-        }
-        catch (OperationCanceledException) when (either.IsCancellationRequested)
-        {
-            if (op.TryAbandon())
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                throw new StoreUnavailableException(
-                    StoreUnavailableException.Busy,
-                    $"The store did not get to this write within {options.WriteTimeout}: the device under {file.Path} is too slow for the load. Nothing was written; try again.");
-            }
-        }
-        catch (ChannelClosedException)
-        {
-            throw new StoreUnavailableException(StoreUnavailableException.Closed, $"The store at {file.Path} is closed.");
-        }
-
-        return await OutcomeAsync(outcome, commitLimit);
-    }
+    public Task<T> RunAsync<T>(WriteOp op, Task<T> outcome, TimeSpan commitLimit, CancellationToken cancellationToken) => broken is { } damage
+        ? throw new StoreCorruptException(damage.Message, damage)
+        : queue.RunAsync(op, outcome, commitLimit, cancellationToken);
 
     /// <summary>Takes nothing more, finishes what is queued, leaves one clean file behind.</summary>
     public async ValueTask DisposeAsync()
     {
-        queue.Writer.TryComplete();
+        queue.Close();
         try
         {
             await ended.Task.WaitAsync(options.CloseTimeout, time);
@@ -84,28 +51,13 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         }
     }
 
-    /// <summary>The writer has the request: its outcome comes with the commit, and giving up earlier would leave it unknown.</summary>
-    private async Task<T> OutcomeAsync<T>(Task<T> outcome, TimeSpan commitLimit)
-    {
-        try
-        {
-            return await outcome.WaitAsync(commitLimit, time);
-        }
-        catch (TimeoutException) when (!outcome.IsCompleted)
-        {
-            throw new StoreUnavailableException(
-                StoreUnavailableException.Slow,
-                $"The device under {file.Path} did not finish a commit within {commitLimit}. Whether this write is stored is unknown: read again before writing.");
-        }
-    }
-
     private void Run()
     {
         var batch = new List<WriteOp>();
         var spill = default(WriteOp);
         while (spill is not null || WaitForWork())
         {
-            spill = Take(batch, spill);
+            spill = queue.Take(batch, spill);
             try
             {
                 CommitBatch(batch);
@@ -123,36 +75,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         ended.TrySetResult();
     }
 
-    private bool WaitForWork() => queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult();
-
-    /// <summary>Fills the batch with what is queued, up to its limits. A request that would break the row limit opens the next batch and is returned.</summary>
-    private WriteOp? Take(List<WriteOp> batch, WriteOp? first)
-    {
-        var (rows, bytes) = (0L, 0L);
-        var next = first;
-        while (next is not null || queue.Reader.TryRead(out next))
-        {
-            if (next != first && !next.TryTake())
-            {
-                next = null;
-                continue;
-            }
-
-            if (batch.Count > 0 && rows + next.Rows > options.BatchRows)
-            {
-                return next;
-            }
-
-            batch.Add(next);
-            (rows, bytes, next) = (rows + next.Rows, bytes + next.Bytes, null);
-            if (rows >= options.BatchRows || bytes >= options.BatchBytes)
-            {
-                break;
-            }
-        }
-
-        return null;
-    }
+    private bool WaitForWork() => queue.WaitForWorkAsync().AsTask().GetAwaiter().GetResult(); // this thread is ours alone
 
     private void CommitBatch(List<WriteOp> batch)
     {

@@ -58,3 +58,12 @@ public sealed class StateSchemaException(string what, int stored, int known) : S
     "state.newer-schema",
     $"The stored record {what} has schema {stored}; this program knows up to {known}. Run the program version that wrote it, or a newer one.",
     null);
+
+/// <summary>The answer to a write whose row has changed since it was read.</summary>
+internal static class StoreConflict
+{
+    public static Storage.InconsistentStateException Of(RowWrite write, string? stored) => new(
+        $"The record {write.Key} {write.Name} has changed since it was read: ETag {stored ?? "none"} is stored, {write.ETag ?? "none"} was given. Read it again.",
+        stored ?? "",
+        write.ETag ?? "");
+}

@@ -1,28 +1,10 @@
 namespace Orleans.ImageMgmt.Grains.Durable;
 
-/// <summary>One request in the queue. Exactly one side wins it: the writer that takes it, or the caller that gives up waiting.</summary>
-internal abstract class WriteOp
+/// <summary>A request to the store on SQLite.</summary>
+internal abstract class WriteOp : QueuedOp
 {
-    private const int Waiting = 0;
-    private const int Taken = 1;
-    private const int Abandoned = 2;
-
-    private int claim;
-
-    /// <summary>Rows it counts for in a batch.</summary>
-    public abstract int Rows { get; }
-
-    /// <summary>Payload bytes it counts for in a batch.</summary>
-    public abstract long Bytes { get; }
-
-    public bool TryTake() => Interlocked.CompareExchange(ref claim, Taken, Waiting) == Waiting;
-
-    public bool TryAbandon() => Interlocked.CompareExchange(ref claim, Abandoned, Waiting) == Waiting;
-
     /// <summary>Does the work inside the open transaction and returns what to tell the caller once the transaction is durable.</summary>
     public abstract Action Apply(WriterConnection connection, long now);
-
-    public abstract void Fail(Exception error);
 }
 
 /// <summary>Rows that are written together or not at all.</summary>
@@ -43,10 +25,7 @@ internal sealed class RowsOp(IReadOnlyList<RowWrite> writes, Action conflicted) 
         {
             if (write.ETag != RowWrite.AnyETag && connection.FindETag(write.Key, write.Name) is var stored && stored != write.ETag)
             {
-                var conflict = new Storage.InconsistentStateException(
-                    $"The record {write.Key} {write.Name} has changed since it was read: ETag {stored ?? "none"} is stored, {write.ETag ?? "none"} was given. Read it again.",
-                    stored ?? "",
-                    write.ETag ?? "");
+                var conflict = StoreConflict.Of(write, stored);
                 return () =>
                 {
                     conflicted();

@@ -50,7 +50,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     public bool IsAtWork { get; private set; }
 
     /// <summary>Its way through the caps, once bytes may travel.</summary>
-    public RatePass? Pass { get; set; }
+    public RatePass? Pass { get; private set; }
 
     /// <summary>What the connector does, once it does something.</summary>
     public Task<WorkerResult>? Work { get; set; }
@@ -109,8 +109,17 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         return Interlocked.Exchange(ref hurried, 1) == 0;
     }
 
+    /// <summary>Its way through the caps of both pods and of the links between them.</summary>
+    public Func<int, CancellationToken, ValueTask<int>> ThrottleBy(PodRates rates, PodSpec source)
+    {
+        rates.Set(source.Name, source.Caps);
+        rates.Set(Job.Spec.Name, Job.Spec.Caps);
+        var pass = Pass = rates.Open(source.Name, Job.Spec.Name, Job.Copy.IsUrgent);
+        return (wanted, token) => ThroughAsync(pass, wanted, token);
+    }
+
     /// <summary>Asks the caps. A transfer that waits for its turn there is no stalled one.</summary>
-    public async ValueTask<int> ThroughAsync(RatePass pass, int wanted, CancellationToken cancellationToken)
+    private async ValueTask<int> ThroughAsync(RatePass pass, int wanted, CancellationToken cancellationToken)
     {
         lock (holding)
         {

@@ -313,23 +313,13 @@ internal sealed class TransferWorker : IDisposable
         }
 
         var place = new BlockPlace(ConnectorRegistry.BlockServerOf(source.Spec), step.From, version);
-        var bound = ReaderOffer.Create(reader, step.Content, _ => Task.FromResult(blocks?.AddressOf(place, step.Content)), ThrottleOf(transfer, source.Spec));
+        var bound = ReaderOffer.Create(reader, step.Content, _ => Task.FromResult(blocks?.AddressOf(place, step.Content)), transfer.ThrottleBy(rates, source.Spec));
         if (bound is ConnectorResult<ReaderOffer>.Failed)
         {
             await reader.DisposeAsync();
         }
 
         return bound;
-    }
-
-    /// <summary>Its way through the caps of both pods and of the links between them.</summary>
-    private Func<int, CancellationToken, ValueTask<int>> ThrottleOf(RunningTransfer transfer, PodSpec source)
-    {
-        var job = transfer.Job;
-        rates.Set(source.Name, source.Caps);
-        rates.Set(job.Spec.Name, job.Spec.Caps);
-        var pass = transfer.Pass = rates.Open(source.Name, job.Spec.Name, job.Copy.IsUrgent);
-        return (wanted, token) => transfer.ThroughAsync(pass, wanted, token);
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
@@ -405,19 +395,4 @@ internal sealed class TransferWorker : IDisposable
 
     private static WorkerResult Failed(TransferJob job, ConnectorFault fault) =>
         new(job.Copy.Version, job.Copy.Attempt, null, null, fault);
-}
-
-internal static partial class TransferLog
-{
-    [LoggerMessage(EventId = 200, Level = LogLevel.Error, Message = "The transfer of {Version} to pod {Pod} broke: this is a defect")]
-    internal static partial void Broke(ILogger logger, string pod, string version, Exception bug);
-
-    [LoggerMessage(EventId = 201, Level = LogLevel.Warning, Message = "Pod {Pod} could not take the result of {Version} (try {Attempt})")]
-    internal static partial void NotDelivered(ILogger logger, string pod, string version, int attempt, Exception problem);
-
-    [LoggerMessage(EventId = 202, Level = LogLevel.Warning, Message = "{Count} transfers did not let go in time; they are resumed at the next start")]
-    internal static partial void StopTimedOut(ILogger logger, int count);
-
-    [LoggerMessage(EventId = 203, Level = LogLevel.Warning, Message = "{Version} on pod {Pod}: {Fault}")]
-    internal static partial void Faulted(ILogger logger, string pod, string version, string fault);
 }

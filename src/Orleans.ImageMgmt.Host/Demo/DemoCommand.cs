@@ -69,6 +69,7 @@ internal static class DemoCommand
         if (disk is not null)
         {
             // A real copy into the source pod's folder, as an administrator would do it.
+            place.CheckRoom(new FileInfo(disk).Length);
             var own = Path.Combine(place.Sources, Path.GetFileName(disk));
             File.Copy(disk, own, overwrite: true);
             return [new DemoSource("1.0", own)];

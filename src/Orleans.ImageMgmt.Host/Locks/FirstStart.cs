@@ -64,7 +64,14 @@ internal sealed class FirstStart(IServiceProvider services, IGrainFactory grains
             PrivateFiles.Write(file, text + "\n", isSecret: true);
         }
 
-        (await tokens.IssueAsync(new TokenOrder(TokenName.Administrator, Role.Administrator, hash, null, new RequestedBy("imgmt", "first start")))).OrThrow();
+        var answer = await tokens.IssueAsync(new TokenOrder(TokenName.Administrator, Role.Administrator, hash, null, new RequestedBy("imgmt", "first start")));
+        if (answer.Refusal is not null && await tokens.GetAsync(-1) is not { Revision: 0 })
+        {
+            File.Delete(file); // another silo of the cluster was first: the token is in its folder, and this text is none
+            return;
+        }
+
+        answer.OrThrow();
         LocksLog.AdministratorMade(log, file);
     }
 

@@ -11,14 +11,14 @@ using Orleans.ImageMgmt.Grains.Durable;
 
 namespace Orleans.ImageMgmt.Host;
 
-/// <summary>One process with one silo on an embedded store: nothing else has to be installed.</summary>
+/// <summary>One process with one silo: alone on an embedded store, where nothing else has to be installed, or in a cluster on PostgreSQL.</summary>
 internal sealed class EmbeddedHost : IAsyncDisposable
 {
-    private readonly EmbeddedStore store;
+    private readonly SiloStore store;
     private readonly IHost host;
     private readonly ILoggerFactory logging;
 
-    private EmbeddedHost(EmbeddedStore store, IHost host, ILoggerFactory logging)
+    private EmbeddedHost(SiloStore store, IHost host, ILoggerFactory logging)
     {
         (this.store, this.host, this.logging) = (store, host, logging);
     }
@@ -30,7 +30,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     public static async Task<EmbeddedHost> StartAsync(HostSettings settings, CancellationToken cancellationToken)
     {
         var logging = LoggerFactory.Create(log => log.AddImgmt(settings));
-        var store = EmbeddedStore.Open(settings.DataDirectory, settings.Store, logging.CreateLogger("imgmt.store"), TimeProvider.System);
+        var store = await OpenAsync(settings, logging.CreateLogger("imgmt.store"), cancellationToken);
         try
         {
             var trust = SiloTrust.Open(settings.DataDirectory, settings.Trust, TimeProvider.System);
@@ -48,7 +48,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     }
 
     /// <summary>The silo alone: nobody can reach it but this process.</summary>
-    private static IHost BuildQuiet(HostSettings settings, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
+    private static IHost BuildQuiet(HostSettings settings, SiloStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         AddService(builder, settings, store, restored, trust, logging);
@@ -56,7 +56,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     }
 
     /// <summary>The silo with its doors: HTTP, the dashboard, health. Nothing is mapped outside the locks.</summary>
-    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
+    private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, SiloStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         AddService(builder, settings, store, restored, trust, logging);
@@ -71,7 +71,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         return app;
     }
 
-    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, EmbeddedStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
+    private static void AddService(IHostApplicationBuilder builder, HostSettings settings, SiloStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         builder.Services.AddSystemd(); // tells systemd when the service is ready and when it ends; nothing where there is no systemd
         builder.Services.AddLogging(log => log.AddImgmt(settings));
@@ -86,17 +86,31 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             builder.Services.AddHostedService(services => services.GetRequiredService<BlockServer>());
         }
 
-        builder.UseOrleans(silo => silo
+        builder.UseOrleans(silo => (store is PostgresStore shared ? silo.AddCluster(settings.Cluster, shared) : AddAlone(silo, (EmbeddedStore)store, restored))
+            .AddSiloLocks(trust, settings.Gateway, logging, TimeProvider.System)
+            .AddImageMgmt(settings.Options));
+    }
+
+    private static async Task<SiloStore> OpenAsync(HostSettings settings, ILogger log, CancellationToken cancellationToken)
+    {
+        if (!settings.Cluster.IsOn)
+        {
+            return EmbeddedStore.Open(settings.DataDirectory, settings.Store, log, TimeProvider.System);
+        }
+
+        settings.Cluster.Check(settings);
+        return await PostgresStore.OpenAsync(
+            settings.DataDirectory, settings.Cluster.ReadConnectionString(), settings.Cluster.Connections, settings.Store, log, TimeProvider.System, cancellationToken);
+    }
+
+    private static ISiloBuilder AddAlone(ISiloBuilder silo, EmbeddedStore store, RestoreRecord? restored) => silo
             .UseLocalhostClustering(SiloLocks.FreePort(IPAddress.Loopback), gatewayPort: 0, serviceId: "imgmt", clusterId: "embedded")
             .Configure<EndpointOptions>(endpoints =>
             {
                 endpoints.AdvertisedIPAddress = IPAddress.Loopback;
                 endpoints.GatewayPort = 0; // off unless Gateway:Listen says where
             })
-            .AddSiloLocks(trust, settings.Gateway, logging, TimeProvider.System)
-            .AddEmbedded(store, restored)
-            .AddImageMgmt(settings.Options));
-    }
+            .AddEmbedded(store, restored);
 
     public async ValueTask DisposeAsync()
     {
@@ -113,6 +127,8 @@ internal sealed record HostSettings(string DataDirectory)
     public ImageMgmtOptions Options { get; init; } = new();
 
     public DurableOptions Store { get; init; } = new();
+
+    public ClusterModeOptions Cluster { get; init; } = new();
 
     public TrustOptions Trust { get; init; } = new();
 

@@ -44,6 +44,7 @@ internal static class OptionCatalog
     public static IReadOnlyList<OptionSection> Sections { get; } =
     [
         new("Blocks", typeof(BlocksOptions), settings => settings.Blocks),
+        new("Cluster", typeof(ClusterModeOptions), settings => settings.Cluster),
         new("Gateway", typeof(GatewayOptions), settings => settings.Gateway),
         new("Http", typeof(HttpOptions), settings => settings.Http),
         new("ImageMgmt", typeof(ImageMgmtOptions), settings => settings.Options),

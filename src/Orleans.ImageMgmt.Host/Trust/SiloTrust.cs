@@ -74,6 +74,10 @@ internal sealed class SiloTrust
     /// <exception cref="TrustException">The authority's key is not here, or the folder cannot be written.</exception>
     public void IssueBlocks(string name, TimeSpan life, string into) => Issue(new CertificateName(name, CertificateKind.Blocks, ""), life, into, "blocks");
 
+    /// <summary>Makes a key and a certificate with which a silo joins a cluster, and puts them with the authority's certificate into a folder.</summary>
+    /// <exception cref="TrustException">The authority's key is not here, or the folder cannot be written.</exception>
+    public void IssueSilo(TimeSpan life, string into) => Issue(CertificateName.Silo, life, into, "silo");
+
     private void Issue(CertificateName name, TimeSpan life, string into, string file)
     {
         if (options.AreFilesGiven)

@@ -21,7 +21,7 @@ internal static class TrustCommand
         var issue = new Command("issue-client", "Make a key and a certificate with which a frontend calls the Orleans gateway.") { data, name, role, into, days };
         issue.SetAction(parsed => Issue(
             parsed.GetValue(data)!, parsed.GetValue(name)!, parsed.GetValue(role)!, parsed.GetValue(into)!, parsed.GetValue(days)));
-        return new Command("trust", "Certificates for callers of the Orleans gateway, and for block servers.") { issue, IssueBlocks() };
+        return new Command("trust", "Certificates for callers of the Orleans gateway, for block servers, and for the silos of a cluster.") { issue, IssueBlocks(), TrustSiloCommand.Create() };
     }
 
     private static Command IssueBlocks()

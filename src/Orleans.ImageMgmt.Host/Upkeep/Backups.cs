@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Api;
 using Orleans.ImageMgmt.Content;
@@ -146,8 +147,23 @@ internal sealed partial class Backups(EmbeddedStore store, TimeProvider time, IL
 /// <summary>Backups by HTTP.</summary>
 internal static class BackupEndpoints
 {
+    private static readonly Refusal ofCluster = new(
+        "backup.cluster", "The catalog of a cluster lies in PostgreSQL, and this service makes no copy of it.", "Back the database up with pg_dump or your server's own means.");
+
+    /// <summary>The endpoints are there in every mode, so that one description of the API is true; in a cluster they say where backups are made.</summary>
     public static void MapBackups(this WebApplication app)
     {
+        if (app.Services.GetService<Backups>() is null)
+        {
+            string[] paths = [Routes.Backups, Routes.Backups + "/{backup}"];
+            foreach (var path in paths)
+            {
+                app.Map(path, () => UpkeepProblem.Of(StatusCodes.Status409Conflict, "Backups are made elsewhere.", ofCluster)).RequireAuthorization(Roles.Administrator);
+            }
+
+            return;
+        }
+
         app.MapPost(Routes.Backups, MakeAsync)
             .WithName("CreateBackup").WithSummary("Makes a backup of the service while it runs; it lies in the data directory.")
             .Produces<BackupResource>(StatusCodes.Status201Created).ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status409Conflict)

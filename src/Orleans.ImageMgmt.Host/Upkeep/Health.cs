@@ -30,7 +30,7 @@ internal static class Health
 }
 
 /// <summary>Whether the service can take work now: the silo is active, the store can be written, nobody has asked for the end.</summary>
-internal sealed class Readiness(IHostApplicationLifetime lifetime, ISiloStatusOracle silo, EmbeddedStore store)
+internal sealed class Readiness(IHostApplicationLifetime lifetime, ISiloStatusOracle silo, SiloStore store)
 {
     /// <summary>A store that does not commit within this is not ready, whatever it does later.</summary>
     private static readonly TimeSpan ProbeLimit = TimeSpan.FromSeconds(3);

@@ -13,7 +13,7 @@ internal sealed class Metrics : IDisposable
 {
     private readonly StatusReport report;
     private readonly Readiness readiness;
-    private readonly EmbeddedStore store;
+    private readonly SiloStore store;
     private readonly TransferCounters transfers;
     private readonly RequestCounters requests;
     private readonly TimeProvider time;
@@ -21,7 +21,7 @@ internal sealed class Metrics : IDisposable
     private readonly DurationHistogram commits = new();
     private readonly MeterListener listener;
 
-    public Metrics(StatusReport report, Readiness readiness, EmbeddedStore store, TransferCounters transfers, RequestCounters requests, TimeProvider time)
+    public Metrics(StatusReport report, Readiness readiness, SiloStore store, TransferCounters transfers, RequestCounters requests, TimeProvider time)
     {
         (this.report, this.readiness, this.store, this.transfers, this.requests, this.time) = (report, readiness, store, transfers, requests, time);
         startedAt = time.GetUtcNow();

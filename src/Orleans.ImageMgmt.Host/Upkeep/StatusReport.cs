@@ -9,7 +9,7 @@ using Orleans.ImageMgmt.Grains.Durable;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>How the service stands, in numbers.</summary>
-internal sealed class StatusReport(Readiness readiness, EmbeddedStore store, TransferCounters transfers, TimeProvider time)
+internal sealed class StatusReport(Readiness readiness, SiloStore store, TransferCounters transfers, TimeProvider time)
 {
     private readonly DateTimeOffset startedAt = time.GetUtcNow();
 

@@ -12,7 +12,7 @@ using Orleans.ImageMgmt.Grains.Durable;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>What a person who helps from afar needs to know, as a zip. Settings of pods are left out: they may hold credentials.</summary>
-internal sealed class SupportBundle(HostSettings settings, StatusReport report, Metrics metrics, EmbeddedStore store, TimeProvider time)
+internal sealed class SupportBundle(HostSettings settings, StatusReport report, Metrics metrics, SiloStore store, TimeProvider time)
 {
     /// <summary>Unfinished operations and pods that are listed; the counts in the status say how many there are.</summary>
     private const int RowLimit = Domain.Limits.PageRows;

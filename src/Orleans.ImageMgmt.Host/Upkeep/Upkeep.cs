@@ -9,11 +9,15 @@ namespace Orleans.ImageMgmt.Host;
 /// <summary>What an operator needs: health, metrics, backup, support bundle.</summary>
 internal static class Upkeep
 {
-    public static void AddUpkeep(this WebApplicationBuilder builder, HostSettings settings, EmbeddedStore store)
+    public static void AddUpkeep(this WebApplicationBuilder builder, HostSettings settings, SiloStore store)
     {
         builder.Services.TryAddSingleton(settings);
         builder.Services.AddSingleton<Readiness>();
-        builder.Services.AddSingleton<Backups>();
+        if (store is EmbeddedStore)
+        {
+            builder.Services.AddSingleton<Backups>(); // a database server has its own
+        }
+
         builder.Services.AddSingleton<StatusReport>();
         builder.Services.AddSingleton<RequestCounters>();
         builder.Services.AddSingleton<Metrics>();

@@ -55,6 +55,41 @@ public sealed class DatastoreTests : IAsyncDisposable
         Assert.Contains("another file system", Fault(await fixture.Connector.ProbeAsync(CancellationToken.None), FaultCause.Unreachable).Detail, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("{ \"receipt\": null, \"content\": null }")]
+    [InlineData("{ \"receipt\": { \"version\": \"Win10POS/1.0\" }, \"content\": {} }")]
+    [InlineData("[]")]
+    public async Task A_receipt_with_parts_missing_is_no_receipt(string text)
+    {
+        Value(await fixture.Connector.ReceiveAsync(disk));
+        Value(await fixture.Connector.FinaliseAsync(disk));
+        var path = Path.Combine(fixture.FinalFolder(Pos), "receipt.json");
+        FilesystemRecords.SetMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        await File.WriteAllTextAsync(path, text, TestContext.Current.CancellationToken);
+        Fault(await fixture.Connector.VerifyAsync(), FaultCause.SourceMissing);
+        Assert.DoesNotContain(await fixture.Connector.InventoryAsync(), entry => entry.Final);
+        Value(await fixture.Connector.ReceiveAsync(disk));
+        Value(await fixture.Connector.FinaliseAsync(disk));
+        Value(await fixture.Connector.VerifyAsync());
+    }
+
+    [Fact]
+    public async Task A_manifest_that_is_longer_than_any_is_not_read()
+    {
+        Value(await fixture.Connector.ReceiveAsync(disk));
+        Value(await fixture.Connector.FinaliseAsync(disk));
+        var path = Path.Combine(fixture.FinalFolder(Pos), "manifest.bin");
+        FilesystemRecords.SetMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using (var file = File.OpenHandle(path, FileMode.Open, FileAccess.Write))
+        {
+            RandomAccess.SetLength(file, 3L << 30);
+        }
+
+        Fault(await fixture.Connector.OpenAsync(Pos, CancellationToken.None), FaultCause.SourceCorrupt);
+        Fault(await fixture.Connector.VerifyAsync(), FaultCause.TargetCorrupt);
+    }
+
     [Fact]
     public async Task A_library_without_its_marker_is_not_claimed()
     {

@@ -35,6 +35,30 @@ public sealed class OvaTests : IDisposable
     }
 
     [Fact]
+    public void Checking_the_manifest_of_an_OVA_shows_how_far_it_is_and_can_be_stopped()
+    {
+        var ovf = Ovf(File("disk.vmdk"), Disk());
+        var manifest = Line("SHA256", "vm.ovf", ovf) + Line("SHA256", "disk.vmdk", vmdk);
+        Write(TarEntryFormat.Ustar, ("vm.ovf", ovf), ("vm.mf", Encoding.UTF8.GetBytes(manifest)), ("disk.vmdk", vmdk));
+        using var file = folder.OpenFile("image");
+        using var stop = new CancellationTokenSource();
+        var heard = new List<(long Bytes, long Total)>();
+        Assert.Throws<OperationCanceledException>(() => DiskImages.Open(
+            file,
+            expected: null,
+            (bytes, total) =>
+            {
+                heard.Add((bytes, total));
+                if (bytes > ovf.Length)
+                {
+                    stop.Cancel();
+                }
+            },
+            stop.Token));
+        Assert.Equal([(ovf.Length, RandomAccess.GetLength(file)), (ovf.Length + Math.Min(MiB, vmdk.Length), RandomAccess.GetLength(file))], heard);
+    }
+
+    [Fact]
     public void A_disk_that_does_not_match_the_manifest_is_refused_with_the_place_of_the_disk()
     {
         var ovf = Ovf(File("disk.vmdk"), Disk());

@@ -122,7 +122,13 @@ internal sealed class Recorder : ITransferObserver
         OnStaged?.Invoke(chunk);
     }
 
-    public void Advanced(long bytes, long total) => Passed = bytes;
+    public int Advances { get; private set; }
+
+    public void Advanced(long bytes, long total)
+    {
+        Passed = bytes;
+        Advances++;
+    }
 }
 
 /// <summary>A reader as of another machine: no local file; may change what it hands out.</summary>

@@ -47,6 +47,18 @@ public class SealTests
     }
 
     [Fact]
+    public async Task A_container_that_is_hashed_after_its_disk_was_sealed_shows_that_it_is_read()
+    {
+        using var bench = new Bench();
+        var source = bench.MakeImage("source", new Random(51), 64L << 20, 4);
+        using var image = new RawDouble(source, format: SourceFormat.Qcow2, length: 1L << 20);
+        var recorder = new Recorder();
+        await Sealer.SealAsync(image, source, bench.Open("sealed"), new SealOptions(), recorder, Bench.Token);
+        Assert.InRange(recorder.Advances, 1 + 64, int.MaxValue);
+        Assert.Equal(1L << 20, recorder.Passed);
+    }
+
+    [Fact]
     public async Task An_ISO_is_its_own_content()
     {
         using var bench = new Bench();

@@ -1,0 +1,35 @@
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Configuration;
+using Orleans.Hosting;
+using Orleans.Providers;
+using Orleans.Runtime.Hosting;
+using Orleans.Serialization.Serializers;
+
+namespace Orleans.ImageMgmt.Grains.Durable;
+
+/// <summary>Puts a store that several silos share under a silo.</summary>
+public static class ClusteredStorageExtensions
+{
+    private const string Invariant = "Npgsql";
+
+    /// <summary>Grain state through the group-commit store; membership and reminders through Orleans' AdoNet providers in the same database. The caller
+    /// keeps owning the store and disposes it after the host has stopped.</summary>
+    public static ISiloBuilder AddClusteredStorage(this ISiloBuilder silo, PostgresStore store)
+    {
+        silo.AddStorage(store);
+        silo.UseAdoNetClustering(options => (options.Invariant, options.DataSource) = (Invariant, store.Source));
+        return silo.UseAdoNetReminderService(options => (options.Invariant, options.DataSource) = (Invariant, store.Source));
+    }
+
+    /// <summary>Registers a store as grain storage, default and named, with its rows and its catalog.</summary>
+    internal static void AddStorage(this ISiloBuilder silo, SiloStore store)
+    {
+        silo.Services.AddSingleton(store);
+        silo.Services.AddSingleton(store.Rows);
+        silo.Services.AddSingleton(store.Catalog);
+        foreach (var name in (string[])[ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, EmbeddedStorageExtensions.StorageName])
+        {
+            silo.Services.AddGrainStorage(name, (services, _) => new GroupCommitGrainStorage(store.Rows, services.GetRequiredService<IActivatorProvider>()));
+        }
+    }
+}

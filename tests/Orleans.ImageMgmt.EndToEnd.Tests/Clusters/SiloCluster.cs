@@ -1,0 +1,118 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Npgsql;
+using Orleans.ImageMgmt.Api;
+using Orleans.ImageMgmt.Testing;
+using Xunit;
+
+namespace Orleans.ImageMgmt.EndToEnd.Tests;
+
+/// <summary>Silos as processes of their own on one PostgreSQL server, with certificates of one authority.</summary>
+internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
+{
+    private readonly List<Silo> silos = [];
+    private string database = "";
+
+    public string Root { get; } = Directory.CreateTempSubdirectory("imgmt-cluster-").FullName;
+
+    public IReadOnlyList<Silo> Silos => silos;
+
+    /// <summary>Starts silos at once, on a database that none of them has seen before.</summary>
+    public async Task StartAsync(int count)
+    {
+        database = await server.CreateDatabaseAsync();
+        for (var n = 1; n <= count; n++)
+        {
+            var silo = new Silo(Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"silo-{n}")), database);
+            await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
+            Assert.True(await issue.ExitAsync() == 0, issue.ToString());
+            silos.Add(silo);
+        }
+
+        silos.ForEach(silo => silo.Start());
+        foreach (var silo in silos)
+        {
+            await silo.ReadyAsync();
+        }
+    }
+
+    /// <summary>The token that the first of them made.</summary>
+    public string Token => File.ReadAllText(silos.Select(silo => Path.Combine(silo.Data, "administrator.token")).Single(File.Exists)).Trim();
+
+    public ImageMgmtHttpClient Client(int silo) => ImageMgmtHttpClient.Create(silos[silo].Url, Token);
+
+    /// <summary>Silos that the others have declared dead.</summary>
+    public async Task<long> CountDeadAsync()
+    {
+        await using var connection = new NpgsqlConnection(database + ";Search Path=imgmt");
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand("SELECT count(*) FROM silo WHERE status = 6", connection);
+        return (long)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var silo in silos)
+        {
+            await silo.DisposeAsync();
+        }
+
+        Directory.Delete(Root, recursive: true);
+    }
+
+    /// <summary>A folder for a pod.</summary>
+    public string Pod(string name) => Directory.CreateDirectory(Path.Combine(Root, "pods", name)).FullName;
+
+    /// <summary>A disk of random bytes in a folder of sources.</summary>
+    public (string Folder, string Sha256) MakeDisk(string name, int mebibytes)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(Root, "sources")).FullName;
+        var bytes = new byte[mebibytes << 20];
+        new Random(mebibytes).NextBytes(bytes);
+        File.WriteAllBytes(Path.Combine(folder, name), bytes);
+        return (folder, Convert.ToHexStringLower(SHA256.HashData(bytes)));
+    }
+}
+
+/// <summary>One silo of a cluster.</summary>
+internal sealed class Silo(string root, string database) : IAsyncDisposable
+{
+    private ImgmtProcess? process;
+
+    public string Data => Path.Combine(root, "data");
+
+    public string Trust => Path.Combine(root, "trust");
+
+    public ImgmtProcess Process => process ?? throw new InvalidOperationException("not started");
+
+    public Uri Url
+    {
+        get
+        {
+            using var note = JsonDocument.Parse(File.ReadAllText(Path.Combine(Data, "endpoint.json")));
+            return new Uri(note.RootElement.GetProperty("url").GetString()!);
+        }
+    }
+
+    public void Start()
+    {
+        // Probes as on machines of their own: a test need not wait longer than it takes.
+        string[] settings =
+        [
+            $"Cluster:ConnectionString={database}", "Cluster:ProbeTimeout=1s", "Cluster:MissedProbes=2", "Cluster:AliveInterval=2s",
+            $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}",
+        ];
+        process = ImgmtProcess.Start(["serve", "--data", Data, .. settings.SelectMany(setting => new[] { "--set", setting })]);
+    }
+
+    public Task ReadyAsync() => Process.LineAsync("imgmt is ready");
+
+    public async ValueTask DisposeAsync()
+    {
+        if (process is not null)
+        {
+            await process.DisposeAsync();
+        }
+    }
+}
