@@ -31,7 +31,8 @@ settle() { # no daemon starts while packages are set up; names resolve
 leave() { # freed blocks become holes, as an image is handed out
   chroot "$root" apt-get clean
   rm -rf "$root"/var/lib/apt/lists/*
-  umount "$root/proc"; fstrim "$root"; umount "$root"
+  umount "$root/proc"; sync -f "$root" # ext4 gives back only what its journal has let go of
+  fstrim "$root"; umount "$root"
 }
 
 install() { chroot "$root" apt-get -yqq install --no-install-recommends "$@" >>install.log 2>&1; }

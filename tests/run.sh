@@ -9,6 +9,7 @@ readonly seeds="${SEEDS:-300}"
 readonly build_limit=900 # seconds, each
 readonly project_limit=900
 readonly apt_limit=180
+readonly tools_limit=300
 readonly logs=artifacts/test-logs
 readonly solution=Orleans.ImageMgmt.sln
 
@@ -60,6 +61,14 @@ need_packages() {
     tail -n 3 "$logs/apt.log" >&2
   fi
   echo "The tests need ${missing[*]}: run \`sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}\` and then this command again." >&2
+  exit 2
+}
+
+# PowerShell, in which one test presses the tab key, is a tool of .NET: its version stands in .config/dotnet-tools.json.
+need_tools() {
+  limited "$tools_limit" "$logs/tools.log" dotnet tool restore && return
+  tail -n 3 "$logs/tools.log" >&2
+  echo "The tests need the tools of .config/dotnet-tools.json: run \`dotnet tool restore\` where the package registry can be reached, and then this command again." >&2
   exit 2
 }
 
@@ -119,6 +128,7 @@ has_code() {
 mkdir -p "$logs"
 need_sdk
 need_packages
+need_tools
 build
 for folder in tests/*.Tests; do
   name=${folder#tests/}

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json.Serialization;
 
 namespace Orleans.ImageMgmt.Api;
 
@@ -64,7 +63,6 @@ public sealed class ProblemException(Problem problem, HttpStatusCode statusCode,
     public TimeSpan? RetryAfter { get; } = retryAfter;
 
     /// <summary>Stable word for programs.</summary>
-    [JsonIgnore]
     public string Code => Problem.Code;
 
     /// <summary>What to do next.</summary>

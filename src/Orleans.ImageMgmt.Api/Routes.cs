@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Orleans.ImageMgmt.Api;
 
 /// <summary>The paths of the HTTP API.</summary>
@@ -142,20 +144,36 @@ public static class Routes
     public const string OpenApi = "/openapi/v1.json";
 
     /// <summary>Puts values into a path, each escaped.</summary>
+    /// <param name="route">One of the paths above.</param>
+    /// <param name="values">What stands in its places, in order.</param>
+    /// <exception cref="ProblemException">A value can be no part of a path: it is empty, <c>.</c> or <c>..</c>, and would lead to another thing's address.</exception>
     public static string Fill(string route, params ReadOnlySpan<string> values)
     {
         var next = 0;
         var parts = route.Split('/');
         for (var i = 0; i < parts.Length; i++)
         {
-            if (parts[i] is ['{', .., '}'])
+            if (parts[i] is ['{', .. var name, '}'])
             {
-                parts[i] = Uri.EscapeDataString(values[next++]);
+                parts[i] = Part(name, values[next++]);
             }
         }
 
         return string.Join('/', parts);
     }
+
+    /// <summary>Escaping leaves dots alone, and whoever reads an address takes <c>..</c> for the folder above: the version <c>..</c> of an image is the image.</summary>
+    private static string Part(string what, string value) => value is not ("" or "." or "..") ? Uri.EscapeDataString(value) : throw new ProblemException(
+        new Problem
+        {
+            Type = $"{Problem.TypePrefix}client.invalid-name",
+            Title = "Invalid name",
+            Status = (int)HttpStatusCode.BadRequest,
+            Detail = value.Length == 0 ? $"The name of the {what} is empty." : $"'{value}' is no name of {(what is "image" or "operation" or "upload" ? "an" : "a")} {what}.",
+            Code = "client.invalid-name",
+            Hint = "Nothing was asked of the server. Check the name.",
+        },
+        HttpStatusCode.BadRequest);
 }
 
 /// <summary>Headers of the API that HTTP itself does not have.</summary>

@@ -42,14 +42,20 @@ public sealed partial class ImageMgmtClient
 
     /// <summary>Publishes to connected pods that carry all these labels. Needs the role publisher.</summary>
     /// <param name="version">What to publish.</param>
-    /// <param name="labels">Names and values of labels.</param>
+    /// <param name="labels">Names and values of labels, at least one.</param>
     /// <param name="reason">For the activity log.</param>
     /// <param name="cancellationToken">Stops waiting; the publish goes on.</param>
     /// <returns>The publish's operation.</returns>
     /// <exception cref="RefusedException">It cannot be published; nothing was changed.</exception>
+    /// <exception cref="ArgumentException">No label is named.</exception>
     public Task<OperationId> PublishToLabelledAsync(
-        VersionId version, IReadOnlyDictionary<string, string> labels, string reason = "", CancellationToken cancellationToken = default) =>
-        PublishAsync(version, new PublishRequest(NewOperation(), null, labels, Because(reason)), cancellationToken);
+        VersionId version, IReadOnlyDictionary<string, string> labels, string reason = "", CancellationToken cancellationToken = default)
+    {
+        // To the service no labels are no selector, and that is everywhere.
+        return labels.Count == 0
+            ? throw new ArgumentException("No label is named; PublishToAllAsync is for all pods.", nameof(labels))
+            : PublishAsync(version, new PublishRequest(NewOperation(), null, labels, Because(reason)), cancellationToken);
+    }
 
     /// <summary>Stops the transfers of a publish at their next chunk, and starts no more until it is resumed; what is staged stays. Needs the role operator.</summary>
     /// <param name="operation">Which publish.</param>
@@ -105,8 +111,10 @@ public sealed partial class ImageMgmtClient
     /// <param name="version">What is being imported.</param>
     /// <param name="cancellationToken">Stops watching; the import goes on.</param>
     /// <returns>How it stands, about ten times a second; the last one has ended.</returns>
+    /// <exception cref="RefusedException">Nobody imported such a version for <see cref="WatchPatience"/>.</exception>
     public async IAsyncEnumerable<ImportView> WatchImportAsync(VersionId version, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        var since = time.GetTimestamp();
         while (true)
         {
             var now = await AskPatientlyAsync(() => grains.GetVersion(version).GetAsync(), cancellationToken);
@@ -117,6 +125,11 @@ public sealed partial class ImageMgmtClient
                 yield break;
             }
 
+            if (!now.Exists && time.GetElapsedTime(since) > WatchPatience)
+            {
+                throw Unknown("version", version.Value);
+            }
+
             await Task.Delay(WatchInterval, time, cancellationToken);
         }
     }
@@ -125,9 +138,12 @@ public sealed partial class ImageMgmtClient
     /// the service.</summary>
     /// <param name="operation">Which publish.</param>
     /// <param name="cancellationToken">Stops watching; the publish goes on.</param>
-    /// <returns>How it stands, about ten times a second; the last one has ended.</returns>
+    /// <returns>How it stands, about ten times a second, and less often the more targets there are: each shard of <see cref="Limits.PodsPerShard"/> adds one
+    /// <see cref="WatchInterval"/>. The last one has ended.</returns>
+    /// <exception cref="RefusedException">There was no such publish for <see cref="WatchPatience"/>.</exception>
     public async IAsyncEnumerable<PublishView> WatchPublishAsync(OperationId operation, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        var since = time.GetTimestamp();
         while (true)
         {
             var view = await GetPublishAsync(operation, cancellationToken);
@@ -137,7 +153,13 @@ public sealed partial class ImageMgmtClient
                 yield break;
             }
 
-            await Task.Delay(WatchInterval, time, cancellationToken);
+            if (view.Publish.Order is null && time.GetElapsedTime(since) > WatchPatience)
+            {
+                throw Unknown("operation", operation.Value);
+            }
+
+            // Each look asks every shard, and each shard its pods.
+            await Task.Delay(WatchInterval * Math.Max(1, view.Publish.Shards.Count), time, cancellationToken);
         }
     }
 }

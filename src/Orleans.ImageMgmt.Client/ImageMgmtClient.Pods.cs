@@ -61,15 +61,21 @@ public sealed partial class ImageMgmtClient
     /// <returns>The pod; its <see cref="Pod.Spec"/> is null when it was never connected.</returns>
     public Task<PodView> GetPodAsync(PodName pod, CancellationToken cancellationToken = default) => AskAsync(grains.GetPod(pod).GetAsync(), cancellationToken);
 
-    /// <summary>Waits until the pod has answered a probe.</summary>
+    /// <summary>Waits until the pod has answered a probe, or has not: each probe has a time-out of its own.</summary>
     /// <param name="pod">Which pod.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
-    /// <returns>The pod as it stands when it is connected or unreachable.</returns>
+    /// <returns>The pod as it stands when it is no longer connecting.</returns>
+    /// <exception cref="RefusedException">There is no such pod.</exception>
     public async Task<Pod> WaitForPodAsync(PodName pod, CancellationToken cancellationToken = default)
     {
         while (true)
         {
             var view = await AskPatientlyAsync(() => grains.GetPod(pod).GetAsync(), cancellationToken);
+            if (view.Pod.Spec is null)
+            {
+                throw Unknown("pod", pod.Value);
+            }
+
             if (view.Pod.State != PodState.Connecting)
             {
                 return view.Pod;

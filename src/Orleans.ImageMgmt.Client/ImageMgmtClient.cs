@@ -38,6 +38,8 @@ public sealed partial class ImageMgmtClient
     /// <returns>An id that nobody has.</returns>
     public static OperationId NewOperation() => new(Guid.CreateVersion7().ToString("N"));
 
+    private static RefusedException Unknown(string what, string name) => new(new Refusal($"{what}.unknown", $"There is no {what} {name}.", $"List the {what}s to see which exist."));
+
     private static async Task<T> AskAsync<T>(Task<T> call, CancellationToken cancellationToken)
     {
         try

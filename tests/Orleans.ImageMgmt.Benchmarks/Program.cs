@@ -1,10 +1,12 @@
 using Orleans.ImageMgmt.Benchmarks.Delta;
 using Orleans.ImageMgmt.Benchmarks.FirstCopy;
+using Orleans.ImageMgmt.Benchmarks.NetworkPath;
 
 return args switch
 {
     ["first-copy", .. var rest] => await FirstCopyBenchmark.RunAsync(rest),
     ["first-copy-child", .. var rest] => await CopyChild.RunAsync(rest),
+    ["network-path", .. var rest] => await NetworkBenchmark.RunAsync(rest),
     ["delta", .. var rest] => await DeltaBenchmark.RunAsync(rest),
     ["delta-child", .. var rest] => await DeltaChild.RunAsync(rest),
     ["delta-shell", var script] => ShellRun.Child(script),
@@ -14,6 +16,7 @@ return args switch
 static int Usage()
 {
     Console.Error.WriteLine("first-copy [--image PATH] [--rounds 5] [--targets 1,4,8] [--folder DIR] [--write]");
+    Console.Error.WriteLine("network-path [--mebibytes 512] [--rounds 3] [--imgmt PATH of imgmt.dll]");
     Console.Error.WriteLine("delta --images DIR [--rounds 3] [--versions 1.0p,1.1,1.0c] [--only 0123456789] [--folder DIR] [--write]");
     return 2;
 }

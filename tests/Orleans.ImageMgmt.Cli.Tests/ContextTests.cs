@@ -56,6 +56,7 @@ public sealed class ContextTests : IDisposable
     [InlineData("null", "is empty")]
     [InlineData("{\"servers\": {}}", "cannot be read: line 1")]
     [InlineData("{\"contexts\": {\"a\": {}}}", "cannot be read: line 1")]
+    [InlineData("{\"contexts\": {\"a\": null}}", "says nothing of context 'a'")]
     public async Task A_damaged_file_is_told_in_a_sentence(string content, string sentence)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(shell.ContextPath)!);

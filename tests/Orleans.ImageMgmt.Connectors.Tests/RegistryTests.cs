@@ -45,6 +45,54 @@ public sealed class RegistryTests : IDisposable
     public void A_setting_that_cannot_be_read_is_refused_by_name(string key, string value, string named) =>
         Assert.Contains(named, Fault(Registry.Create(Spec("simulated", (key, value))), FaultCause.Misconfigured).Detail, StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("site-1:7482")]
+    [InlineData("http://site-1.example:7482")]
+    [InlineData("https://site-1.example:7482/blocks")]
+    [InlineData("https://user@site-1.example")]
+    public void A_block_server_has_a_plain_https_address(string written) =>
+        Assert.Contains("blocks-url", Fault(Linked(new MadeUpLink()).Create(Spec("simulated", ("blocks-url", written))), FaultCause.Misconfigured).Detail, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task A_pod_on_another_machine_is_opened_there_where_its_content_is_known_and_acts_here_in_all_else()
+    {
+        var link = new MadeUpLink();
+        var spec = Spec("simulated", ("blocks-url", "https://site-1.example:7482"), ("source.golden", "length=8MiB,data=3MiB,seed=4"));
+        Assert.Contains("blocks-url", Fault(Registry.Create(spec), FaultCause.Misconfigured).Detail, StringComparison.Ordinal);
+
+        var pod = Value(Linked(link).Create(spec));
+        var prepared = Value(await pod.PrepareAsync(new SourceRef("golden")));
+        Value(await pod.ProbeAsync(CancellationToken.None));
+        await using (Value(await pod.OpenAsync(Pos, CancellationToken.None)))
+        {
+            Assert.Empty(link.Asked);
+        }
+
+        Fault(await pod.OpenAsync(Pos, prepared.Content, CancellationToken.None), FaultCause.Unreachable);
+        Assert.Equal([new BlockPlace(new Uri("https://site-1.example:7482"), spec.Name, Pos)], link.Asked);
+
+        // A plan of faults stands in front of the network too.
+        var faulty = Value(Linked(link).Create(spec with { Settings = spec.Settings.Append(new("fault-plan", "open:refuse:cause=denied")).ToDictionary() }));
+        Fault(await faulty.OpenAsync(Pos, prepared.Content, CancellationToken.None), FaultCause.Denied);
+        Assert.Single(link.Asked);
+    }
+
+    private ConnectorRegistry Linked(IBlockLink link) => new([pods], TimeProvider.System, SilentFaultLog.Instance, link);
+
+    /// <summary>Remembers what it was asked; nobody ever answers it.</summary>
+    private sealed class MadeUpLink : IBlockLink
+    {
+        public List<BlockPlace> Asked { get; } = [];
+
+        public Task<ConnectorResult<Content.IContentReader>> OpenAsync(BlockPlace place, ContentDescription content, CancellationToken cancellationToken)
+        {
+            Asked.Add(place);
+            return Task.FromResult<ConnectorResult<Content.IContentReader>>(new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, "Nobody is there.", "Start it."));
+        }
+
+        public Uri? AddressOf(BlockPlace place, ContentDescription content) => null;
+    }
+
     [Fact]
     public async Task A_made_up_source_travels_from_one_simulated_pod_to_another()
     {

@@ -35,6 +35,10 @@ try
         if (view.Version.ImportState.IsEnded())
         {
             Console.WriteLine($"import {version}: {view.Version.Status} {view.Version.Fault}".TrimEnd());
+            if (view.Version.ImportState != OperationState.Succeeded)
+            {
+                return 1;
+            }
         }
     }
 
@@ -44,6 +48,11 @@ catch (RefusedException refused)
 {
     Console.Error.WriteLine($"refused: {refused.Refusal}");
     return 1;
+}
+catch (ServiceUnavailableException away)
+{
+    Console.Error.WriteLine($"{away.Message} {away.Hint}");
+    return 3;
 }
 finally
 {

@@ -7,7 +7,7 @@ if (args is not [var server, var tokenFile, var image, var sourcePod, var source
     return 2;
 }
 
-var client = ImageMgmtHttpClient.Create(new Uri(server), (await File.ReadAllTextAsync(tokenFile)).Trim());
+using var client = ImageMgmtHttpClient.Create(new Uri(server), (await File.ReadAllTextAsync(tokenFile)).Trim());
 try
 {
     await foreach (var pod in client.AllPodsAsync())
@@ -17,6 +17,12 @@ try
 
     var request = new ImportRequest { Pod = sourcePod, Source = source, Description = "Imported by the sample frontend", Reason = "sample" };
     var import = await WatchAsync(await client.ImportAsync(image, request));
+    if (import.State != OperationState.Succeeded)
+    {
+        Console.Error.WriteLine($"import {import.State}: {import.Fault?.Detail} {import.Fault?.NextStep}");
+        return 1;
+    }
+
     var version = import.Version!;
     var publish = await WatchAsync(await client.PublishAsync(image, version));
     await foreach (var receipt in client.AllReceiptsAsync(image, version))
@@ -28,8 +34,13 @@ try
 }
 catch (ProblemException refused)
 {
-    Console.Error.WriteLine($"refused: {refused.Message}");
+    Console.Error.WriteLine($"refused: {refused.Message} {refused.Hint}");
     return 1;
+}
+catch (Exception away) when (away is HttpRequestException or TimeoutException)
+{
+    Console.Error.WriteLine($"no answer from {server}: {away.Message}");
+    return 3;
 }
 
 async Task<OperationResource> WatchAsync(OperationResource operation)

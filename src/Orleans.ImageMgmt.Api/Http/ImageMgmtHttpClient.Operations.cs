@@ -10,6 +10,8 @@ public sealed partial class ImageMgmtHttpClient
     /// <summary>Reconnects in a row that brought nothing before a watch gives up. Default: 10.</summary>
     public const int ReconnectLimit = 10;
 
+    private const string EventStream = "text/event-stream";
+
     private static readonly TimeSpan FirstReconnect = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestReconnect = TimeSpan.FromSeconds(10);
 
@@ -71,6 +73,7 @@ public sealed partial class ImageMgmtHttpClient
     public async IAsyncEnumerable<OperationEvent> WatchOperationAsync(
         string operation, string? lastEventId = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        var asked = TimeSpan.Zero;
         for (var failures = 0; ; failures++)
         {
             if (failures > ReconnectLimit)
@@ -80,12 +83,12 @@ public sealed partial class ImageMgmtHttpClient
 
             if (failures > 0)
             {
-                var wait = FirstReconnect * Math.Pow(2, failures - 1);
-                await Task.Delay(wait < LongestReconnect ? wait : LongestReconnect, time, cancellationToken);
+                await Task.Delay(WaitAfter(failures, asked), time, cancellationToken);
             }
 
+            asked = TimeSpan.Zero;
             await using var events = StreamAsync(operation, lastEventId, cancellationToken).GetAsyncEnumerator(cancellationToken);
-            while (await NextAsync(events, failures, cancellationToken))
+            while (await NextAsync(events, failures, wait => asked = wait, cancellationToken))
             {
                 failures = 0;
                 lastEventId = events.Current.Id;
@@ -99,7 +102,7 @@ public sealed partial class ImageMgmtHttpClient
     }
 
     /// <summary>Whether there is an event; false when the stream broke and may be taken up again.</summary>
-    private static async Task<bool> NextAsync(IAsyncEnumerator<OperationEvent> events, int failures, CancellationToken cancellationToken)
+    private static async Task<bool> NextAsync(IAsyncEnumerator<OperationEvent> events, int failures, Action<TimeSpan> askedToWait, CancellationToken cancellationToken)
     {
         try
         {
@@ -107,6 +110,7 @@ public sealed partial class ImageMgmtHttpClient
         }
         catch (Exception broken) when (IsPassing(broken) && failures < ReconnectLimit && !cancellationToken.IsCancellationRequested)
         {
+            askedToWait(AskedBy(broken));
             return false;
         }
     }
@@ -114,25 +118,40 @@ public sealed partial class ImageMgmtHttpClient
     private static bool IsPassing(Exception problem) => problem is HttpRequestException or IOException or TimeoutException
         || problem is ProblemException { StatusCode: HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout };
 
+    /// <summary>How long the server asked to be left alone.</summary>
+    private static TimeSpan AskedBy(Exception broken) => (broken as ProblemException)?.RetryAfter ?? TimeSpan.Zero;
+
+    /// <summary>The wait before the next try: doubled each time, and at least what the server asked for, where that is bearable.</summary>
+    private static TimeSpan WaitAfter(int failures, TimeSpan asked)
+    {
+        var own = FirstReconnect * Math.Pow(2, failures - 1);
+        own = own < LongestReconnect ? own : LongestReconnect;
+        return asked <= own ? own : asked < SilenceLimit ? asked : SilenceLimit;
+    }
+
     private async IAsyncEnumerable<OperationEvent> StreamAsync(string operation, string? lastEventId, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var request = Make(HttpMethod.Get, Routes.Fill(Routes.OperationEvents, operation), null, default);
         request.Headers.Accept.Clear();
-        request.Headers.TryAddWithoutValidation("Accept", $"text/event-stream, {Problem.MediaType}");
+        request.Headers.TryAddWithoutValidation("Accept", $"{EventStream}, {Problem.MediaType}");
         if (lastEventId is not null)
         {
             request.Headers.TryAddWithoutValidation(ApiHeaders.LastEventId, lastEventId);
         }
 
-        using var silence = new CancellationTokenSource(SilenceLimit, time);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
-        using var answer = await Guarded(http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop.Token), silence, cancellationToken);
-        await ThrowIfRefusedAsync(answer, cancellationToken);
-        await using var body = await answer.Content.ReadAsStreamAsync(cancellationToken);
-        await using var items = SseParser.Create(body, Parse).EnumerateAsync(stop.Token).GetAsyncEnumerator(stop.Token);
-        while (await Guarded(items.MoveNextAsync().AsTask(), silence, cancellationToken))
+        using var patience = new Patience(SilenceLimit, time, cancellationToken);
+        using var answer = await patience.WaitAsync(http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token));
+        await ThrowIfRefusedAsync(answer, patience.Token);
+        if (answer.Content.Headers.ContentType?.MediaType != EventStream)
         {
-            silence.CancelAfter(SilenceLimit);
+            throw NotOurs(answer.StatusCode, $"The answer is {answer.Content.Headers.ContentType?.MediaType ?? "of no kind"} where a stream of events was asked for.");
+        }
+
+        await using var body = await answer.Content.ReadAsStreamAsync(patience.Token);
+        await using var items = SseParser.Create(body, Parse).EnumerateAsync(patience.Token).GetAsyncEnumerator(patience.Token);
+        while (await patience.WaitAsync(items.MoveNextAsync().AsTask()))
+        {
+            patience.Heard();
             if (items.Current is { Data: { } data, EventId: { } id })
             {
                 yield return data with { Id = id };
@@ -140,24 +159,22 @@ public sealed partial class ImageMgmtHttpClient
         }
     }
 
-    private static async Task<T> Guarded<T>(Task<T> work, CancellationTokenSource silence, CancellationToken cancellationToken)
+    /// <summary>Null for events that this client does not know, such as the sign of life.</summary>
+    private static OperationEvent? Parse(string name, ReadOnlySpan<byte> json)
     {
         try
         {
-            return await work;
+            return name switch
+            {
+                OperationEvent.OperationName or OperationEvent.EndName =>
+                    new OperationEvent { Id = "", Name = name, Operation = JsonSerializer.Deserialize<OperationResource>(json, ImageMgmtJson.Options) },
+                OperationEvent.TargetName => new OperationEvent { Id = "", Name = name, Target = JsonSerializer.Deserialize<TargetResource>(json, ImageMgmtJson.Options) },
+                _ => null,
+            };
         }
-        catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (JsonException problem)
         {
-            throw new TimeoutException($"The server said nothing for {SilenceLimit.TotalSeconds:0} s.");
+            throw NotOurs(HttpStatusCode.OK, $"The event {name} is none of this API: {problem.Message}");
         }
     }
-
-    /// <summary>Null for events that this client does not know, such as the sign of life.</summary>
-    private static OperationEvent? Parse(string name, ReadOnlySpan<byte> json) => name switch
-    {
-        OperationEvent.OperationName or OperationEvent.EndName =>
-            new OperationEvent { Id = "", Name = name, Operation = JsonSerializer.Deserialize<OperationResource>(json, ImageMgmtJson.Options) },
-        OperationEvent.TargetName => new OperationEvent { Id = "", Name = name, Target = JsonSerializer.Deserialize<TargetResource>(json, ImageMgmtJson.Options) },
-        _ => null,
-    };
 }

@@ -33,6 +33,11 @@ internal static class ContextCommands
                     throw CliProblem.Usage("--token-stdin and --token-from are two places for one token.", "Leave one of them out.");
                 }
 
+                if (run.Get(stdin) && run.Screen.CanAsk)
+                {
+                    run.Hint("Type or paste the token, then Enter:");
+                }
+
                 var token = run.Get(stdin) ? PrivateFile.TokenFrom(run.Screen.In, "Standard input") : null;
                 var path = run.Get(reference) ?? run.Choice.TokenFile;
                 var isNewPlace = known is not null && known.Url != address.GetLeftPart(UriPartial.Authority); // a token never moves to another server by itself
@@ -108,14 +113,14 @@ internal static class ContextCommands
     {
         var name = wiring.Names.Context(new Argument<string>("NAME") { Description = "The context to remove." });
         var yes = Asked.Yes();
-        return wiring.Verb("remove", "Removes a context with its token. The server notices nothing.", ["imgctl context remove lab --yes"], (run, _) =>
+        return wiring.Verb("remove", "Removes a context with its token. The server notices nothing.", ["imgctl context remove lab --yes"], async (run, stop) =>
         {
             var (file, context) = Find(run, run.Get(name));
-            run.Confirm($"Remove context {run.Get(name)} ({context.Url})?", run.Get(yes));
+            await run.ConfirmAsync($"Remove context {run.Get(name)} ({context.Url})?", run.Get(yes), stop);
             file.Contexts.Remove(run.Get(name));
             (file.Current == run.Get(name) ? file with { Current = null } : file).Write(run.Around.ContextPath);
             run.Printer.Done(Open(run.Get(name), context, null), NameOf, $"Context {run.Get(name)} is removed.");
-            return Task.FromResult(ExitCodes.Well);
+            return ExitCodes.Well;
         }, name, yes);
     }
 

@@ -79,11 +79,11 @@ internal static class ImageCommands
             if (!run.Get(yes))
             {
                 var known = await run.Client.GetImageAsync(name, stop);
-                run.Confirm($"Delete image {known.Name} with {Shown.Count(known.VersionCount, "version")} and all copies?", isConfirmed: false);
+                await run.ConfirmAsync($"Delete image {known.Name} with {Shown.Count(known.VersionCount, "version")} and all copies?", isConfirmed: false, stop);
             }
 
             var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
-            var accepted = await Repeat.WhenCutAsync(run, () => run.Client.DeleteImageAsync(name, run.Get(reason), id, null, stop), stop);
+            var accepted = await Repeat.WhenCutAsync(run, id, () => run.Client.DeleteImageAsync(name, run.Get(reason), id, null, stop), stop);
             return await Waiting.FollowAsync(run, accepted, $"Deleting image {name}: operation {accepted.Id}.", run.Get(wait), stop);
         }, image, reason, yes, wait, operation);
     }

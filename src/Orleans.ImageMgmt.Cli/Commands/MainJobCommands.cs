@@ -44,7 +44,7 @@ internal static class MainJobCommands
                     Reason = run.Get(reason),
                 };
                 var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
-                var accepted = await Repeat.WhenCutAsync(run, () => run.Client.ImportAsync(run.Get(image), request, id, stop), stop);
+                var accepted = await Repeat.WhenCutAsync(run, id, () => run.Client.ImportAsync(run.Get(image), request, id, stop), stop);
                 return await Waiting.FollowAsync(run, accepted, $"Importing {accepted.Image} {accepted.Version} from {request.Pod}: operation {accepted.Id}.", run.Get(wait), stop);
             }, image, version, pod, source, sha256, format, from, step, description, wait, reason, operation);
     }
@@ -69,6 +69,12 @@ internal static class MainJobCommands
             async (run, stop) =>
             {
                 var named = run.Get(pods)?.SelectMany(text => text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Distinct().ToList() ?? [];
+                if (run.Get(pods) is { Length: > 0 } && named.Count == 0)
+                {
+                    // An empty variable in a script must not become "everywhere".
+                    throw CliProblem.Usage("--pods names no pod.", "Name at least one; without --pods and --label all connected pods are taken.");
+                }
+
                 var selector = Asked.Pairs(run.Get(labels), "--label");
                 if (named.Count > 0 && selector.Count > 0)
                 {
@@ -85,7 +91,7 @@ internal static class MainJobCommands
                 }
 
                 var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
-                var accepted = await Repeat.WhenCutAsync(run, () => run.Client.PublishAsync(run.Get(image), run.Get(version), request, id, null, stop), stop);
+                var accepted = await Repeat.WhenCutAsync(run, id, () => run.Client.PublishAsync(run.Get(image), run.Get(version), request, id, null, stop), stop);
                 var targets = accepted.Targets is { All: > 0 and var all } ? $" to {Shown.Count(all, "pod")}" : "";
                 return await Waiting.FollowAsync(run, accepted, $"Publishing {accepted.Image} {accepted.Version}{targets}: operation {accepted.Id}.", run.Get(wait), stop);
             }, image, version, pods, labels, urgent, plan, wait, reason, operation);

@@ -107,7 +107,7 @@ internal static class OperationCommands
         var (id, reason, yes) = (wiring.Names.Operation(), Asked.Reason(), Asked.Yes());
         return wiring.Verb("cancel", "Stops what has not finished. Copies that are available stay.", ["imgctl operation cancel 0198c1d2e3f4 --reason \"wrong image\" --yes"], async (run, stop) =>
         {
-            run.Confirm($"Cancel operation {run.Get(id)}? What has not finished is stopped and its staged bytes are removed.", run.Get(yes));
+            await run.ConfirmAsync($"Cancel operation {run.Get(id)}? What has not finished is stopped and its staged bytes are removed.", run.Get(yes), stop);
             var cancelled = await run.Client.CancelOperationAsync(run.Get(id), run.Get(reason), stop);
             run.Printer.Done(cancelled, Waiting.NameOf, $"Operation {cancelled.Id} is {Shown.State<OperationState>(cancelled.State)}.");
             return ExitCodes.Well;

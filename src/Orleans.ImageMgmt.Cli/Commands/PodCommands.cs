@@ -6,6 +6,7 @@ namespace Orleans.ImageMgmt.Cli;
 /// <summary>Pods: connect, look, label, drain, disconnect.</summary>
 internal static class PodCommands
 {
+    /// <summary>Looks at a pod that is being connected, two a second: two minutes, longer than any connector's probe may take.</summary>
     private const int PollLimit = 240;
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
@@ -113,10 +114,10 @@ internal static class PodCommands
                 run.Printer.Done(connected, NameOf, $"Pod {connected.Name} is {Shown.State<PodState>(connected.State)}.{(connected.Fault is null ? "" : $" {Picture.Sentence(connected.Fault)}")}");
                 if (connected.State == PodState.Connecting)
                 {
-                    run.Hint($"It is being probed; see how it stands with: imgctl pod show {connected.Name}");
+                    run.Hint($"It {(run.Get(wait) ? $"has not answered within {(PollInterval * PollLimit).TotalMinutes:0} minutes" : "is being probed")}; see how it stands with: imgctl pod show {connected.Name}");
                 }
 
-                return connected.State == PodState.Unreachable ? ExitCodes.Failed : ExitCodes.Well;
+                return connected.State == PodState.Unreachable || (run.Get(wait) && connected.State == PodState.Connecting) ? ExitCodes.Failed : ExitCodes.Well;
             }, [pod, .. how.Options, labels, slots, reason, wait]);
     }
 
@@ -183,6 +184,11 @@ internal static class PodCommands
             var known = await run.Client.GetPodAsync(run.Get(pod), stop);
             var labels = new Dictionary<string, string>(known.Labels, StringComparer.Ordinal);
             var given = run.Get(changes);
+            if (given.Contains("-"))
+            {
+                throw CliProblem.Usage("'-' names no label to take away.", "Write the label's key before it: KEY-.");
+            }
+
             foreach (var key in given.Where(change => change.EndsWith('-') && !change.Contains('=', StringComparison.Ordinal)))
             {
                 labels.Remove(key[..^1]);
@@ -206,7 +212,7 @@ internal static class PodCommands
         {
             if (question is not null)
             {
-                run.Confirm(question(run.Get(pod)), run.Get(yes));
+                await run.ConfirmAsync(question(run.Get(pod)), run.Get(yes), stop);
             }
 
             var changed = await act(run, run.Get(pod), run.Get(reason), stop);

@@ -59,14 +59,12 @@ internal static class StatusCommands
                 throw new CliProblem(ExitCodes.Refused, $"{path} exists.", "Name a new file with --file.");
             }
 
-            var partial = path + ".part";
+            var partial = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, $".{Path.GetFileName(path)}.{Environment.ProcessId}.part");
+            await using var content = PrivateFile.Create(partial, mustBeNew: true);
             try
             {
-                await using (var content = PrivateFile.Create(partial, mustBeNew: false))
-                {
-                    await run.Client.DownloadSupportBundleAsync(content, stop);
-                }
-
+                await run.Client.DownloadSupportBundleAsync(content, stop);
+                await content.DisposeAsync();
                 File.Move(partial, path);
             }
             finally

@@ -8,6 +8,9 @@ namespace Orleans.ImageMgmt.Cli;
 /// <summary>Tokens: who may do what.</summary>
 internal static class TokenCommands
 {
+    /// <summary>ISO 8601 and nothing that two countries read in two ways.</summary>
+    private static readonly string[] Moments = ["yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK"];
+
     public static Command Create(Wiring wiring) => wiring.Group("token", "Who may do what. Only an administrator manages tokens.", Make(wiring), List(wiring), Revoke(wiring));
 
     private static Command Make(Wiring wiring)
@@ -15,7 +18,7 @@ internal static class TokenCommands
         var name = new Argument<string>("NAME") { Description = "Its name, which stands in the activity log." };
         var role = Asked.Word<Role>("--role", "viewer, operator, publisher or administrator; each may do what the one before may.");
         role.Required = true;
-        var expires = new Option<string?>("--expires") { Description = "When it stops working: 12h, 90d, or a date such as 2027-01-31. Left out: never.", HelpName = "WHEN" };
+        var expires = new Option<string?>("--expires") { Description = "When it stops working: 12h, 90d, a date such as 2027-01-31 (to its end, UTC), or 2027-01-31T18:00Z. Left out: never.", HelpName = "WHEN" };
         var file = new Option<string?>("--file") { Description = "Write it into this new file, readable by you alone, instead of printing it.", HelpName = "FILE" };
         var reason = Asked.Reason();
         return wiring.Verb("create", "Makes a token and shows it, this one time.",
@@ -23,19 +26,14 @@ internal static class TokenCommands
             async (run, stop) =>
             {
                 var request = new CreateTokenRequest { Name = run.Get(name), Role = run.Get(role)!.Value, ExpiresAt = Until(run.Get(expires), run.Screen.Time.GetUtcNow()), Reason = run.Get(reason) };
-                if (run.Get(file) is { } path && File.Exists(path))
+                if (run.Get(file) is { } path)
                 {
-                    throw new CliProblem(ExitCodes.Refused, $"The file {path} exists.", "Name a new one; a token is never written over something else.");
-                }
-
-                var made = await run.Client.CreateTokenAsync(request, stop);
-                if (run.Get(file) is { } target)
-                {
-                    PrivateFile.Write(target, Encoding.UTF8.GetBytes(made.Token + "\n"), mustBeNew: true);
-                    run.Printer.Done(made.Resource, NameOf, $"Token {made.Resource.Name} ({Shown.State<Role>(made.Resource.Role).ToLowerInvariant()}) is in {target}.");
+                    var kept = await IntoFileAsync(run, request, path, stop);
+                    run.Printer.Done(kept, NameOf, $"Token {kept.Name} ({Shown.State<Role>(kept.Role).ToLowerInvariant()}) is in {path}.");
                     return ExitCodes.Well;
                 }
 
+                var made = await run.Client.CreateTokenAsync(request, stop);
                 if (!run.Printer.Structured(made, [NameOf(made.Resource)]))
                 {
                     run.Hint($"Token {made.Resource.Name}, {Shown.State<Role>(made.Resource.Role).ToLowerInvariant()}, {(made.Resource.ExpiresAt is { } end ? $"until {Shown.Time(end)}" : "without end")}. It is shown only now:");
@@ -44,6 +42,37 @@ internal static class TokenCommands
 
                 return ExitCodes.Well;
             }, name, role, expires, file, reason);
+    }
+
+    /// <summary>The file comes first: a token that could be written nowhere would exist without anybody having it.</summary>
+    private static async Task<TokenResource> IntoFileAsync(Invocation run, CreateTokenRequest request, string path, CancellationToken stop)
+    {
+        if (File.Exists(path) || Directory.Exists(path))
+        {
+            throw new CliProblem(ExitCodes.Refused, $"{path} exists.", "Name a new file; a token is never written over something else.");
+        }
+
+        await using var file = PrivateFile.Create(path, mustBeNew: true);
+        CreatedToken? made = null;
+        try
+        {
+            made = await run.Client.CreateTokenAsync(request, stop);
+            await file.WriteAsync(Encoding.UTF8.GetBytes(made.Token + "\n"), CancellationToken.None);
+            await file.FlushAsync(CancellationToken.None);
+            RandomAccess.FlushToDisk(file.SafeFileHandle);
+            return made.Resource;
+        }
+        catch (Exception problem)
+        {
+            File.Delete(path);
+            if (made is null || problem is not IOException)
+            {
+                throw;
+            }
+
+            throw new CliProblem(ExitCodes.Failed, $"Token {request.Name} was made, but could not be written to {path}: {problem.Message}",
+                $"Nobody has it; revoke it with: imgctl token revoke {request.Name} --yes", inner: problem);
+        }
     }
 
     private static Command List(Wiring wiring)
@@ -73,7 +102,7 @@ internal static class TokenCommands
         var (token, reason, yes) = (wiring.Names.Token(), Asked.Reason(), Asked.Yes());
         return wiring.Verb("revoke", "Makes a token useless at once.", ["imgctl token revoke ci-packer --reason \"laptop lost\" --yes"], async (run, stop) =>
         {
-            run.Confirm($"Revoke token {run.Get(token)}? Whoever uses it is locked out at once.", run.Get(yes));
+            await run.ConfirmAsync($"Revoke token {run.Get(token)}? Whoever uses it is locked out at once.", run.Get(yes), stop);
             await run.Client.RevokeTokenAsync(run.Get(token), run.Get(reason), stop);
             run.Printer.Done(new { Name = run.Get(token), Revoked = true }, gone => $"token/{gone.Name}", $"Token {run.Get(token)} is revoked.");
             return ExitCodes.Well;
@@ -103,12 +132,12 @@ internal static class TokenCommands
             }
         }
 
-        if (DateOnly.TryParseExact(when, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date))
+        if (DateOnly.TryParseExact(when, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) && date < DateOnly.MaxValue)
         {
             return new DateTimeOffset(date.ToDateTime(TimeOnly.MinValue), TimeSpan.Zero).AddDays(1);
         }
 
-        return DateTimeOffset.TryParse(when, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time
-            : throw CliProblem.Usage($"--expires takes 12h, 90d or a date such as 2027-01-31, not '{when}'.");
+        return DateTimeOffset.TryParseExact(when, Moments, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time
+            : throw CliProblem.Usage($"--expires takes 12h, 90d, a date such as 2027-01-31 or a time such as 2027-01-31T18:00Z, not '{when}'.");
     }
 }

@@ -31,6 +31,11 @@ internal static class UploadCommand
                     Sha256 = run.Get(sha256) ?? await ShowAsync(run, "hashing", content.Length, progress => HashAsync(content, progress, stop)),
                     Reason = run.Get(reason),
                 }, stop);
+                if (begun.Pod != run.Get(pod))
+                {
+                    throw CliProblem.Usage($"Upload {begun.Id} goes to pod {begun.Pod}, not to {run.Get(pod)}.", $"Name --pod {begun.Pod}, or begin a new one without --resume.");
+                }
+
                 if (begun.LengthBytes != content.Length)
                 {
                     throw CliProblem.Usage($"Upload {begun.Id} is of a file of {begun.LengthBytes} bytes; {path} has {content.Length}.", "Name the file that the upload was begun with, or begin a new one without --resume.");
@@ -45,7 +50,7 @@ internal static class UploadCommand
 
     private static async Task<UploadResource> SendAsync(Invocation run, UploadResource begun, FileStream content, string path, CancellationToken stop)
     {
-        var goOn = $"Go on with: imgctl upload {path} --pod {begun.Pod} --resume {begun.Id}";
+        var goOn = $"Go on with: imgctl upload {Quoted(path)} --pod {begun.Pod} --resume {begun.Id}";
         try
         {
             return await ShowAsync(run, "sending", begun.LengthBytes, progress => run.Client.SendUploadAsync(begun.Id, content, progress, stop));
@@ -54,11 +59,14 @@ internal static class UploadCommand
         {
             throw new CliProblem(ExitCodes.Interrupted, "Stopped sending; what has arrived stays.", goOn);
         }
-        catch (Exception broken) when (broken is HttpRequestException or TimeoutException)
+        catch (Exception broken) when (broken is HttpRequestException or TimeoutException or IOException)
         {
             throw new CliProblem(ExitCodes.NotReachable, $"The server at {run.KnownUrl?.GetLeftPart(UriPartial.Authority)} stopped answering; what has arrived stays.", goOn, inner: broken);
         }
     }
+
+    /// <summary>As a shell takes it for one word.</summary>
+    private static string Quoted(string path) => path.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or '+' or '=' or ',') ? path : $"'{path.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 
     private static FileStream Open(string path)
     {

@@ -29,7 +29,7 @@ internal static class VersionCommands
         {
             server = await run.Client.GetServerVersionAsync(stop);
         }
-        catch (Exception problem) when (problem is CliProblem or HttpRequestException or ProblemException)
+        catch (Exception problem) when (problem is CliProblem or HttpRequestException or TimeoutException or ProblemException)
         {
             trouble = Failures.ToProblem(problem, run.KnownUrl).Message;
         }
@@ -161,11 +161,11 @@ internal static class VersionCommands
             if (!run.Get(yes))
             {
                 var known = await run.Client.GetVersionAsync(name, number, stop);
-                run.Confirm($"Delete version {known.Image} {known.Version} and its copies on {Shown.Count(known.Targets.Available, "pod")}?", isConfirmed: false);
+                await run.ConfirmAsync($"Delete version {known.Image} {known.Version} and its copies on {Shown.Count(known.Targets.Available, "pod")}?", isConfirmed: false, stop);
             }
 
             var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
-            var accepted = await Repeat.WhenCutAsync(run, () => run.Client.DeleteVersionAsync(name, number, run.Get(reason), id, null, stop), stop);
+            var accepted = await Repeat.WhenCutAsync(run, id, () => run.Client.DeleteVersionAsync(name, number, run.Get(reason), id, null, stop), stop);
             return await Waiting.FollowAsync(run, accepted, $"Deleting {name} {number}: operation {accepted.Id}.", run.Get(wait), stop);
         }, image, version, reason, yes, wait, operation);
     }

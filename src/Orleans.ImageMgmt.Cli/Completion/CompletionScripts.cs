@@ -77,7 +77,7 @@ internal static class CompletionScripts
         # imgctl completion for PowerShell
         Register-ArgumentCompleter -Native -CommandName imgctl -ScriptBlock {
             param($wordToComplete, $commandAst, $cursorPosition)
-            $words = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition -or ($wordToComplete -eq '' -and $_.Extent.EndOffset -le $cursorPosition) } | ForEach-Object { $_.ToString() })
+            $words = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition -or ($wordToComplete -eq '' -and $_.Extent.EndOffset -le $cursorPosition) } | ForEach-Object { if ($_ -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $_.Value } else { $_.ToString() } })
             $before = @($words | Select-Object -Skip 1)
             & $words[0] __complete @before "$wordToComplete" 2>$null | ForEach-Object {
                 $text, $about = $_ -split "`t", 2

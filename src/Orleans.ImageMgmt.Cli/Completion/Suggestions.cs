@@ -63,10 +63,10 @@ internal sealed class Suggestions(Wiring wiring, RootCommand root)
 
     private async Task<IReadOnlyList<string>> NamesAsync(Symbol symbol, ParseResult parsed, string prefix)
     {
-        var run = wiring.Invoke(parsed);
         var names = new List<string>();
         try
         {
+            var run = wiring.Invoke(parsed);
             if (wiring.Names.TakesContext(symbol))
             {
                 return [.. ContextFile.Read(run.Around.ContextPath).Contexts.Keys];

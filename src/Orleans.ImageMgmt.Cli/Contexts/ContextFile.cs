@@ -65,7 +65,9 @@ internal sealed record ContextFile
             }
 
             var read = JsonSerializer.Deserialize<ContextFile>(File.ReadAllBytes(path), Json);
-            return read?.Contexts is not null ? read : throw CliProblem.Usage($"The file {path} is empty.", "Remove it, then add contexts with: imgctl context set NAME --server URL");
+            return read?.Contexts is null ? throw CliProblem.Usage($"The file {path} is empty.", "Remove it, then add contexts with: imgctl context set NAME --server URL")
+                : read.Contexts.FirstOrDefault(context => context.Value is null).Key is { } hollow ? throw CliProblem.Usage($"The file {path} says nothing of context '{hollow}'.", "Correct it, or remove that context from it.")
+                : read;
         }
         catch (JsonException problem)
         {
@@ -96,6 +98,11 @@ internal sealed record ContextFile
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
+            if (File.Exists(temporary))
+            {
+                File.Delete(temporary); // it may hold tokens
+            }
+
             throw new CliProblem(ExitCodes.Failed, $"The file {path} cannot be written: {problem.Message}", inner: problem);
         }
     }

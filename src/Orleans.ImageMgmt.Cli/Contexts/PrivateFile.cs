@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Orleans.ImageMgmt.Cli;
 
 /// <summary>Files that only their owner may read.</summary>
@@ -41,9 +43,14 @@ internal static class PrivateFile
     /// <summary>Reads one line; text that cannot be a token is refused before it goes into a header.</summary>
     public static string TokenFrom(TextReader reader, string whose)
     {
-        var buffer = new char[TokenLimit + 1];
-        var count = reader.ReadBlock(buffer);
-        var token = new string(buffer, 0, count).Split('\n', 2)[0].Trim();
+        // Not to the end of the text: a person at a terminal ends a line, not the input.
+        var line = new StringBuilder();
+        for (int next; line.Length <= TokenLimit && (next = reader.Read()) >= 0 && next != '\n';)
+        {
+            line.Append((char)next);
+        }
+
+        var token = line.ToString().Trim();
         return token.Length is > 0 and <= TokenLimit && token.All(c => c is > ' ' and < '\x7f')
             ? token
             : throw CliProblem.Usage($"{whose} holds no token.", "It is one line of letters, digits and marks, as imgctl token create prints it.");

@@ -4,15 +4,19 @@ using Orleans.ImageMgmt.Api;
 namespace Orleans.ImageMgmt.Cli;
 
 /// <summary>
-/// Follows an operation to its end, whatever happens in between: the stream of events, taken up again where it broke; where the server stays away for
-/// longer, questions until it is back. It is the operation on the server that counts, so a watcher gives up late.
+/// Follows an operation to its end, whatever happens in between: the stream of events, taken up again where it broke; where no stream can be had, questions;
+/// where the server stays away, questions until it is back. It is the operation on the server that counts, so a watcher gives up late.
 /// </summary>
 internal sealed class Watcher(ImageMgmtHttpClient client, TimeProvider time)
 {
     /// <summary>Time without any answer after which watching ends. Default: 15 min: a server's machine may have been restarted.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
+    /// <summary>Between two questions. Default: 1 s: soon enough for a person, and a light load for a server.</summary>
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Questions before the stream is tried again, where there was none to be had. Default: 300, five minutes: a try that fails takes one.</summary>
+    private const int QuestionsInARow = 300;
 
     /// <summary>Pictures that come faster than this are passed over; nobody can see them.</summary>
     private static readonly TimeSpan LeastInterval = TimeSpan.FromMilliseconds(100);
@@ -55,9 +59,9 @@ internal sealed class Watcher(ImageMgmtHttpClient client, TimeProvider time)
                 }
             }
 
-            if (broken is not null || !operation.IsEnded)
+            if (!operation.IsEnded)
             {
-                await foreach (var picture in FindAgainAsync(id, broken, cancellationToken))
+                await foreach (var picture in AskAsync(id, broken, cancellationToken))
                 {
                     yield return picture;
                 }
@@ -79,6 +83,20 @@ internal sealed class Watcher(ImageMgmtHttpClient client, TimeProvider time)
         if (change.Target is { } target)
         {
             targets[target.Pod] = target;
+        }
+    }
+
+    /// <summary>Without a stream, questions tell how the operation goes.</summary>
+    private async IAsyncEnumerable<Picture> AskAsync(string id, Exception? why, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        lastEventId = null; // what is asked now is newer than what a stream would go on from
+        for (var asked = 0; asked < QuestionsInARow && !operation!.IsEnded; asked++)
+        {
+            await Task.Delay(asked == 0 ? TimeSpan.Zero : PollInterval, time, cancellationToken);
+            await foreach (var picture in FindAgainAsync(id, why, cancellationToken))
+            {
+                yield return picture;
+            }
         }
     }
 

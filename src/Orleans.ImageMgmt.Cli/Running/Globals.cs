@@ -73,6 +73,11 @@ internal sealed class Globals
                 result.AddError($"--timeout takes whole seconds, 1 to {TimeoutLimit}, not '{result.Tokens[^1].Value}'.");
             }
         });
+        foreach (var file in new[] { TokenFile, CaFile })
+        {
+            file.Validators.Add(result => Wiring.RefuseEmptyPath(result, file.Name, file.HelpName));
+        }
+
         Output.CompletionSources.Clear();
         Output.CompletionSources.Add("table", "json", "yaml", "name");
     }

@@ -21,12 +21,15 @@ internal sealed class Interrupts : IDisposable
         stop.Dispose();
     }
 
+    /// <summary>What Ctrl-C does.</summary>
+    public void Press() => stop.Cancel();
+
     private void OnSignal(PosixSignalContext context)
     {
         if (!stop.IsCancellationRequested)
         {
             context.Cancel = true;
-            stop.Cancel();
+            Press();
         }
     }
 }

@@ -61,7 +61,7 @@ internal sealed class Invocation
     public void TellRest() => after.ForEach(Hint);
 
     /// <summary>Asks before something is taken away; where nobody can be asked, <c>--yes</c> has to be given.</summary>
-    public void Confirm(string question, bool isConfirmed)
+    public async Task ConfirmAsync(string question, bool isConfirmed, CancellationToken stop)
     {
         if (isConfirmed)
         {
@@ -73,9 +73,12 @@ internal sealed class Invocation
             throw CliProblem.Usage($"{question} Nobody is here to be asked.", "Add --yes when you mean it.");
         }
 
-        Screen.Error.Write(Plain.Line($"{question} [y/N] "));
-        Screen.Error.Flush();
-        if (Screen.In.ReadLine()?.Trim().ToUpperInvariant() is not ("Y" or "YES"))
+        await Screen.Error.WriteAsync(Plain.Line($"{question} [y/N] "));
+        await Screen.Error.FlushAsync(CancellationToken.None);
+
+        // A console's reader hears nothing of Ctrl-C, so it is left behind.
+        var answer = await Task.Run(Screen.In.ReadLine, CancellationToken.None).WaitAsync(stop);
+        if (answer?.Trim().ToUpperInvariant() is not ("Y" or "YES"))
         {
             throw CliProblem.Usage("Nothing was changed.");
         }

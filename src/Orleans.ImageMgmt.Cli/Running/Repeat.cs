@@ -13,7 +13,11 @@ internal static class Repeat
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    public static async Task<T> WhenCutAsync<T>(Invocation run, Func<Task<T>> ask, CancellationToken stop)
+    /// <param name="run">Says what happens.</param>
+    /// <param name="operation">The operation's id, for whoever interrupts this.</param>
+    /// <param name="ask">Sends the request.</param>
+    /// <param name="stop">Ctrl-C.</param>
+    public static async Task<T> WhenCutAsync<T>(Invocation run, string operation, Func<Task<T>> ask, CancellationToken stop)
     {
         for (var again = 0; ; again++)
         {
@@ -21,13 +25,34 @@ internal static class Repeat
             {
                 return await ask();
             }
-            catch (HttpRequestException cut) when (again < Limit && !NeverArrived(cut) && !stop.IsCancellationRequested)
+            catch (Exception cut) when (again < Limit && MayHaveArrived(cut) && !stop.IsCancellationRequested)
             {
                 run.Hint("The connection broke; asking again.");
-                await Task.Delay(Pause, run.Screen.Time, stop);
+                await PauseAsync(run, operation, stop);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                throw Interrupted(operation);
             }
         }
     }
+
+    private static async Task PauseAsync(Invocation run, string operation, CancellationToken stop)
+    {
+        try
+        {
+            await Task.Delay(Pause, run.Screen.Time, stop);
+        }
+        catch (OperationCanceledException)
+        {
+            throw Interrupted(operation);
+        }
+    }
+
+    private static CliProblem Interrupted(string operation) =>
+        new(ExitCodes.Interrupted, "Interrupted before the server answered; the operation may have begun.", $"See whether it has with: imgctl operation show {operation}");
+
+    private static bool MayHaveArrived(Exception problem) => problem is TimeoutException || (problem is HttpRequestException network && !NeverArrived(network));
 
     private static bool NeverArrived(HttpRequestException problem) => problem.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError
         || problem.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostUnreachable or SocketError.NetworkUnreachable };

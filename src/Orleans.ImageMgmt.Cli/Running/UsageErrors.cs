@@ -31,6 +31,7 @@ internal static class UsageErrors
         ["Required argument ", var argument, ..] => $"{argument} is missing.",
         ["Option ", var option, " is required."] => $"{option} is missing.",
         ["Required argument missing for option: ", var option, ..] => $"{option} wants a value.",
+        ["Cannot parse argument ", var given, " for option ", var option, ..] => $"{option} takes a whole number, not \"{given}\".",
         ["Unrecognized command or argument ", var word, ..] => $"\"{word}\" is not understood here.",
         _ => message,
     };

@@ -6,18 +6,20 @@ using Orleans.ImageMgmt.Api;
 namespace Orleans.ImageMgmt.Cli;
 
 /// <summary>
-/// How requests travel: no redirects (a token would go along), no proxy to this machine itself, a private authority where one is named, a limit on the
-/// wait for an answer, and a second look at the local server's file when it has moved to another port.
+/// How requests travel: no redirects (a token would go along), no proxy to this machine itself, a private authority where one is named, and a second look
+/// at the local server's file when it has moved to another port.
 /// </summary>
 internal sealed class Wire : DelegatingHandler
 {
+    /// <summary>Bytes of an answer that is no stream: a page of the largest rows fits many times.</summary>
+    private const int AnswerBytes = 64 << 20;
+
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(10);
-    private readonly TimeSpan answerLimit;
     private readonly string? endpointFile;
     private Uri? moved;
 
-    private Wire(HttpMessageHandler inner, string? endpointFile, TimeSpan answerLimit)
-        : base(inner) => (this.endpointFile, this.answerLimit) = (endpointFile, answerLimit);
+    private Wire(HttpMessageHandler inner, string? endpointFile)
+        : base(inner) => this.endpointFile = endpointFile;
 
     public static ImageMgmtHttpClient Client(Connection connection, TimeSpan answerLimit, TimeProvider time)
     {
@@ -27,14 +29,19 @@ internal sealed class Wire : DelegatingHandler
             sockets.SslOptions.CertificateChainPolicy = Trusting(caFile);
         }
 
-        var http = new HttpClient(new Wire(sockets, connection.EndpointFile, answerLimit)) { BaseAddress = connection.Url, Timeout = Timeout.InfiniteTimeSpan };
+        var http = new HttpClient(new Wire(sockets, connection.EndpointFile))
+        {
+            BaseAddress = connection.Url,
+            Timeout = Timeout.InfiniteTimeSpan,
+            MaxResponseContentBufferSize = AnswerBytes,
+        };
         http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("imgctl", Imgctl.Version));
         if (connection.Token is { } token)
         {
             http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         }
 
-        return new ImageMgmtHttpClient(http, time);
+        return new ImageMgmtHttpClient(http, time) { AnswerLimit = answerLimit };
     }
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
@@ -44,19 +51,9 @@ internal sealed class Wire : DelegatingHandler
             request.RequestUri = new Uri(moved, request.RequestUri!.PathAndQuery);
         }
 
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        if (request.Method != HttpMethod.Patch) // a piece of an upload takes as long as the line needs
-        {
-            limit.CancelAfter(answerLimit);
-        }
-
         try
         {
-            return await base.SendAsync(request, limit.Token);
-        }
-        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            throw new HttpRequestException(HttpRequestError.Unknown, $"no answer within {answerLimit.TotalSeconds:0} s");
+            return await base.SendAsync(request, cancellationToken);
         }
         catch (HttpRequestException) when (endpointFile is not null)
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Orleans.ImageMgmt.Cli;
 
@@ -22,9 +23,11 @@ internal sealed class Wiring(Screen screen, Surroundings around)
             switch (symbol)
             {
                 case Argument argument:
+                    argument.Validators.Add(result => RefuseEmptyPath(result, argument.Name, argument.Name));
                     command.Add(argument);
                     break;
                 case Option option:
+                    option.Validators.Add(result => RefuseEmptyPath(result, option.Name, option.HelpName));
                     command.Add(option);
                     break;
                 case Command child:
@@ -44,6 +47,15 @@ internal sealed class Wiring(Screen screen, Surroundings around)
         });
         examples[command] = shown;
         return command;
+    }
+
+    /// <summary>An empty path is a variable that was never set, and no file system says so in a sentence.</summary>
+    public static void RefuseEmptyPath(SymbolResult result, string name, string? kind)
+    {
+        if (kind is "FILE" or "FOLDER" && result.Tokens.Any(token => token.Value.Length == 0))
+        {
+            result.AddError($"{name} wants the path of a {kind.ToLowerInvariant()}, not an empty text.");
+        }
     }
 
     /// <summary>A noun: its help is what it does itself.</summary>

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -15,7 +17,7 @@ public static class ImageMgmtClientExtensions
     /// <param name="builder">The program's host.</param>
     /// <param name="configure">Says where the gateway is and who calls.</param>
     /// <returns>The same builder.</returns>
-    /// <exception cref="ArgumentException">The options cannot be used; the message has every fault.</exception>
+    /// <exception cref="ArgumentException">The options cannot be used; the message has every fault. Names of gateways are looked up here: one that is unknown is a fault.</exception>
     /// <exception cref="TrustException">The certificate files cannot be used.</exception>
     public static IHostApplicationBuilder AddImageMgmtClient(this IHostApplicationBuilder builder, Action<ImageMgmtClientOptions> configure)
     {
@@ -27,7 +29,7 @@ public static class ImageMgmtClientExtensions
     /// <param name="services">The program's services.</param>
     /// <param name="configure">Says where the gateway is and who calls.</param>
     /// <returns>The same services.</returns>
-    /// <exception cref="ArgumentException">The options cannot be used; the message has every fault.</exception>
+    /// <exception cref="ArgumentException">The options cannot be used; the message has every fault. Names of gateways are looked up here: one that is unknown is a fault.</exception>
     /// <exception cref="TrustException">The certificate files cannot be used.</exception>
     public static IServiceCollection AddImageMgmtClient(this IServiceCollection services, Action<ImageMgmtClientOptions> configure)
     {
@@ -42,14 +44,15 @@ public static class ImageMgmtClientExtensions
         var trust = new FileTrust(options.AuthorityFile, options.CertificateFile, options.KeyFile, TimeProvider.System);
         services.TryAddSingleton(TimeProvider.System);
         services.AddLogging();
-        services.AddOrleansClient(client => Configure(client, options, trust));
+        var gateways = Resolve(options);
+        services.AddOrleansClient(client => Configure(client, options, gateways, trust));
         services.AddSingleton(provider => new ImageMgmtClient(provider.GetRequiredService<IClusterClient>(), provider.GetRequiredService<TimeProvider>()));
         return services;
     }
 
-    private static void Configure(IClientBuilder client, ImageMgmtClientOptions options, FileTrust trust)
+    private static void Configure(IClientBuilder client, ImageMgmtClientOptions options, IPEndPoint[] gateways, FileTrust trust)
     {
-        client.UseStaticClustering(options.Resolve());
+        client.UseStaticClustering(gateways);
         client.Configure<ClusterOptions>(cluster => (cluster.ClusterId, cluster.ServiceId) = (options.ClusterId, options.ServiceId));
         client.Configure<ClientMessagingOptions>(messaging => messaging.ResponseTimeout = options.ResponseTimeout);
         client.Configure<GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = options.ConnectRetry); // a gateway that was away is tried again
@@ -62,14 +65,28 @@ public static class ImageMgmtClientExtensions
         client.UseConnectionRetryFilter(new PatientStart(options, TimeProvider.System).ShouldRetryAsync);
     }
 
-    /// <summary>A frontend and its service may be started together: the first connection is tried again for a while.</summary>
-    private sealed class PatientStart(ImageMgmtClientOptions options, TimeProvider time)
+    private static IPEndPoint[] Resolve(ImageMgmtClientOptions options)
     {
-        private readonly long began = time.GetTimestamp();
+        try
+        {
+            return options.Resolve();
+        }
+        catch (SocketException unknown)
+        {
+            throw new ArgumentException($"The gateways of the ImageMgmt client ({string.Join(", ", options.Gateways)}) cannot be looked up: {unknown.Message}. Check their names, or name addresses.", nameof(options), unknown);
+        }
+    }
+
+    /// <summary>A frontend and its service may be started together: the first connection is tried again for a while, counted from when it failed for the
+    /// first time: between <c>AddImageMgmtClient</c> and the start of the host may be whatever the program has to do.</summary>
+    internal sealed class PatientStart(ImageMgmtClientOptions options, TimeProvider time)
+    {
+        private long? began;
 
         public async Task<bool> ShouldRetryAsync(Exception problem, CancellationToken cancellationToken)
         {
-            if (time.GetElapsedTime(began) > options.ConnectLimit)
+            began ??= time.GetTimestamp();
+            if (options.ConnectLimit == TimeSpan.Zero || time.GetElapsedTime(began.Value) > options.ConnectLimit)
             {
                 return false;
             }

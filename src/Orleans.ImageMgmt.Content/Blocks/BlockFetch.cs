@@ -20,6 +20,7 @@ internal sealed class BlockFetch(
     private readonly BuildSite site = new(source, blocks, staging, options);
     private readonly HashedFetch plain = new(source, writer, options, watch, cancellationToken);
     private readonly List<int> wrong = [];
+    private readonly HashSet<int> apart = [];
     private long plainBytes;
     private int badAnswers;
     private bool isChunkWrong;
@@ -68,6 +69,7 @@ internal sealed class BlockFetch(
         var batch = new BlockBatch([.. chunks.SelectMany(PiecesOf)]);
         BlockDigests.Fetch(site, batch, cancellationToken);
         own.Locate(batch, cancellationToken);
+        var shared = tainted ? [] : Share(batch, chunks);
         site.Gauge.Measure();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var building = new Queue<PieceBuild>(options.Blocks.Window);
@@ -77,7 +79,8 @@ internal sealed class BlockFetch(
             {
                 while (next < batch.Pieces.Count && building.Count < options.Blocks.Window)
                 {
-                    var begun = PieceBuild.Begin(site, batch, next++, tainted, cancellationToken);
+                    var ground = tainted ? PieceGround.Tainted : shared.Contains(ChunkOf(batch.Pieces[next])) ? PieceGround.Shared : PieceGround.Empty;
+                    var begun = PieceBuild.Begin(site, batch, next++, ground, cancellationToken);
                     building.Enqueue(begun);
                     if (begun.IsFirst)
                     {
@@ -98,6 +101,38 @@ internal sealed class BlockFetch(
                 piece.Dispose();
             }
         }
+    }
+
+    private int ChunkOf(int piece) => (int)(BlockLayout.OffsetOf(piece) / manifest.ChunkSize);
+
+    /// <summary>Where the file system can, a chunk of which an own copy holds half at its own offset is shared with it, and only other blocks are written.</summary>
+    private HashSet<int> Share(BlockBatch batch, IReadOnlyList<int> chunks)
+    {
+        var shared = new HashSet<int>();
+        var at = 0;
+        foreach (var chunk in chunks)
+        {
+            var blocks = BlockLayout.PieceCount(manifest.LengthOf(chunk)) * BlockLayout.BlocksPerPiece;
+            var (offset, length) = (manifest.OffsetOf(chunk), manifest.LengthOf(chunk));
+            var copy = batch.MostlyIn(at, blocks, offset / BlockLayout.BlockLength);
+            at += blocks;
+            if (copy < 0 || apart.Contains(copy) || options.OwnCopies[copy].Manifest.Length < offset + length)
+            {
+                continue;
+            }
+
+            var could = writer.TryClone(options.OwnCopies[copy].File, offset, length, offset);
+            if (could is true)
+            {
+                shared.Add(chunk);
+            }
+            else if (could is null)
+            {
+                apart.Add(copy);
+            }
+        }
+
+        return shared;
     }
 
     private IEnumerable<int> PiecesOf(int chunk)
@@ -136,7 +171,7 @@ internal sealed class BlockFetch(
     private void Write(PieceBuild piece)
     {
         var offset = BlockLayout.OffsetOf(piece.Piece);
-        if (piece.InPlace.IsEmpty && !piece.IsTainted)
+        if (piece.IsEmpty)
         {
             writer.Write(piece.Bytes, offset);
             return;

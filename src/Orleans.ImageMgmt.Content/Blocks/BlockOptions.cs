@@ -3,14 +3,14 @@ namespace Orleans.ImageMgmt.Content;
 /// <summary>How blocks are asked for from a source on another machine.</summary>
 public sealed class BlockOptions
 {
-    /// <summary>Below this rate answers are packed against windows of a base: each saves more time on the link than finding, packing and unpacking takes. Default: 40 MB/s.</summary>
+    /// <summary>Below this rate answers are packed against windows of a base: a sender with two cores finds and packs them faster than the link carries them. Default: 40 MB/s.</summary>
     public long WindowsBelow { get; init; } = 40_000_000;
 
-    /// <summary>Below this rate level 3 saves more time on the link than packing takes; above it level 1. Default: 100 MB/s.</summary>
-    public long TightBelow { get; init; } = 100_000_000;
+    /// <summary>Below this rate a sender with two cores packs at level 3 faster than the link carries; above it level 1. Default: 200 MB/s.</summary>
+    public long TightBelow { get; init; } = 200_000_000;
 
-    /// <summary>Pieces on their way or being built at once. Each takes two buffers of 1 MiB. Default: 6.</summary>
-    public int Window { get; init; } = 6;
+    /// <summary>Pieces on their way or being built at once. Each takes two buffers of 1 MiB. Default: 4.</summary>
+    public int Window { get; init; } = 4;
 
     /// <summary>Pieces whose digests are asked for and looked up together. Default: 512, half a GiB, for about 4 MiB of memory.</summary>
     internal int BatchPieces { get; init; } = 512;

@@ -10,6 +10,11 @@ internal sealed unsafe class BlockPacker : IDisposable
     /// <summary>Bytes of the longest prefix and the longest piece together fit a window of 4 MiB (2^22).</summary>
     private const int WindowLog = 22;
 
+    /// <summary>Tables twice as large as level 3 has by itself: the prefix is several times as long as what is packed. Larger ones gain nothing (measured).</summary>
+    private const int HashLog = 18;
+
+    private const int ChainLog = 17;
+
     /// <summary>Idle packers that are kept: a few MiB of tables each.</summary>
     private const int Kept = 8;
 
@@ -57,6 +62,8 @@ internal sealed unsafe class BlockPacker : IDisposable
         if (!prefix.IsEmpty)
         {
             Set(ZSTD_cParameter.ZSTD_c_windowLog, WindowLog);
+            Set(ZSTD_cParameter.ZSTD_c_hashLog, HashLog);
+            Set(ZSTD_cParameter.ZSTD_c_chainLog, ChainLog);
         }
 
         fixed (byte* before = prefix, from = blocks, to = packed)

@@ -28,7 +28,7 @@ internal sealed class BlockTable : IDisposable
     private readonly string? madePath;
     private readonly bool[] known;
     private SafeFileHandle? side;
-    private bool isWhole;
+    private readonly bool isWhole;
 
     /// <param name="file">The copy; stays the caller's.</param>
     /// <param name="manifest">Its manifest.</param>
@@ -47,6 +47,9 @@ internal sealed class BlockTable : IDisposable
             side = TryCreate(madePath);
         }
     }
+
+    /// <summary>There is a side file: every digest is known without reading the copy.</summary>
+    public bool IsWhole => isWhole;
 
     /// <summary>Fills in the digests of a run of pieces.</summary>
     /// <param name="digests">As <see cref="BlockLayout.DigestsLength"/> says; the file lies by piece, so the short last one comes last here too.</param>

@@ -32,6 +32,24 @@ internal sealed class BlockBatch(IReadOnlyList<int> pieces)
         }
     }
 
+    /// <summary>The copy that holds more than half of these blocks at their own offset, or -1.</summary>
+    /// <param name="at">The first of them here.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="first">The first of them in the content.</param>
+    public int MostlyIn(int at, int count, long first)
+    {
+        Span<int> votes = stackalloc int[BlockRequest.MaxBases];
+        for (var i = 0; i < count; i++)
+        {
+            if (Places[at + i] >= 0 && Open(Places[at + i]) is var (copy, block) && block == first + i && copy < votes.Length && ++votes[copy] > count / 2)
+            {
+                return copy;
+            }
+        }
+
+        return -1;
+    }
+
     public static long PlaceOf(int copy, long block) => ((long)copy << CopyShift) | block;
 
     public static (int Copy, long Block) Open(long place) => ((int)(place >> CopyShift), place & ((1L << CopyShift) - 1));
@@ -46,19 +64,22 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
     private readonly List<(int Copy, BlockTable Table, ContentManifest Manifest)> tables =
         [.. copies.Select((copy, i) => (i, new BlockTable(copy.File, copy.Manifest, copy.SidePath), copy.Manifest))];
 
+    private readonly HashSet<int> unreadable = [];
+
     /// <summary>First where blocks mostly are, at their own offset; then the rest anywhere. Memory is bounded by the batch, whatever the copies hold.</summary>
     public void Locate(BlockBatch batch, CancellationToken cancellationToken)
     {
         batch.MarkMissing();
-        for (var i = tables.Count - 1; i >= 0; i--)
+        foreach (var own in tables.AsEnumerable().Reverse())
         {
-            Attempt(i, table => MatchSamePlace(batch, table, cancellationToken));
+            Attempt(own, table => MatchSamePlace(batch, table, cancellationToken)); // the likest last: its word counts
         }
 
+        // To look anywhere in a copy means to read it whole, once: done for the likest, and for those that it has been done for before.
         var wanted = Wanted.Of(batch);
-        for (var i = tables.Count - 1; i >= 0 && wanted.Count > 0; i--)
+        foreach (var own in tables.Where(own => own.Copy == 0 || own.Table.IsWhole))
         {
-            Attempt(i, table => Scan(wanted, table, cancellationToken));
+            Attempt(own, table => Scan(wanted, table, cancellationToken));
         }
 
         if (wanted.Count < wanted.Asked)
@@ -70,16 +91,20 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
     public void Dispose() => tables.ForEach(table => table.Table.Dispose());
 
     /// <summary>A copy that cannot be read is not looked into any more.</summary>
-    private void Attempt(int index, Action<(int Copy, BlockTable Table, ContentManifest Manifest)> work)
+    private void Attempt((int Copy, BlockTable Table, ContentManifest Manifest) own, Action<(int Copy, BlockTable Table, ContentManifest Manifest)> work)
     {
+        if (unreadable.Contains(own.Copy))
+        {
+            return;
+        }
+
         try
         {
-            work(tables[index]);
+            work(own);
         }
         catch (IOException)
         {
-            tables[index].Table.Dispose();
-            tables.RemoveAt(index);
+            unreadable.Add(own.Copy);
         }
     }
 

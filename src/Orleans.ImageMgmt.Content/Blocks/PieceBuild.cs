@@ -44,24 +44,38 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
     }
 }
 
+/// <summary>What the staging file holds where a piece goes.</summary>
+internal enum PieceGround
+{
+    /// <summary>Zeros.</summary>
+    Empty,
+
+    /// <summary>What an earlier receive left: cut in the middle, or damaged.</summary>
+    Tainted,
+
+    /// <summary>Blocks that are shared with an own copy, of which some are the right ones.</summary>
+    Shared,
+}
+
 /// <summary>One piece that is put together from own blocks and from what the source sends. Begun at once; awaited in order.</summary>
 internal sealed class PieceBuild : IDisposable
 {
     private readonly BuildSite site;
     private readonly BlockBatch batch;
     private readonly int index;
+    private readonly PieceGround ground;
     private readonly PieceBuffer buffer = PieceBuffers.Rent();
     private readonly CancellationTokenSource stop;
     private readonly Task building;
     private Task asking = Task.CompletedTask;
     private BlockSet missing;
 
-    private PieceBuild(BuildSite site, BlockBatch batch, int index, bool isTainted, CancellationToken cancellationToken)
+    private PieceBuild(BuildSite site, BlockBatch batch, int index, PieceGround ground, CancellationToken cancellationToken)
     {
         this.site = site;
         this.batch = batch;
         this.index = index;
-        IsTainted = isTainted;
+        this.ground = ground;
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         building = BuildAsync();
     }
@@ -74,8 +88,8 @@ internal sealed class PieceBuild : IDisposable
 
     public bool IsLast => BlockLayout.OffsetOf(Piece) + Length == site.Manifest.OffsetOf(Chunk) + site.Manifest.LengthOf(Chunk);
 
-    /// <summary>The staging file holds other bytes here.</summary>
-    public bool IsTainted { get; }
+    /// <summary>The staging file reads as zeros here.</summary>
+    public bool IsEmpty => ground == PieceGround.Empty;
 
     /// <summary>Blocks that stand in the staging file already.</summary>
     public BlockSet InPlace { get; private set; }
@@ -93,8 +107,8 @@ internal sealed class PieceBuild : IDisposable
 
     private int Length => BlockLayout.LengthOf(site.Manifest.Length, Piece);
 
-    public static PieceBuild Begin(BuildSite site, BlockBatch batch, int index, bool isTainted, CancellationToken cancellationToken) =>
-        new(site, batch, index, isTainted, cancellationToken);
+    public static PieceBuild Begin(BuildSite site, BlockBatch batch, int index, PieceGround ground, CancellationToken cancellationToken) =>
+        new(site, batch, index, ground, cancellationToken);
 
     /// <summary>Waits on the transfer's own thread; translates how the source fails.</summary>
     public void Await()
@@ -132,7 +146,7 @@ internal sealed class PieceBuild : IDisposable
     private bool FillOwn()
     {
         var count = BlockLayout.BlockCount(site.Manifest.Length, Piece);
-        if (IsTainted)
+        if (!IsEmpty)
         {
             KeepStaged(count);
         }
@@ -169,17 +183,19 @@ internal sealed class PieceBuild : IDisposable
             return;
         }
 
+        var bytes = 0;
         var kept = default(BlockSet);
         for (var block = 0; block < count; block++)
         {
             if (IsRight(block))
             {
                 kept.Add(block);
-                BytesKept += DigestOf(block) == 0 ? 0 : BlockAt(block).Length;
+                bytes += DigestOf(block) == 0 ? 0 : BlockAt(block).Length;
             }
         }
 
         InPlace = kept;
+        (BytesOwn, BytesKept) = ground == PieceGround.Shared ? (bytes, 0) : (0, bytes);
     }
 
     /// <summary>Reads blocks that lie side by side in one copy.</summary>

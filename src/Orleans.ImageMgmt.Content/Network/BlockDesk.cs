@@ -77,6 +77,44 @@ public sealed class BlockDesk(TicketCheck tickets, OpenCopy open, BlockLimits li
         },
         cancellationToken);
 
+    /// <summary>Digests of the blocks of a run of pieces.</summary>
+    public Task<BlockAnswer> DigestsAsync(BlockCaller caller, int firstPiece, int pieces, CancellationToken cancellationToken) => AnswerAsync(
+        caller,
+        (lease, ticket) =>
+        {
+            var total = lease.Reader.Manifest.Length;
+            return lease.Reader is not IBlockReader blocks ? Refuse(BlockRefusal.NoBlocks, total) : (firstPiece, pieces) switch
+            {
+                _ when pieces > BlockLayout.MaxPiecesPerRequest => Refuse(BlockRefusal.TooLarge($"Digests of {pieces} pieces were asked; at most those of {BlockLayout.MaxPiecesPerRequest} are given at once."), total),
+                _ when firstPiece < 0 || pieces < 1 || pieces > BlockLayout.PieceCount(total) - firstPiece => Refuse(BlockRefusal.OutOfRange, total),
+                _ => FillAsync(
+                    lease, ticket, BlockLayout.DigestsLength(total, firstPiece, pieces),
+                    async buffer =>
+                    {
+                        await blocks.ReadDigestsAsync(firstPiece, pieces, buffer, cancellationToken);
+                        return buffer.Length;
+                    },
+                    cancellationToken),
+            };
+        },
+        cancellationToken);
+
+    /// <summary>Chosen blocks of one piece, packed.</summary>
+    public Task<BlockAnswer> PackedAsync(BlockCaller caller, BlockRequest request, CancellationToken cancellationToken) => AnswerAsync(
+        caller,
+        (lease, ticket) =>
+        {
+            var total = lease.Reader.Manifest.Length;
+            return lease.Reader is not IBlockReader blocks ? Refuse(BlockRefusal.NoBlocks, total) : request switch
+            {
+                _ when request.Level is < 0 or > BlockRequest.MaxLevel => Refuse(BlockRefusal.Malformed($"Level {request.Level} is none: 0 to {BlockRequest.MaxLevel} are."), total),
+                _ when request.Bases.Count > BlockRequest.MaxBases => Refuse(BlockRefusal.TooLarge($"{request.Bases.Count} bases are named; at most {BlockRequest.MaxBases} are looked at."), total),
+                _ when !request.Blocks.FitsIn(total, request.Piece) => Refuse(BlockRefusal.OutOfRange, total),
+                _ => FillAsync(lease, ticket, BlockFrame.MaxLength, buffer => blocks.ReadBlocksAsync(request, buffer, cancellationToken), cancellationToken),
+            };
+        },
+        cancellationToken);
+
     /// <summary>A lease for an artefact that is read piece by piece, or why there is none.</summary>
     public async Task<(CopyLease? Lease, BlockTicket? Ticket, BlockRefusal? Refusal)> OpenAsync(BlockCaller caller, CancellationToken cancellationToken)
     {

@@ -50,6 +50,8 @@ public sealed record BlockRefusal(BlockRefusalKind Kind, string Code, string Sen
 
     public static BlockRefusal NoCopy { get; } = new(BlockRefusalKind.NotThere, "blocks.no-copy", "No verified copy of this content is on a pod that this process serves.");
 
+    public static BlockRefusal NoBlocks { get; } = new(BlockRefusalKind.NotThere, "blocks.plain-only", "This pod's copies can be read by range, and not by block.");
+
     public static BlockRefusal OutOfRange { get; } = new(BlockRefusalKind.OutOfRange, "blocks.out-of-range", "The range does not lie inside the content.");
 
     public static BlockRefusal TooManyReads { get; } = new(BlockRefusalKind.TooMuchAtOnce, "blocks.too-many-reads", "This ticket has too many reads under way: wait for one to end.");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
@@ -36,7 +37,7 @@ public sealed record BlockSource(Uri Server, Digest Manifest, Func<CancellationT
 /// its connection is closed by then, so that the next try has another one.
 /// </summary>
 /// <remarks>Bytes are not checked here: whoever receives hashes every chunk on arrival, and asks again for one that is wrong. The manifest is checked.</remarks>
-public sealed class HttpContentReader : IContentReader
+public sealed class HttpContentReader : IContentReader, IBlockReader
 {
     /// <summary>Of a refusal; a server of ours says less.</summary>
     private const int MaxProblemLength = 4 << 10;
@@ -99,6 +100,49 @@ public sealed class HttpContentReader : IContentReader
                 cancellationToken);
             done += part.Length;
         }
+    }
+
+    public async ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(digests.Length, BlockLayout.DigestsLength(Manifest.Length, firstPiece, pieces));
+        await AskAsync(
+            string.Create(CultureInfo.InvariantCulture, $"{BlockRoutes.Of(source.Manifest, BlockRoutes.Digests)}?{BlockRoutes.PieceQuery}={firstPiece}&{BlockRoutes.PiecesQuery}={pieces}"),
+            null,
+            async (answer, stop) =>
+            {
+                await TakeAsync(answer, digests, stop);
+                return digests.Length;
+            },
+            cancellationToken);
+    }
+
+    public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(frame.Length, BlockFrame.MaxLength);
+        return await AskAsync(
+            PathOf(request),
+            null,
+            async (answer, stop) =>
+            {
+                if (answer.Content.Headers.ContentLength is not (> 0 and <= BlockFrame.MaxLength and var length))
+                {
+                    throw new BlockCallException($"A frame of {answer.Content.Headers.ContentLength} bytes is none.");
+                }
+
+                await TakeAsync(answer, frame[..(int)length], stop);
+                return (int)length;
+            },
+            cancellationToken);
+    }
+
+    private string PathOf(BlockRequest request)
+    {
+        Span<byte> blocks = stackalloc byte[BlockSet.ByteLength];
+        request.Blocks.Write(blocks);
+        var bases = string.Join(',', request.Bases.Select(known => Convert.ToHexStringLower(known.ToBytes())));
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{BlockRoutes.Of(source.Manifest, BlockRoutes.Packed)}?{BlockRoutes.PieceQuery}={request.Piece}&{BlockRoutes.BlocksQuery}={Convert.ToHexStringLower(blocks)}&{BlockRoutes.LevelQuery}={request.Level}&{BlockRoutes.BasesQuery}={bases}");
     }
 
     /// <summary>Nothing to close: connections belong to the caller's pool, and a request that was left behind still gives its turn back.</summary>

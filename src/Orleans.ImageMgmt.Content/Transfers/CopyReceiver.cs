@@ -20,7 +20,7 @@ public sealed class ReceiveOptions
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
-    /// <summary>Finished copies on the same pod; chunks that lie in them are taken from there and not asked from the source. Default: none.</summary>
+    /// <summary>Finished copies on the same pod, the likest first; chunks and blocks that lie in them are taken from there and not asked from the source. Default: none.</summary>
     public IReadOnlyList<OwnCopy> OwnCopies { get; init; } = [];
 
     /// <summary>How blocks are asked for from a source on another machine that offers them.</summary>

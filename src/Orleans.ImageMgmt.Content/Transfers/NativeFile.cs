@@ -7,6 +7,13 @@ namespace Orleans.ImageMgmt.Content;
 internal static partial class NativeFile
 {
     public const int ENOENT = 2;
+    public const int EXDEV = 18;
+    public const int ENOTTY = 25;
+    public const int ENOSYS = 38;
+    public const int EOPNOTSUPP = 95;
+
+    /// <summary><c>FICLONERANGE</c> (include/uapi/linux/fs.h): takes a range of another file on the same file system without copying it.</summary>
+    public const nuint FICLONERANGE = 0x4020940D;
     public const int EIO = 5;
     public const int ENXIO = 6;
     public const int EACCES = 13;
@@ -95,6 +102,20 @@ internal static partial class NativeFile
     [LibraryImport(C, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     public static partial int Stat(SafeFileHandle file, string path, int flags, uint mask, out StatBuffer buffer);
+
+    [LibraryImport(C, EntryPoint = "ioctl", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial int Control(SafeFileHandle file, nuint request, in CloneRange range);
+
+    /// <summary><c>struct file_clone_range</c> of the Linux kernel (include/uapi/linux/fs.h).</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct CloneRange
+    {
+        public long SourceFile;
+        public ulong SourceOffset;
+        public ulong Length;
+        public ulong TargetOffset;
+    }
 
     /// <summary><c>struct statx</c> of the Linux kernel (include/uapi/linux/stat.h), the fields that are used here.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]

@@ -12,6 +12,9 @@ public sealed record OwnCopy(SafeFileHandle File, ContentManifest Manifest, stri
 /// there is asked from the source.</remarks>
 internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy> copies)
 {
+    /// <summary>Copies on another file system, or on one that cannot share blocks.</summary>
+    private readonly HashSet<int> apart = [];
+
     /// <summary>Where each digest lies that is wanted; -1 where it has not been found. Holds wanted digests only, whatever the copies hold.</summary>
     private readonly Dictionary<ChunkKey, (int Copy, int Chunk)> found = [];
 
@@ -95,6 +98,16 @@ internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy>
         var at = manifest.OffsetOf(first);
         var from = copies[place.Copy].Manifest.OffsetOf(place.Chunk);
         var end = manifest.OffsetOf(last) + manifest.LengthOf(last);
+        if (!apart.Contains(place.Copy) && writer.TryClone(copies[place.Copy].File, from, end - at, at) is var shared && shared is not false)
+        {
+            if (shared is true)
+            {
+                return;
+            }
+
+            apart.Add(place.Copy);
+        }
+
         while (at < end)
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -97,6 +97,8 @@ internal sealed class ReadBehind : IDisposable
             }
         }
 
+        // Chunks that were damaged are written before those that were missing: in the order of the file, what is dropped from the cache is one range.
+        batch.Sort(static (one, other) => one.Chunk.CompareTo(other.Chunk));
         try
         {
             batches.Add(batch, stop.Token);

@@ -68,6 +68,36 @@ public static class SparseFile
     public static bool TryPunchHole(SafeFileHandle file, long offset, long length) =>
         Native && NativeFile.Allocate(file, NativeFile.FALLOC_FL_KEEP_SIZE | NativeFile.FALLOC_FL_PUNCH_HOLE, offset, length) == 0;
 
+    /// <summary>Makes a range of the target share the blocks of a range of the source (reflink), where both lie on one file system that can: no byte is copied, and a
+    /// later write to either does not show in the other.</summary>
+    /// <returns>Null where the two files can never share; false where this range cannot.</returns>
+    internal static bool? TryClone(SafeFileHandle source, long sourceOffset, long length, SafeFileHandle target, long targetOffset)
+    {
+        if (!Native)
+        {
+            return null;
+        }
+
+        var held = false;
+        source.DangerousAddRef(ref held);
+        try
+        {
+            var range = new NativeFile.CloneRange
+            {
+                SourceFile = source.DangerousGetHandle(), SourceOffset = (ulong)sourceOffset, Length = (ulong)length, TargetOffset = (ulong)targetOffset,
+            };
+            return NativeFile.Control(target, NativeFile.FICLONERANGE, range) == 0 ? true
+                : Marshal.GetLastPInvokeError() is NativeFile.EXDEV or NativeFile.ENOTTY or NativeFile.ENOSYS or NativeFile.EOPNOTSUPP ? null : false;
+        }
+        finally
+        {
+            if (held)
+            {
+                source.DangerousRelease();
+            }
+        }
+    }
+
     /// <summary>Returns when the bytes and what is needed to find them are on stable storage (fdatasync).</summary>
     public static void Flush(SafeFileHandle file)
     {

@@ -41,6 +41,13 @@ internal sealed class StagingWriter(SafeFileHandle file, long writeBackBytes, Pr
         }
     }
 
+    /// <summary>Shares a range with another file instead of writing it; see <see cref="SparseFile.TryClone"/>.</summary>
+    public bool? TryClone(SafeFileHandle source, long sourceOffset, long length, long offset)
+    {
+        book?.Touch(offset, length);
+        return SparseFile.TryClone(source, sourceOffset, length, file, offset);
+    }
+
     /// <summary>Makes a range read as zeros, as a hole where the file system can.</summary>
     public void Clear(long offset, long length)
     {

@@ -20,6 +20,8 @@ internal sealed class BlockEndpoints(BlockDesk desk, TimeSpan sendTimeout, TimeP
     {
         app.MapGet($"{BlockRoutes.Root}/{{{ManifestKey}}}/{BlockRoutes.Manifest}", http => RunAsync(http, TicketUse.Blocks, ManifestAsync));
         app.MapGet($"{BlockRoutes.Root}/{{{ManifestKey}}}/{BlockRoutes.Content}", http => RunAsync(http, TicketUse.Blocks, ContentAsync));
+        app.MapGet($"{BlockRoutes.Root}/{{{ManifestKey}}}/{BlockRoutes.Digests}", http => RunAsync(http, TicketUse.Blocks, DigestsAsync));
+        app.MapGet($"{BlockRoutes.Root}/{{{ManifestKey}}}/{BlockRoutes.Packed}", http => RunAsync(http, TicketUse.Blocks, PackedAsync));
         app.MapMethods($"{BlockRoutes.Root}/{{{ManifestKey}}}/{BlockRoutes.Artefact}", [HttpMethods.Get, HttpMethods.Head], http => RunAsync(http, TicketUse.Artefact, ArtefactAsync));
     }
 
@@ -62,6 +64,30 @@ internal sealed class BlockEndpoints(BlockDesk desk, TimeSpan sendTimeout, TimeP
         }
 
         await SendAsync(http, answer, StatusCodes.Status206PartialContent);
+    }
+
+    private async Task DigestsAsync(HttpContext http, BlockCaller caller)
+    {
+        if (BlockQuery.Count(http, BlockRoutes.PieceQuery) is not { } piece || BlockQuery.Count(http, BlockRoutes.PiecesQuery) is not { } pieces)
+        {
+            await RefuseAsync(http, BlockRefusal.Malformed("The first piece and how many are expected, such as '?piece=0&pieces=256'."));
+            return;
+        }
+
+        using var answer = await desk.DigestsAsync(caller, piece, pieces, http.RequestAborted);
+        await SendAsync(http, answer, StatusCodes.Status200OK);
+    }
+
+    private async Task PackedAsync(HttpContext http, BlockCaller caller)
+    {
+        if (BlockQuery.Request(http) is not { } request)
+        {
+            await RefuseAsync(http, BlockRefusal.Malformed("A piece, its blocks as 64 hexadecimal digits, a level and bases are expected."));
+            return;
+        }
+
+        using var answer = await desk.PackedAsync(caller, request, http.RequestAborted);
+        await SendAsync(http, answer, StatusCodes.Status200OK);
     }
 
     /// <summary>The whole artefact, or the rest from a byte on. Each piece waits for its turn like every other read.</summary>

@@ -27,6 +27,7 @@ internal sealed class BlockServer : IHostedService, IAsyncDisposable
     private readonly ILogger log;
     private readonly BlockDesk desk;
     private readonly WebApplication app;
+    private int disposed;
 
     /// <param name="options">Where to listen and how much to do at once.</param>
     /// <param name="trust">What this server shows, and whose certificates count.</param>
@@ -59,8 +60,14 @@ internal sealed class BlockServer : IHostedService, IAsyncDisposable
 
     public Task StopAsync(CancellationToken cancellationToken) => app.StopAsync(cancellationToken);
 
+    /// <summary>May come twice: a container that gives it out under two names disposes it under both.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) != 0)
+        {
+            return;
+        }
+
         await app.DisposeAsync();
         await desk.DisposeAsync();
     }

@@ -209,21 +209,27 @@ internal sealed record GoldenDiskTools(string Busybox, string Kernel, string For
         }
 
         using var process = GoldenDiskProgram.Start("dpkg-deb", ["--fsys-tarfile", package], null, null);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        stop.CancelAfter(GoldenDiskProgram.LocalLimit);
         try
         {
             await using var tar = new TarReader(process.StandardOutput.BaseStream);
-            while (await tar.GetNextEntryAsync(cancellationToken: cancel) is { } entry)
+            while (await tar.GetNextEntryAsync(cancellationToken: stop.Token) is { } entry)
             {
                 var name = Path.GetFileName(entry.Name);
                 if (entry.DataStream is not null && name.StartsWith("vmlinuz-", StringComparison.Ordinal))
                 {
                     _ = Directory.CreateDirectory(Path.Combine(cache, "boot"));
                     var unfinished = Path.Combine(Path.GetDirectoryName(package)!, name);
-                    await entry.ExtractToFileAsync(unfinished, overwrite: true, cancel);
+                    await entry.ExtractToFileAsync(unfinished, overwrite: true, stop.Token);
                     File.Move(unfinished, Path.Combine(cache, "boot", name), overwrite: true);
                     return;
                 }
             }
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            throw new GoldenDiskException($"dpkg-deb did not end within {GoldenDiskProgram.LocalLimit.TotalSeconds:0} s");
         }
         finally
         {

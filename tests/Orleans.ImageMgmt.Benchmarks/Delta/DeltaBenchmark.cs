@@ -9,9 +9,11 @@ namespace Orleans.ImageMgmt.Benchmarks.Delta;
 /// <summary>The next version of an image for a pod that holds v1.0: ours against the public tools, on the disks of <c>eng/make-images.sh</c>.</summary>
 internal static class DeltaBenchmark
 {
-    private const string Windows = "ImageMgmt, slow link (similar windows)";
-    private const string Fast = "ImageMgmt, fast link";
+    private const string Windows = "ImageMgmt as for 100 Mbit/s (similar windows, level 3)";
+    private const string Middle = "ImageMgmt as for 1 Gbit/s (level 3)";
+    private const string Fast = "ImageMgmt as for 10 Gbit/s (level 1)";
     private const string SlowLink = "12500000";
+    private const string MiddleLink = "125000000";
     private const string FastLink = "1250000000";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> words)
@@ -72,6 +74,7 @@ internal static class DeltaBenchmark
                 ("cp --sparse=auto + sync + sha256sum", () => Rivals.CopyAndHash(image, room)),
                 ("qemu-img convert + sync", () => Rivals.Convert(image, room)),
                 ("ImageMgmt, local source (whole chunks)", () => Deliver(folder, version, null)),
+                (Middle, () => Deliver(folder, version, MiddleLink)),
             ];
             for (var i = 0; i < contenders.Length; i++)
             {

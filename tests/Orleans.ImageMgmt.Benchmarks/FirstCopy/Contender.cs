@@ -35,7 +35,7 @@ internal static partial class Contender
     /// <summary>Nobody inherits the dirty pages of the one before.</summary>
     public static void Drop(string folder) => Shell($"rm -rf '{folder}'/*; sync");
 
-    private static Cost Shell(string script)
+    public static Cost Shell(string script)
     {
         var before = ChildCpu();
         var clock = Stopwatch.StartNew();

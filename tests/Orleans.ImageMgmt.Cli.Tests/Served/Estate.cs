@@ -32,7 +32,7 @@ public sealed class Estate : IAsyncLifetime
     /// <summary>Pods that exist in the server's memory alone; thousands of them cost nothing.</summary>
     internal async Task ConnectSimulatedAsync(int count, Func<int, Dictionary<string, string>> settings)
     {
-        var client = Server.Client(Shell);
+        using var client = Server.Client(Shell);
         for (var i = 0; i < count; i++)
         {
             var name = $"sim-{i:00}";
@@ -42,7 +42,7 @@ public sealed class Estate : IAsyncLifetime
         foreach (var i in Enumerable.Range(0, count))
         {
             var state = PodState.Connecting;
-            await Server.Until(() => (state = client.GetPodAsync($"sim-{i:00}").GetAwaiter().GetResult().State) != PodState.Connecting, () => $"sim-{i:00} stays {state}");
+            await Server.Until(async () => (state = (await client.GetPodAsync($"sim-{i:00}")).State) != PodState.Connecting, () => $"sim-{i:00} stays {state}");
             Assert.Equal(PodState.Connected, state);
         }
     }

@@ -17,6 +17,33 @@ public sealed class NamesAndFilesTests(Estate estate) : IClassFixture<Estate>
     }
 
     [Fact]
+    public async Task An_upload_goes_on_where_it_stood_and_only_to_its_own_pod()
+    {
+        await estate.ConnectHeadOfficeAsync();
+        var path = Path.Combine(Shell.Home, "mine too", "second.raw");
+        var sha256 = Server.MakeDisk(path, 2);
+        using var client = Server.Client(Shell);
+        var begun = await client.BeginUploadAsync("head-office", new() { Name = "second.raw", LengthBytes = new FileInfo(path).Length, Sha256 = sha256 });
+        await client.SendUploadPieceAsync(begun.Id, 0, new MemoryStream(File.ReadAllBytes(path)[..(1 << 20)]));
+
+        var elsewhere = (await Shell.ImgctlAsync("upload", path, "--pod", "branch-1", "--resume", begun.Id)).With(ExitCodes.Usage);
+        Assert.Contains("goes to pod head-office, not to branch-1", elsewhere.ErrorLines[0], StringComparison.Ordinal);
+        var other = (await Shell.ImgctlAsync("upload", Shell.Program, "--pod", "head-office", "--resume", begun.Id)).With(ExitCodes.Usage);
+        Assert.Contains("Name the file that the upload was begun with", other.Error, StringComparison.Ordinal);
+        Assert.Equal("second.raw is on head-office: 10.0 MiB.", (await Shell.ImgctlAsync("upload", path, "--pod", "head-office", "--resume", begun.Id)).With(0).Only);
+    }
+
+    [Fact]
+    public async Task A_token_that_can_be_written_nowhere_is_not_made()
+    {
+        (await Shell.ImgctlAsync("token", "create", "lost", "--role", "viewer", "--file", Path.Combine(Shell.Home, "no-such-folder", "lost.token"))).With(ExitCodes.NotFound);
+        var refused = Path.Combine(Shell.Home, "refused.token");
+        (await Shell.ImgctlAsync("token", "create", "no good name", "--role", "viewer", "--file", refused)).With(ExitCodes.Usage);
+        Assert.False(File.Exists(refused));
+        Assert.DoesNotContain("token/lost", (await Shell.ImgctlAsync("token", "list", "-o", "name")).With(0).Lines);
+    }
+
+    [Fact]
     public async Task Names_of_images_versions_pods_sources_operations_and_tokens_are_completed()
     {
         await estate.ConnectHeadOfficeAsync();

@@ -39,10 +39,9 @@ public sealed partial class ReadmeTests
     /// <summary>The commands in order, each behind its mark and with its exit code; the server is started before and stopped after them.</summary>
     private static string Script(IReadOnlyList<Step> steps) => $$"""
         ip link set lo up || exit 90
-        mkfifo server.out
-        imgmt serve > server.out 2> server.err & server=$!
-        grep -q -m1 '^imgmt is ready' server.out || { cat server.err; exit 91; }
-        cat server.out > /dev/null &
+        : > server.out
+        imgmt serve >> server.out 2> server.err & server=$!
+        grep -q -m1 '^imgmt is ready' < <(tail -n +1 -f --pid="$server" server.out) || { cat server.err; exit 91; }
         {{string.Join('\n', steps.Select(step => $"out=$({{ {step.Command}\n}} 2>&1); code=$?; {Kept(step.Command)}printf '%s%s\\n%s\\n' '{Mark}' \"$code\" \"$out\""))}}
         kill "$server" && wait "$server"
         exit 0

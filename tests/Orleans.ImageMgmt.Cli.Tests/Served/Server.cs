@@ -23,9 +23,17 @@ internal sealed class Server : IAsyncDisposable
     public static async Task<Server> StartAsync(Shell shell, params string[] settings)
     {
         var server = new Server(shell.Start(Path.Combine(AppContext.BaseDirectory, "imgmt"), ["serve", "--data", shell.Variables["IMGMT_DATA"]!, .. settings.DefaultIfEmpty("Http:Listen=http://127.0.0.1:0").SelectMany(setting => new[] { "--set", setting })]));
-        await Until(() => server.Said().Any(line => line.StartsWith("imgmt is ready", StringComparison.Ordinal)) || server.process.HasExited, server.ToString);
-        Assert.False(server.process.HasExited, server.ToString());
-        return server;
+        try
+        {
+            await Until(() => server.Said().Any(line => line.StartsWith("imgmt is ready", StringComparison.Ordinal)) || server.process.HasExited, server.ToString);
+            Assert.False(server.process.HasExited, server.ToString());
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync(); // nobody else knows of it
+            throw;
+        }
     }
 
     /// <summary>The address and token that the server wrote for its own user.</summary>
@@ -41,10 +49,12 @@ internal sealed class Server : IAsyncDisposable
         return new Uri(endpoint.RootElement.GetProperty("url").GetString()!);
     }
 
-    public static async Task Until(Func<bool> holds, Func<string> what)
+    public static Task Until(Func<bool> holds, Func<string> what) => Until(() => Task.FromResult(holds()), what);
+
+    public static async Task Until(Func<Task<bool>> holds, Func<string> what)
     {
         var start = TimeProvider.System.GetTimestamp();
-        while (!holds())
+        while (!await holds())
         {
             Assert.True(TimeProvider.System.GetElapsedTime(start) < Limit, $"Not within {Limit.TotalSeconds:0} s: {what()}");
             await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, TestContext.Current.CancellationToken);

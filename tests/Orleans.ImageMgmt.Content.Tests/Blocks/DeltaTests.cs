@@ -145,7 +145,16 @@ public class DeltaTests
         await using var reader = await SealAsync(bench, "new", bytes);
         var staging = bench.Open("staging");
         using var cut = new CancellationTokenSource();
-        var first = new Recorder { OnStaged = chunk => cut.CancelAfter(chunk == 2 ? TimeSpan.Zero : Timeout.InfiniteTimeSpan) };
+        var first = new Recorder
+        {
+            OnStaged = chunk =>
+            {
+                if (chunk == 2)
+                {
+                    cut.Cancel();
+                }
+            },
+        };
         var options = new ReceiveOptions { OwnCopies = Having(old).OwnCopies, Blocks = new BlockOptions { Window = 1 } };
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => CopyReceiver.ReceiveAsync(new BlocksDouble(reader, cut.Token), staging, options, first, cut.Token));
         var source = new BlocksDouble(reader);
@@ -165,6 +174,31 @@ public class DeltaTests
         await Assert.ThrowsAsync<TimeoutException>(() => CopyReceiver.ReceiveAsync(
             source, bench.Open("staging"), new ReceiveOptions { StallTimeout = TimeSpan.FromMilliseconds(200) }, SilentObserver.Instance, Bench.Token));
         await never.CancelAsync();
+    }
+
+    [Fact]
+    public async Task Only_the_likest_copy_is_read_whole_and_others_once_their_digests_are_kept()
+    {
+        using var bench = new Bench();
+        await using var likest = await SealAsync(bench, "likest", new byte[Length]);
+        await using var older = await SealAsync(bench, "older", Old());
+        var bytes = new byte[Length];
+        Old().AsSpan(0, Bench.MiB).CopyTo(bytes.AsSpan(Block)); // one block further on than in the older copy
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var side = bench.PathOf("blocks.bin");
+        var options = new ReceiveOptions { OwnCopies = [new OwnCopy(likest.LocalFile!, likest.Manifest), new OwnCopy(older.LocalFile!, older.Manifest, side)] };
+        var unread = new BlocksDouble(reader);
+        await CopyReceiver.ReceiveAsync(unread, bench.Open("first"), options, SilentObserver.Instance, Bench.Token);
+        Assert.Equal(256, unread.Asked.Count);
+        using (var table = new BlockTable(older.LocalFile!, older.Manifest, side))
+        {
+            table.Read(0, 7, new byte[BlockLayout.DigestsLength(Length, 0, 7)], Bench.Token);
+        }
+
+        var known = new BlocksDouble(reader);
+        await CopyReceiver.ReceiveAsync(known, bench.Open("second"), options, SilentObserver.Instance, Bench.Token);
+        Assert.Empty(known.Asked);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("second"));
     }
 
     private static ReceiveOptions Having(LocalContentReader old, string? side = null) => new() { OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest, side)] };

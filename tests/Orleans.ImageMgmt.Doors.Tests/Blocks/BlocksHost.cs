@@ -128,6 +128,13 @@ internal sealed class BlocksHost : IAsyncDisposable
     public Task<HttpContentReader> ReaderAsync(BlockCallOptions? options = null) => HttpContentReader.OpenAsync(
         new BlockSource(Address, Content.ManifestDigest, _ => ValueTask.FromResult(Ticket())), Client(ReceiverTrust), options ?? new BlockCallOptions(), TimeProvider.System, DoorsHost.Stop);
 
+    /// <summary>The copy's file itself.</summary>
+    public async Task<LocalContentReader> LocalAsync()
+    {
+        var manifest = ContentManifest.Decode(await File.ReadAllBytesAsync(Path.Combine(CopyFolder, "manifest.bin"), DoorsHost.Stop));
+        return new LocalContentReader(File.OpenHandle(Path.Combine(CopyFolder, "disk.raw")), manifest);
+    }
+
     /// <summary>Reads everything as a transfer does, and compares it.</summary>
     public async Task AssertServesAllAsync()
     {

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Domain;
 using Xunit;
@@ -83,6 +85,43 @@ public sealed class FacadeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_not_there_is_not_waited_for_for_ever()
+    {
+        var hurried = new ImageMgmtClient(service.Services.GetRequiredService<IGrainFactory>(), new Leaping(ImageMgmtClient.WatchPatience));
+        Assert.Equal("pod.unknown", (await Assert.ThrowsAsync<RefusedException>(() => hurried.WaitForPodAsync(new PodName("nowhere"), Stop))).Refusal.Code);
+        Assert.Equal("version.unknown", (await Assert.ThrowsAsync<RefusedException>(() => AllAsync(hurried.WatchImportAsync(Id, Stop)))).Refusal.Code);
+        Assert.Equal("operation.unknown", (await Assert.ThrowsAsync<RefusedException>(() => AllAsync(hurried.WatchPublishAsync(new OperationId("nothing"), Stop)))).Refusal.Code);
+    }
+
+    [Fact]
+    public void No_labels_are_not_taken_for_all_pods() =>
+        Assert.Throws<ArgumentException>(() => { _ = service.Inside.PublishToLabelledAsync(Id, new Dictionary<string, string>()); });
+
+    [Fact]
+    public async Task The_first_connection_is_tried_for_a_while_from_its_first_failure_on()
+    {
+        var time = new FakeTimeProvider();
+        var start = new ImageMgmtClientExtensions.PatientStart(new ImageMgmtClientOptions(), time);
+        time.Advance(TimeSpan.FromHours(1)); // the program does other things before it starts its host
+        var first = start.ShouldRetryAsync(new TimeoutException(), Stop);
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(await first);
+        time.Advance(TimeSpan.FromSeconds(30));
+        Assert.False(await start.ShouldRetryAsync(new TimeoutException(), Stop));
+    }
+
+    [Fact]
+    public void A_gateway_whose_name_is_unknown_is_a_fault_of_the_options()
+    {
+        var problem = Assert.Throws<ArgumentException>(() => Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new()).AddImageMgmtClient(options =>
+        {
+            service.Identify(options, service.Issue("frontend", "viewer"));
+            options.Gateways.Add("no-such-host.invalid:7481");
+        }));
+        Assert.Contains("no-such-host.invalid:7481", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Options_that_cannot_be_used_are_refused_with_every_fault_at_once()
     {
         var problem = Assert.Throws<ArgumentException>(() => Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new()).AddImageMgmtClient(options =>
@@ -104,6 +143,20 @@ public sealed class FacadeTests : IAsyncLifetime
         {
             await client.ConnectPodAsync(service.FilesystemPod(pod), ImageMgmtClient.Because("the test"), cancellationToken: Stop);
             Assert.Equal(PodState.Connected, (await client.WaitForPodAsync(new PodName(pod), Stop)).State);
+        }
+    }
+
+    /// <summary>A clock on which every wait takes far longer than anybody is patient, and is over at once.</summary>
+    private sealed class Leaping(TimeSpan patience) : TimeProvider
+    {
+        private long leapt;
+
+        public override long GetTimestamp() => base.GetTimestamp() + Volatile.Read(ref leapt);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Interlocked.Add(ref leapt, (long)(2 * patience.TotalSeconds * TimestampFrequency));
+            return base.CreateTimer(callback, state, TimeSpan.Zero, period);
         }
     }
 

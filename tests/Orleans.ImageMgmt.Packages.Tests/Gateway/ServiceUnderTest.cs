@@ -17,7 +17,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     private readonly List<IHost> callers = [];
     private EmbeddedHost? host;
     private bool hasHttp;
-    private int port;
+    private int port = FreePort();
 
     public string DataFolder => Path.Combine(folder.FullName, "data");
 
@@ -70,7 +70,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
         options.KeyFile = Path.Combine(certificates, "client.key");
         options.AuthorityFile = Path.Combine(certificates, "ca.crt");
         options.ConnectRetry = TimeSpan.FromMilliseconds(100);
-        options.ConnectLimit = TimeSpan.FromSeconds(5);
+        options.ConnectLimit = TimeSpan.FromMinutes(1); // a busy machine is no reason to give up
     }
 
     /// <summary>A frontend in all but its process: its own host, its own connection, its own certificate.</summary>
@@ -109,6 +109,26 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     public PodSpec FilesystemPod(string name) => new(
         new PodName(name), "filesystem",
         new Dictionary<string, string> { ["datastore.ds"] = Folder($"pods/{name}"), ["sources"] = Folder("sources") }, new Dictionary<string, string>(), 2);
+
+    /// <summary>Below those that the system gives to whoever calls somebody: a port from there could be taken while the service is down for a restart.</summary>
+    private static int FreePort()
+    {
+        var random = new Random(Guid.NewGuid().GetHashCode());
+        for (var tries = 0; ; tries++)
+        {
+            var candidate = random.Next(12_000, 32_000);
+            try
+            {
+                using var probe = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, candidate);
+                probe.Start();
+                return candidate;
+            }
+            catch (System.Net.Sockets.SocketException) when (tries < 100)
+            {
+                // taken
+            }
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

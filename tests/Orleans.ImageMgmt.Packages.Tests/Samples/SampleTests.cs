@@ -44,6 +44,22 @@ public sealed class SampleTests
         Assert.Equal(["pod-2", "pod-3"], ReceiptsOf(ran).Except(["pod-1"]));
     }
 
+    [Fact]
+    public async Task The_frontend_over_HTTP_says_that_nobody_answers()
+    {
+        var token = Path.GetTempFileName();
+        try
+        {
+            var ran = await Finished.SampleAsync("HttpFrontend", "http://127.0.0.1:1", token, "Win10POS", "pod-1", "golden.raw");
+            Assert.Equal(3, ran.ExitCode);
+            Assert.StartsWith("no answer from http://127.0.0.1:1: ", ran.Errors, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(token);
+        }
+    }
+
     private static IEnumerable<string> ReceiptsOf(Finished ran) =>
         ran.Lines.Where(line => line.StartsWith("receipt ", StringComparison.Ordinal)).Select(line => line.Split(' ')[1].TrimEnd(':')).Order();
 }
