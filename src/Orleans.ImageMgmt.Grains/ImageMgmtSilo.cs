@@ -22,6 +22,8 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<Reporter>();
         silo.Services.AddSingleton<ConnectorCache>();
         silo.Services.AddSingleton<PublishTargets>();
+        silo.Services.AddSingleton(services => new PublishPlanning(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<PublishTargets>(),
+            services.GetRequiredService<ImageMgmtOptions>(), services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<OperationIds>();
         silo.Services.AddSingleton<TokenChanges>();
         silo.Services.AddSingleton<TransferCounters>();

@@ -9,7 +9,7 @@ internal static class OperationCommands
 {
     public static Command Create(Wiring wiring) => wiring.Group("operation", "Imports, publishes, deletions and verifications: what runs and what has run.",
         List(wiring), Show(wiring), Watch(wiring), Retry(wiring), Cancel(wiring),
-        Change(wiring, "pause", "Begins nothing new until it is resumed; what runs, ends.", (run, id, reason, stop) => run.Client.PauseOperationAsync(id, reason, stop)),
+        Change(wiring, "pause", "Stops what runs at its next chunk; what is staged stays. Nothing begins until it is resumed.", (run, id, reason, stop) => run.Client.PauseOperationAsync(id, reason, stop)),
         Change(wiring, "resume", "Lets a paused operation go on.", (run, id, reason, stop) => run.Client.ResumeOperationAsync(id, reason, stop)));
 
     private static Command List(Wiring wiring)

@@ -117,6 +117,7 @@ public sealed record SourceItem([property: Id(0)] string Path, [property: Id(1)]
 /// <param name="Receipt">The proof, when it ended well.</param>
 /// <param name="Fault">Why not, when it did not.</param>
 /// <param name="IsRemoved">A removal ended well.</param>
+/// <param name="BytesPerSecond">How fast its bytes travelled, without the time that caps held them back; null when too few did.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.WorkerResult)]
 public sealed record WorkerResult(
     [property: Id(0)] VersionId Version,
@@ -124,7 +125,8 @@ public sealed record WorkerResult(
     [property: Id(2)] ContentDescription? Content,
     [property: Id(3)] Receipt? Receipt,
     [property: Id(4)] ConnectorFault? Fault,
-    [property: Id(5)] bool IsRemoved = false);
+    [property: Id(5)] bool IsRemoved = false,
+    [property: Id(6)] long? BytesPerSecond = null);
 
 /// <summary>Keeps one pod: its connection, its slots, and the truth about its copies.</summary>
 [Alias(Aliases.PodGrain)]
@@ -161,6 +163,10 @@ public interface IPodGrain : IGrainWithStringKey
     /// <summary>A copy as it stands; one that nobody wanted is <see cref="CopyState.Deleted"/>.</summary>
     [Alias("GetCopy"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<CopyView> GetCopyAsync(VersionId version);
+
+    /// <summary>What a copy here would take; asks the pod itself, outside the grain's turn, with a time-out, and changes nothing.</summary>
+    [Alias("Plan"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
+    Task<PodPlan> PlanAsync(VersionId version, ContentDescription content, PodName from);
 
     /// <summary>Have a source sealed here. Idempotent; answers how it stands.</summary>
     [Alias("EnsurePrepared")]

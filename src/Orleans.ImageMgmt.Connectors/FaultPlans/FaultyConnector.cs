@@ -49,6 +49,10 @@ public sealed class FaultyConnector : IPodConnector
                 : inner.ReceiveAsync(order, offer, observer, cancellationToken),
             cancellationToken);
 
+    /// <summary>No fault is played: a plan changes nothing, the plan of faults included.</summary>
+    public Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken) =>
+        inner.PlanReceiveAsync(version, content, manifest, cancellationToken);
+
     public Task<ConnectorResult<Receipt>> FinaliseAsync(
         CopyOrder order, ContentDescription content, ITransferObserver observer, CancellationToken cancellationToken) =>
         CallAsync(

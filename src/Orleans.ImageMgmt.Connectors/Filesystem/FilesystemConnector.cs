@@ -31,7 +31,7 @@ internal sealed partial class FilesystemConnector : IPodConnector, ITrialProbe
         var canPrepare = settings.Sources is not null || settings.AllowedSources.Count > 0;
         Capabilities = new ConnectorCapabilities(
             Name, TransferMode.Chunks, RangedRead: true, Resumable: true, NativeChecksum: false, ReusesBlocks: true, canPrepare, ReportsRoom: true,
-            canPrepare ? AllFormats : new HashSet<SourceFormat>(), ServesStaged: true);
+            canPrepare ? AllFormats : new HashSet<SourceFormat>(), ServesStaged: true, CanPlan: true);
     }
 
     public PodName Pod { get; }

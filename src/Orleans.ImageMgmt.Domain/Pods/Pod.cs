@@ -46,6 +46,10 @@ public sealed record Pod
     /// <summary>When this record last changed, UTC.</summary>
     [Id(6)] public DateTimeOffset ChangedAt { get; init; }
 
+    /// <summary>Exponential average over the transfers that ended here, in bytes a second, without the time that caps held them back; null before the first.
+    /// Stored with the next change of the pod or of what moves on it: an end alone costs no write for it.</summary>
+    [Id(7)] public long? BytesPerSecond { get; init; }
+
     /// <summary>May begin or go on with transfers.</summary>
     [JsonIgnore]
     public bool Works => State is PodState.Connected || (State is PodState.Draining && FailedProbes == 0);

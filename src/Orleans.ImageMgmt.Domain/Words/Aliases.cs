@@ -79,6 +79,8 @@ public static class Aliases
     public const string RefusedException = "im.RefusedException";
     public const string PodCaps = "im.PodCaps";
     public const string CopyHold = "im.CopyHold";
+    public const string PodPlan = "im.PodPlan";
+    public const string PodReceive = "im.PodReceive";
     public const string FanOutGrain = "im.FanOutGrain";
     public const string FanOutOrder = "im.FanOutOrder";
     public const string FanOutReport = "im.FanOutReport";

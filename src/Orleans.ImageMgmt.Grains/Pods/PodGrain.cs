@@ -107,6 +107,11 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         }
 
         await RefreshAsync();
+        if (result.BytesPerSecond is { } rate)
+        {
+            records.Measure(rate);
+        }
+
         CopyCommand command = result switch
         {
             { IsRemoved: true } => new CopyCommand.Removed(result.Attempt),

@@ -14,7 +14,12 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
     private readonly StateCell<StoredPod> hot = new(storage, "pod", grain);
     private Dictionary<VersionId, Copy> moving = [];
 
-    public Pod Pod => hot.Current.Pod ?? PodMachine.Initial(name);
+    private long? measured;
+
+    public Pod Pod => Measured(hot.Current.Pod) ?? PodMachine.Initial(name);
+
+    /// <summary>A transfer ended; the average is stored with the next write that there is anyway.</summary>
+    public void Measure(long bytesPerSecond) => measured = Forecast.Average(Pod.BytesPerSecond, bytesPerSecond);
 
     public IReadOnlyCollection<Copy> Moving => moving.Values;
 
@@ -65,7 +70,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
         {
             await hot.ChangeAsync(current => new StoredPod
             {
-                Pod = pod ?? current.Pod,
+                Pod = Measured(pod ?? current.Pod),
                 Moving = [.. next.Values],
                 UnknownFields = current.UnknownFields,
                 ThisWriteOnly = lines,
@@ -74,6 +79,8 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
 
         moving = next;
     }
+
+    private Pod? Measured(Pod? pod) => pod is null || measured is null ? pod : pod with { BytesPerSecond = measured };
 
     private async Task<Copy?> ReadEndedAsync(VersionId version)
     {

@@ -13,6 +13,9 @@ internal sealed record TransferJob(PodSpec Spec, Copy Copy, CopyStep Step);
 /// <summary>A job under way: its progress, and the means to stop it.</summary>
 internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TransferCounters counters, TimeProvider time, DateTimeOffset startedAt, ScrubPace? pace = null) : IPacedObserver, IDisposable
 {
+    /// <summary>Of fewer bytes no rate is told: the time would be that of opening files.</summary>
+    private const long MeasuredFrom = 1 << 20;
+
     private int chunksNeeded;
     private int chunksBefore;
     private int chunksStaged;
@@ -21,7 +24,11 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     private long bytesVerified;
     private long bytesToVerify;
     private long movedAt = time.GetTimestamp();
+    private readonly Lock holding = new();
     private int held;
+    private long heldSince;
+    private TimeSpan heldFor;
+    private long sendingSince;
     private int hurried = job.Copy.IsUrgent ? 1 : 0;
     private readonly TaskCompletionSource hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -62,6 +69,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         this.chunksNeeded = chunksNeeded;
         chunksBefore = chunksStaged;
         this.bytesNeeded = bytesNeeded;
+        sendingSince = time.GetTimestamp();
         trace.Planned(Job, chunksNeeded, chunksStaged);
         Moved();
     }
@@ -115,15 +123,34 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     /// <summary>Asks the caps. A transfer that waits for its turn there is no stalled one.</summary>
     private async ValueTask<int> ThroughAsync(RatePass pass, int wanted, CancellationToken cancellationToken)
     {
-        Interlocked.Increment(ref held);
+        lock (holding)
+        {
+            heldSince = held++ == 0 ? time.GetTimestamp() : heldSince;
+        }
+
         try
         {
             return await pass.AskAsync(wanted, cancellationToken);
         }
         finally
         {
-            Interlocked.Decrement(ref held);
+            lock (holding)
+            {
+                heldFor += --held == 0 ? time.GetElapsedTime(heldSince) : TimeSpan.Zero;
+            }
+
             Moved();
+        }
+    }
+
+    /// <summary>Bytes a second from the first plan to now, without the time that caps held them back; null when too few travelled to say.</summary>
+    public long? MeasuredRate()
+    {
+        var sent = Interlocked.Read(ref bytesSent);
+        lock (holding)
+        {
+            var seconds = (time.GetElapsedTime(sendingSince) - heldFor).TotalSeconds;
+            return sendingSince == 0 || sent < MeasuredFrom || seconds <= 0 ? null : (long)(sent / seconds);
         }
     }
 

@@ -286,7 +286,8 @@ internal sealed partial class TransferWorker : IDisposable
             }
         }
 
-        return await FinaliseAsync(transfer, connector, order, step.Content, stop);
+        var rate = transfer.MeasuredRate();
+        return await FinaliseAsync(transfer, connector, order, step.Content, stop) with { BytesPerSecond = rate };
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)

@@ -39,6 +39,8 @@ internal sealed class SiloUnderTest : IAsyncDisposable
 
     public ImageMgmtClient Client => new(cluster.Client, TimeProvider.System);
 
+    public PublishPlanning Planning => ((InProcessSiloHandle)cluster.Silos[0]).SiloHost.Services.GetRequiredService<PublishPlanning>();
+
     public CatalogReader Catalog => store.Catalog;
 
     /// <summary>What lies on the simulated pods, for tests that damage it.</summary>
