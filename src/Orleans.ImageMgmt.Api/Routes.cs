@@ -20,6 +20,9 @@ public static class Routes
     /// <summary>A pod's labels.</summary>
     public const string PodLabels = Pod + "/labels";
 
+    /// <summary>The caps of one pod.</summary>
+    public const string PodCaps = Pod + "/caps";
+
     /// <summary>Give a pod nothing new.</summary>
     public const string PodDrain = Pod + "/drain";
 
@@ -62,6 +65,9 @@ public static class Routes
     /// <summary>Put copies of a version on pods.</summary>
     public const string VersionPublish = Version + "/publish";
 
+    /// <summary>What a publish would take; nothing is changed.</summary>
+    public const string VersionPublishPlan = VersionPublish + "/plan";
+
     /// <summary>Stop new use of a version.</summary>
     public const string VersionDisable = Version + "/disable";
 
@@ -73,6 +79,9 @@ public static class Routes
 
     /// <summary>The copy of a version on one pod.</summary>
     public const string VersionCopy = VersionCopies + "/{pod}";
+
+    /// <summary>Reading a copy back again.</summary>
+    public const string VersionCopyVerify = VersionCopy + "/verify";
 
     /// <summary>The proofs of a version's copies.</summary>
     public const string VersionReceipts = Version + "/receipts";

@@ -12,6 +12,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <item><term>publish</term><description>the operation's id</description></item>
 /// <item><term>request key</term><description>the operation's id</description></item>
 /// <item><term>publish shard</term><description>the operation's id, <c>/</c>, its number from 0</description></item>
+/// <item><term>fan-out</term><description>the version, <c>/</c>, the generation: <c>Win10POS/1.0/7</c></description></item>
 /// <item><term>tokens</term><description><c>all</c>: there is one</description></item>
 /// </list>
 /// </summary>
@@ -64,6 +65,17 @@ public static class GrainKeys
         return slash > 0 && int.TryParse(key.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var shard)
             ? (Parse<OperationId>(key[..slash]), shard)
             : throw new ArgumentException($"'{key}' is no shard key: OPERATION/NUMBER.", nameof(key));
+    }
+
+    internal static IFanOutGrain GetFanOut(this IGrainFactory grains, VersionId version, Generation generation) =>
+        grains.GetGrain<IFanOutGrain>(string.Create(CultureInfo.InvariantCulture, $"{version.Value}/{generation}"));
+
+    internal static (VersionId Version, Generation Generation) FanOutOf(string key)
+    {
+        var slash = key.LastIndexOf('/');
+        return slash > 0 && long.TryParse(key.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
+            ? (Parse<VersionId>(key[..slash]), new Generation(generation))
+            : throw new ArgumentException($"'{key}' is no fan-out key: IMAGE/VERSION/GENERATION.", nameof(key));
     }
 
     private static T Parse<T>(string key) where T : struct, IWord<T> => T.TryCreate(key, out var word) ? word

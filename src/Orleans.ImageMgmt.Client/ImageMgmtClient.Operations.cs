@@ -57,7 +57,7 @@ public sealed partial class ImageMgmtClient
             : PublishAsync(version, new PublishRequest(NewOperation(), null, labels, Because(reason)), cancellationToken);
     }
 
-    /// <summary>Starts no more copies of a publish until it is resumed. Needs the role operator.</summary>
+    /// <summary>Stops the transfers of a publish at their next chunk, and starts no more until it is resumed; what is staged stays. Needs the role operator.</summary>
     /// <param name="operation">Which publish.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>
     /// <param name="cancellationToken">Stops waiting.</param>

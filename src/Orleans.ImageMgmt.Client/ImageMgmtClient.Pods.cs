@@ -26,6 +26,17 @@ public sealed partial class ImageMgmtClient
         PodName pod, IReadOnlyDictionary<string, string> labels, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
         AskAsync(grains.GetPod(pod).RelabelAsync(labels, by ?? Because(""), precondition), cancellationToken);
 
+    /// <summary>Sets how fast bytes may travel to and from a pod; transfers that run go on by it. Needs the role operator.</summary>
+    /// <param name="pod">Which pod.</param>
+    /// <param name="caps">All caps that it has from now on; <see cref="PodCaps.None"/> takes them away.</param>
+    /// <param name="by">Why; see <see cref="Because"/>.</param>
+    /// <param name="precondition">What has been seen of it and has to be unchanged; null: nothing.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <returns>The pod as it stands.</returns>
+    /// <exception cref="RefusedException">A cap means nothing; all faults are named, and nothing was changed.</exception>
+    public Task<Pod> SetPodCapsAsync(PodName pod, PodCaps caps, RequestedBy? by = null, Precondition? precondition = null, CancellationToken cancellationToken = default) =>
+        AskAsync(grains.GetPod(pod).CapAsync(caps, by ?? Because(""), precondition), cancellationToken);
+
     /// <summary>Lets a pod finish what it has and gives it nothing new. Needs the role operator.</summary>
     /// <param name="pod">Which pod.</param>
     /// <param name="by">Why; see <see cref="Because"/>.</param>

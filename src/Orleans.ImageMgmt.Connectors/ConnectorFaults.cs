@@ -46,16 +46,21 @@ public static class ConnectorFaults
 
     /// <param name="stage">Where.</param>
     /// <param name="version">Which version.</param>
-    /// <param name="chunks">The chunks whose bytes are wrong or missing, in order.</param>
-    public static ConnectorFault TargetCorrupt(FaultStage stage, VersionId version, IReadOnlyCollection<int> chunks)
+    /// <param name="chunks">The chunks whose bytes are wrong or missing, in order; perhaps not all of them.</param>
+    /// <param name="count">How many there are.</param>
+    /// <param name="chunkSize">Bytes per chunk.</param>
+    public static ConnectorFault TargetCorrupt(FaultStage stage, VersionId version, IReadOnlyCollection<int> chunks, int count, int chunkSize)
     {
         var shown = string.Join(", ", chunks.Take(ShownChunks));
-        var more = chunks.Count > ShownChunks ? $" and {chunks.Count - ShownChunks} more" : "";
+        var more = count > ShownChunks ? $" and {count - ShownChunks} more" : "";
         return new ConnectorFault(
             stage,
             FaultCause.TargetCorrupt,
-            $"{version}: {chunks.Count} chunk(s) read back from the datastore are not what the manifest says: {shown}{more}.",
-            stage == FaultStage.Verify ? "The copy is kept for inspection and no longer offered; publish again to repair it." : "Only these chunks are sent again.");
+            $"{version}: {count} chunk(s) read back from the datastore are not what the manifest says: {shown}{more}.",
+            stage == FaultStage.Verify ? "The copy is no longer offered; these chunks are fetched again from another pod that holds the version." : "Only these chunks are sent again.")
+        {
+            Damage = new ContentDamage(count, chunkSize, [.. chunks.Take(ContentDamage.NamedLimit)]),
+        };
     }
 
     public static ConnectorFault SourceMismatch(FaultStage stage, string path, Digest expected, Digest found) => new(

@@ -29,8 +29,18 @@ public interface IPodConnector : IAsyncDisposable
     Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, ContentDescription content, CancellationToken cancellationToken) =>
         OpenAsync(version, cancellationToken);
 
+    /// <summary>Opens what is staged of a copy that is on its way, so that others can have the chunks of it that were verified (only where
+    /// <see cref="ConnectorCapabilities.ServesStaged"/>). Which chunks those are, the caller knows: the bytes of the others mean nothing. The caller compares the manifest too.</summary>
+    Task<ConnectorResult<IContentReader>> OpenStagedAsync(VersionId version, CancellationToken cancellationToken) =>
+        Task.FromResult<ConnectorResult<IContentReader>>(ConnectorFaults.Unsupported(FaultStage.Open, Capabilities.Name, "gives out nothing of a copy that is not final"));
+
     /// <summary>Brings the content of an offer into the pod's staging area. Never visible as a copy. Resumes what an earlier call staged.</summary>
     Task<ConnectorResult<StagedCopy>> ReceiveAsync(CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken);
+
+    /// <summary>What a receive of this content would take, found out without changing anything: no byte is read from another pod and none is written
+    /// (rule 21; only where <see cref="ConnectorCapabilities.CanPlan"/>).</summary>
+    Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken) =>
+        Task.FromResult<ConnectorResult<ReceivePlan>>(ConnectorFaults.Unsupported(FaultStage.Receive, Capabilities.Name, "cannot say beforehand what a transfer would take"));
 
     /// <summary>Makes a staged copy durable, reads it back, proves its digest and lets it appear at once and whole.</summary>
     Task<ConnectorResult<Receipt>> FinaliseAsync(CopyOrder order, ContentDescription content, ITransferObserver observer, CancellationToken cancellationToken);
@@ -72,6 +82,8 @@ public interface IConnectorFactory
 /// <param name="CanPrepare">Sources can be imported from this pod.</param>
 /// <param name="ReportsRoom">Free room is known before the first byte.</param>
 /// <param name="Formats">Source formats that it can take.</param>
+/// <param name="ServesStaged">Verified chunks of a copy on its way can be read, so that the pod can give them to others before its own copy is final.</param>
+/// <param name="CanPlan">It can say beforehand what a receive would take.</param>
 public sealed record ConnectorCapabilities(
     string Name,
     TransferMode Transfer,
@@ -81,7 +93,9 @@ public sealed record ConnectorCapabilities(
     bool ReusesBlocks,
     bool CanPrepare,
     bool ReportsRoom,
-    IReadOnlySet<SourceFormat> Formats);
+    IReadOnlySet<SourceFormat> Formats,
+    bool ServesStaged = false,
+    bool CanPlan = false);
 
 /// <summary>How content gets into a pod.</summary>
 public enum TransferMode
@@ -111,6 +125,10 @@ public interface IContentOffer
 
     /// <summary>Guest-visible bytes by range: for <see cref="TransferMode.Chunks"/>.</summary>
     IContentReader Reader { get; }
+
+    /// <summary>Has to be asked before bytes are taken from <see cref="Reader"/>: how many of the wanted bytes may travel now; the rest is asked
+    /// again. <see cref="OpenArtefact"/> asks by itself. Null: no cap is set.</summary>
+    Func<int, CancellationToken, ValueTask<int>>? Throttle => null;
 
     /// <summary>The raw artefact from first byte to last, hashed as it is read: for <see cref="TransferMode.WholeArtefact"/>.</summary>
     Stream OpenArtefact();
@@ -146,6 +164,16 @@ public sealed record PreparedCopy(ContentDescription Content, Receipt Receipt);
 /// <param name="BytesStagedBefore">Bytes that an earlier call had staged and this one re-hashed.</param>
 /// <param name="BytesReused">Bytes that this call took from the pod's own copies instead of asking for them.</param>
 public sealed record StagedCopy(string Datastore, long BytesSent, long BytesStagedBefore, long BytesReused = 0);
+
+/// <summary>What a receive would take. An estimate: staged bytes count as right without being hashed.</summary>
+/// <param name="Datastore">Where it would go.</param>
+/// <param name="BytesToSend">Bytes of chunks that the pod does not hold; on the wire it may be less, where parts of chunks are held or bytes are packed.</param>
+/// <param name="BytesStaged">Bytes that an earlier try has staged.</param>
+/// <param name="BytesReused">Bytes that stand in other copies on the pod.</param>
+/// <param name="RoomNeeded">Bytes that it would take up beyond what is taken now.</param>
+/// <param name="RoomFree">Bytes that a copy may still take there; null where the platform does not say.</param>
+/// <param name="IsHeld">The pod holds the final copy: nothing would be done.</param>
+public sealed record ReceivePlan(string Datastore, long BytesToSend, long BytesStaged, long BytesReused, long RoomNeeded, long? RoomFree, bool IsHeld = false);
 
 public enum DeleteScope
 {

@@ -33,6 +33,13 @@ public interface ITransferObserver
     void Advanced(long bytes, long total);
 }
 
+/// <summary>An observer that also says when the next bytes of a read-back may be read.</summary>
+public interface IPacedObserver : ITransferObserver
+{
+    /// <summary>Returns when that many bytes may be read. Called from transfer threads, which wait for it.</summary>
+    ValueTask PaceAsync(int bytes, CancellationToken cancellationToken);
+}
+
 /// <summary>Nobody listens.</summary>
 public sealed class SilentObserver : ITransferObserver
 {

@@ -34,11 +34,22 @@ public sealed class ImageMgmtOptions
     /// <summary>File to which every requested and staged chunk is appended, for audits; empty = none. Default: empty.</summary>
     public string TransferTrace { get; set; } = "";
 
+    /// <summary>When pods give pieces of a content to each other, so that the source pod's link carries little more than one image: Remote (where its bytes
+    /// come over a link), Always or Never. Default: Remote.</summary>
+    public FanOutUse FanOut { get; set; } = FanOutUse.Remote;
+
+    /// <summary>Bytes of the smallest piece that pods give each other; a large image is cut into about 256. The same on every silo. Default: 8 MiB:
+    /// smaller ones cost the tracker more calls than they save time.</summary>
+    public long FanOutPieceBytes { get; set; } = 8L << 20;
+
     /// <summary>When copies are tried again. A copy of the default, for settings are bound into the object that is here.</summary>
     public RetryPolicy Retry { get; set; } = RetryPolicy.Default with { };
 
     /// <summary>When pods are probed. A copy of the default, as above.</summary>
     public ProbePolicy Probe { get; set; } = ProbePolicy.Default with { };
+
+    /// <summary>How available copies are read back again. A copy of the default, as above.</summary>
+    public ScrubPolicy Scrub { get; set; } = ScrubPolicy.Default with { };
 
     /// <summary>Every fault of these settings, in one sentence each, beginning with the name of the option; empty when they are good.</summary>
     public IReadOnlyList<string> Faults()
@@ -52,6 +63,7 @@ public sealed class ImageMgmtOptions
         Within(faults, nameof(EnsureInterval), EnsureInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1));
         Within(faults, nameof(ReportLinger), ReportLinger, TimeSpan.Zero, TimeSpan.FromSeconds(10));
         Within(faults, nameof(StepRetry), StepRetry, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
+        Within(faults, nameof(FanOutPieceBytes), FanOutPieceBytes, 1L << 20, 1L << 30);
         Within(faults, "Retry:MaxTries", Retry.MaxTries, 1, 1_000);
         Within(faults, "Retry:MaxTime", Retry.MaxTime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(365));
         Within(faults, "Retry:FirstDelay", Retry.FirstDelay, TimeSpan.Zero, TimeSpan.FromHours(1));
@@ -59,6 +71,11 @@ public sealed class ImageMgmtOptions
         Within(faults, "Probe:Interval", Probe.Interval, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1));
         Within(faults, "Probe:RetryInterval", Probe.RetryInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1));
         Within(faults, "Probe:FailuresUntilUnreachable", Probe.FailuresUntilUnreachable, 1, 100);
+        Within(faults, "Scrub:Every", Scrub.Every, TimeSpan.Zero, TimeSpan.FromDays(3_650));
+        Within(faults, "Scrub:BytesPerSecond", Scrub.BytesPerSecond, 1 << 20, 1L << 40);
+        Within(faults, "Scrub:Concurrency", Scrub.Concurrency, 1, 1_024);
+        Within(faults, "Scrub:From", Scrub.From, TimeSpan.Zero, TimeSpan.FromDays(1));
+        Within(faults, "Scrub:Until", Scrub.Until, TimeSpan.Zero, TimeSpan.FromDays(1));
         return faults;
     }
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Orleans.Hosting;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Grains.Durable;
 
 namespace Orleans.ImageMgmt.Grains;
@@ -21,9 +22,13 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<Reporter>();
         silo.Services.AddSingleton<ConnectorCache>();
         silo.Services.AddSingleton<PublishTargets>();
+        silo.Services.AddSingleton(services => new PublishPlanning(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<PublishTargets>(),
+            services.GetRequiredService<ImageMgmtOptions>(), services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<OperationIds>();
         silo.Services.AddSingleton<TokenChanges>();
         silo.Services.AddSingleton<TransferCounters>();
+        silo.Services.AddSingleton(services => new RateGate(services.GetRequiredService<TimeProvider>()));
+        silo.Services.AddSingleton<PodRates>();
         silo.Services.AddSingleton<TransferWorker>();
         silo.Services.AddSingleton<IConnectorFactory>(services => new FilesystemPods(services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<IConnectorFactory>(services => new SimulatedPods(services.GetRequiredService<TimeProvider>()));

@@ -1,6 +1,7 @@
 using Orleans.ImageMgmt.Benchmarks.Delta;
 using Orleans.ImageMgmt.Benchmarks.FirstCopy;
 using Orleans.ImageMgmt.Benchmarks.NetworkPath;
+using Orleans.ImageMgmt.Benchmarks.Resume;
 
 return args switch
 {
@@ -10,6 +11,8 @@ return args switch
     ["delta", .. var rest] => await DeltaBenchmark.RunAsync(rest),
     ["delta-child", .. var rest] => await DeltaChild.RunAsync(rest),
     ["delta-shell", var script] => ShellRun.Child(script),
+    ["cuts", .. var rest] => await CutsBenchmark.RunAsync(rest),
+    ["memory-child", .. var rest] => await MemoryChild.RunAsync(rest),
     _ => Usage(),
 };
 
@@ -18,5 +21,6 @@ static int Usage()
     Console.Error.WriteLine("first-copy [--image PATH] [--rounds 5] [--targets 1,4,8] [--folder DIR] [--write]");
     Console.Error.WriteLine("network-path [--mebibytes 512] [--rounds 3] [--imgmt PATH of imgmt.dll]");
     Console.Error.WriteLine("delta --images DIR [--rounds 3] [--versions 1.0p,1.1,1.0c] [--only 0123456789] [--folder DIR] [--write]");
+    Console.Error.WriteLine("cuts [--folder DIR] [--write]");
     return 2;
 }

@@ -109,6 +109,40 @@ public abstract partial class ConnectorConformance
     }
 
     [Fact]
+    public async Task Rule_22_what_was_told_to_be_staged_can_be_read_where_that_is_declared()
+    {
+        var disk = OfferedDisk.Make();
+        if (!Can.ServesStaged)
+        {
+            Fault(await Connector.OpenStagedAsync(Version, CancellationToken.None), FaultStage.Open, FaultCause.Unsupported);
+            return;
+        }
+
+        Fault(await Connector.OpenStagedAsync(Version, CancellationToken.None), FaultStage.Open, FaultCause.SourceMissing);
+        disk.BeforeRead = BreakAt(6);
+        var before = new Recorder();
+        Fault(await ReceiveAsync(disk, observer: before), FaultStage.Receive);
+        await using var reader = Value(await Connector.OpenStagedAsync(Version, CancellationToken.None));
+        Assert.Equal(disk.Manifest.Encode(), reader.Manifest.Encode());
+        Assert.NotEmpty(before.Staged);
+        await ReadsAsync(disk, reader, before.Staged);
+        disk.BeforeRead = null;
+        await MakeCopyAsync(disk);
+        await ReadsAsync(disk, reader, Enumerable.Range(0, disk.Manifest.ChunkCount));
+        Fault(await Connector.OpenStagedAsync(Version, CancellationToken.None), FaultStage.Open, FaultCause.SourceMissing);
+    }
+
+    private static async Task ReadsAsync(OfferedDisk disk, IContentReader reader, IEnumerable<int> chunks)
+    {
+        foreach (var chunk in chunks)
+        {
+            var bytes = new byte[disk.Manifest.LengthOf(chunk)];
+            await reader.ReadAsync(disk.Manifest.OffsetOf(chunk), bytes, CancellationToken.None);
+            Assert.True(disk.Bytes.Span.Slice((int)disk.Manifest.OffsetOf(chunk), bytes.Length).SequenceEqual(bytes), $"Chunk {chunk} reads otherwise.");
+        }
+    }
+
+    [Fact]
     public async Task Rule_11_the_inventory_tells_what_is_really_there()
     {
         Assert.Empty(await InventoryAsync());

@@ -20,6 +20,8 @@ internal static class Samples
     internal static readonly ConnectorFault Passing = new(FaultStage.Receive, FaultCause.Unreachable, "No answer.", "Wait.");
     internal static readonly ConnectorFault Lasting = new(FaultStage.Receive, FaultCause.Denied, "No permission.", "Grant it.");
 
+    internal static readonly ConnectorFault Damaged = new(FaultStage.Verify, FaultCause.TargetCorrupt, "Two chunks differ.", "Wait.") { Damage = new ContentDamage(2, 1 << 20, [3, 7]) };
+
     internal static Generation Gen(long value) => new(value);
 
     internal static ContentDescription ContentOf(char digit) => new(ContentKind.Disk, DigestOf(digit), 4_096, 1_024,

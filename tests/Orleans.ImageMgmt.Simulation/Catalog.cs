@@ -152,6 +152,17 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
         });
     }
 
+    /// <summary>A loss or a repair is stored before the pod hears so.</summary>
+    internal void CopyStands(PodName pod, CopyState state, long revision, string asker)
+    {
+        if (state is CopyState.Quarantined or CopyState.Available)
+        {
+            Hear(state == CopyState.Quarantined ? new VersionCommand.CopyLost(pod, revision) : new VersionCommand.CopyRestored(pod, revision));
+        }
+
+        Send<PodNode>(asker, "told", p => p.Heard(id, new CopyCommand.Told(revision)));
+    }
+
     /// <summary>The end of a publish is stored before it hears so.</summary>
     internal void PublishEnded(VersionCommand.PublishEnded command)
     {

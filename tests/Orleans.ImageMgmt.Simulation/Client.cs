@@ -25,7 +25,7 @@ internal sealed class Client(World world)
         At(1, () => Import(new VersionId(image, VersionName.First), "golden-1.img"));
         At(20 + world.Chance.Next(120), () => Import(new VersionId(image, new VersionName("1.1")), "golden-2.img"));
         At(20 + world.Chance.Next(120), () => Import(new VersionId(image, new VersionName("1.2")), "golden-3.img"));
-        Action[] wishes = [PublishAll, PublishAll, PublishSome, PublishSome, CancelOne, RetryOne, Toggle, DrainOne, DeleteOne, CancelImport, Reimport];
+        Action[] wishes = [PublishAll, PublishAll, PublishSome, PublishSome, CancelOne, PauseOne, PauseOne, ResumeOne, ResumeOne, RetryOne, Toggle, DrainOne, DeleteOne, CancelImport, Reimport];
         var count = 6 + world.Chance.Next(12);
         for (var n = 0; n < count; n++)
         {
@@ -61,6 +61,17 @@ internal sealed class Client(World world)
         foreach (var version in world.Store.Of<Version>().Where(v => v.IsDisabled && v.Delete is null).ToList())
         {
             Enable(version.Id);
+        }
+
+        foreach (var copy in world.Store.Of<Copy>().Where(c => c is { State: CopyState.Quarantined, IsHot: false }).ToList())
+        {
+            var operation = NewOperation("verify");
+            world.Send<PodNode>(null, Keys.Pod(copy.Pod), $"verify {copy.Version}", n => n.Verify(copy.Version, operation));
+        }
+
+        foreach (var publish in world.Store.Of<Publish>().Where(p => p.State == OperationState.Paused).ToList())
+        {
+            Resume(publish.Operation);
         }
 
         const int retryLimit = 5;
@@ -156,6 +167,25 @@ internal sealed class Client(World world)
                 world.Invariants.Acknowledged($"cancel {operation}", () => world.Store.Read<Publish>(Keys.Publish(operation)) is { } p && (p.IsCancelling || p.State.IsEnded() || p.Round > 0)));
         }
     }
+
+    private void PauseOne()
+    {
+        if (Any([.. world.Store.Of<Publish>().Where(p => p is { State: OperationState.Running, IsCancelling: false }).Select(p => p.Operation)]) is { } operation)
+        {
+            Request<PublishNode>(Keys.Publish(operation), $"pause {operation}", (n, a) => n.Ask(new PublishCommand.Pause(), a), () => { });
+        }
+    }
+
+    private void ResumeOne()
+    {
+        if (Any([.. world.Store.Of<Publish>().Where(p => p.State == OperationState.Paused).Select(p => p.Operation)]) is { } operation)
+        {
+            Resume(operation);
+        }
+    }
+
+    private void Resume(OperationId operation) =>
+        Request<PublishNode>(Keys.Publish(operation), $"resume {operation}", (n, a) => n.Ask(new PublishCommand.Resume(), a), () => { });
 
     private void RetryOne()
     {

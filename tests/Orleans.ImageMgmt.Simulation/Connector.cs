@@ -70,7 +70,7 @@ internal sealed class Job(PodNode node, Copy copy, CopyStep step)
     /// <summary>Chunks asked for by this call, for the planted bug that forgets what is staged.</summary>
     internal int Asked { get; set; }
 
-    internal bool HoldsSlot => !IsOver && Step is not CopyStep.Remove;
+    internal bool HoldsSlot => !IsOver && Step is not (CopyStep.Remove or CopyStep.Verify);
 
     internal DateTimeOffset AnsweredAt { get; set; }
 
@@ -80,7 +80,7 @@ internal sealed class Job(PodNode node, Copy copy, CopyStep step)
 }
 
 /// <summary>A pod's connector and what is really on the pod. Survives crashes of silos; has moods.</summary>
-internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> bytesOf, Func<SourceRef, Bytes> sourceOf)
+internal sealed partial class Connector(World world, PodName pod, Func<Digest, Bytes> bytesOf, Func<SourceRef, Bytes> sourceOf)
 {
     private const int FlushEvery = 4;
     private static readonly TimeSpan stallLimit = TimeSpan.FromSeconds(30);
@@ -89,7 +89,12 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
 
     internal Mood Mood { get; set; }
 
+    internal PodName Pod => pod;
+
     internal Dictionary<VersionId, ulong[]> Finals { get; } = [];
+
+    /// <summary>Finals that a bad disk has changed, and when; nobody on the pod knows before it reads them back.</summary>
+    internal Dictionary<VersionId, DateTimeOffset> DamagedAt { get; } = [];
 
     internal Dictionary<VersionId, Staging> Staged { get; } = [];
 
@@ -152,6 +157,12 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
             case CopyStep.Finalise step:
                 Later(job, TimeSpan.FromMilliseconds(200), () => Finalise(job, bytesOf(step.Content.ContentDigest)));
                 break;
+            case CopyStep.Verify:
+                Later(job, TimeSpan.FromMilliseconds(200), () => Verify(job));
+                break;
+            case CopyStep.Repair step:
+                Repair(job, step, bytesOf(step.Content.ContentDigest));
+                break;
             case CopyStep.Remove step:
                 Remove(job, step.Final);
                 break;
@@ -175,7 +186,7 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
         return Mood switch
         {
             Mood.Dead => Fault(FaultStage.Receive, FaultCause.Unreachable),
-            Mood.NoRoom when job.Step is CopyStep.Receive => Fault(FaultStage.Receive, FaultCause.NoRoom),
+            Mood.NoRoom when job.Step is CopyStep.Receive or CopyStep.Repair => Fault(FaultStage.Receive, FaultCause.NoRoom),
             Mood.Refusing when job.Step is not CopyStep.Remove && world.Fault("refuse", 0.2) => Fault(FaultStage.Receive, FaultCause.Denied),
             _ => null,
         };
@@ -183,13 +194,12 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
 
     private void Prepare(Job job, Bytes bytes)
     {
-        Finals[job.Version] = [.. bytes.Chunks];
-        world.Invariants.Touch(pod);
-        Finish(job, new CopyCommand.Prepared(job.Attempt, bytes.Description, Proof(job, bytes.Chunks)));
+        Finish(job, new CopyCommand.Prepared(job.Attempt, bytes.Description, MakeFinal(job, bytes.Chunks)));
     }
 
     private void Receive(Job job, Bytes bytes, Connector from)
     {
+        TakeBackMarked(job.Version, bytes);
         if (Finals.ContainsKey(job.Version) || (Mood == Mood.Lying && world.Fault("lie-staged", 0.3)))
         {
             Finish(job, new CopyCommand.Staged(job.Attempt));
@@ -230,6 +240,13 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
             return;
         }
 
+        if (sent[chunk] != bytes.Chunks[chunk])
+        {
+            world.Send<PodNode>(null, Keys.Pod(from.Pod), "suspect", n => n.Verify(job.Version, null));
+            Finish(job, new CopyCommand.Faulted(job.Attempt, Fault(FaultStage.Receive, FaultCause.SourceCorrupt)));
+            return;
+        }
+
         staging.Chunks[chunk] = sent[chunk];
         staging.Fresh.Add(chunk);
         if (staging.Fresh.Count >= FlushEvery)
@@ -249,7 +266,7 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
             return;
         }
 
-        if (!Finals.TryGetValue(job.Version, out var final))
+        if (!Finals.ContainsKey(job.Version))
         {
             if (!Staged.TryGetValue(job.Version, out var staging) || !staging.IsWhole || !staging.Chunks.SequenceEqual(bytes.Chunks))
             {
@@ -257,11 +274,11 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
                 return;
             }
 
-            Finals[job.Version] = final = [.. staging.Chunks];
+            MakeFinal(job, staging.Chunks);
             Staged.Remove(job.Version);
         }
 
-        Finish(job, new CopyCommand.Finalised(job.Attempt, Proof(job, final)));
+        Finish(job, new CopyCommand.Finalised(job.Attempt, receipts[job.Version]));
     }
 
     private void Remove(Job job, bool final)
@@ -273,7 +290,7 @@ internal sealed class Connector(World world, PodName pod, Func<Digest, Bytes> by
 
         if (final)
         {
-            Finals.Remove(job.Version);
+            Forget(job.Version);
         }
 
         Finish(job, new CopyCommand.Removed(job.Attempt));

@@ -42,7 +42,8 @@ internal sealed class Invariants(World world)
             case (Version b, Version a):
                 Require(a.Generation >= b.Generation, $"the generation of {a.Id} falls from {b.Generation} to {a.Generation}");
                 Require(b.Delete is not null || a.Delete is not null || !b.Targets.Any(t => t.Value == TargetOutcome.Available)
-                    || b.Targets.Where(t => t.Value == TargetOutcome.Available).All(t => a.Targets.GetValueOrDefault(t.Key) == TargetOutcome.Available),
+                    || b.Targets.Where(t => t.Value == TargetOutcome.Available).All(t => a.Targets.GetValueOrDefault(t.Key) == TargetOutcome.Available
+                        || a.LostCopies.GetValueOrDefault(t.Key, -1) > b.LostCopies.GetValueOrDefault(t.Key, -1)),
                     $"{a.Id} forgets a pod that holds it");
                 break;
             case (Publish b, Publish a):
@@ -89,8 +90,10 @@ internal sealed class Invariants(World world)
 
         Require(copy.Receipt is not null && copy.Content is not null && copy.Receipt.ContentDigest == copy.Content.ContentDigest
             && copy.Receipt.Pod == copy.Pod && copy.Receipt.Version == copy.Version, $"{copy.Version} on {copy.Pod} is available without a receipt that proves it");
-        Require(world.Connectors[copy.Pod.Value].Finals.TryGetValue(copy.Version, out var chunks)
-            && Bytes.DigestOf(chunks) == copy.Content!.ContentDigest, $"{copy.Version} on {copy.Pod} is available and its bytes are not those of the version");
+        var connector = world.Connectors[copy.Pod.Value];
+        var isSilent = connector.DamagedAt.TryGetValue(copy.Version, out var damagedAt) && copy.Receipt!.VerifiedAt <= damagedAt; // nobody has looked since
+        Require(connector.Finals.TryGetValue(copy.Version, out var chunks)
+            && (isSilent || Bytes.DigestOf(chunks) == copy.Content!.ContentDigest), $"{copy.Version} on {copy.Pod} is available and its bytes are not those of the version");
     }
 
     private void CheckSlots(PodName pod)

@@ -34,6 +34,9 @@ public enum Plant
 
     /// <summary>A version tells its image once and never again.</summary>
     TellOnce,
+
+    /// <summary>A pod takes a read-back that found damage for one that found none.</summary>
+    OverlookDamage,
 }
 
 /// <summary>One run of the world.</summary>

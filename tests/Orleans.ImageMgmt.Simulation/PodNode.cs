@@ -27,7 +27,7 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         Drive();
     }
 
-    internal void Ensure(PublishOrder order, int? retriedAttempt, string asker)
+    internal void Ensure(PublishOrder order, int? retriedAttempt, int turn, string asker)
     {
         var copy = Of(order.Version);
         if (pod.State is PodState.Draining or PodState.Disconnected && !copy.WantedBy.Contains(order.Operation) && copy.State != CopyState.Available)
@@ -38,7 +38,7 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         }
 
         askers[order.Operation] = asker;
-        var decision = Decide(order.Version, new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From));
+        var decision = Decide(order.Version, new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From, turn));
         if (decision.Refusal is { } refusal)
         {
             if (!CopyMachine.MayPass(refusal))
@@ -78,6 +78,14 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         Drive();
     }
 
+    internal void Hold(VersionId version, OperationId operation, int turn, string asker)
+    {
+        askers[operation] = asker;
+        Decide(version, new CopyCommand.Hold(operation, turn));
+        Report(version, operation);
+        Drive();
+    }
+
     internal void Delete(VersionId version, Generation generation, string asker)
     {
         Decide(version, new CopyCommand.Delete(generation));
@@ -92,7 +100,11 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
     /// <summary>A worker's answer; it may be late, and it may come twice.</summary>
     internal void Heard(VersionId version, CopyCommand command)
     {
-        if (World.Planted(Plant.AvailableWithoutProof) && command is CopyCommand.Finalised finalised && Of(version).State == CopyState.Finalising)
+        if (World.Planted(Plant.OverlookDamage) && command is CopyCommand.Faulted { Fault.Cause: FaultCause.TargetCorrupt } && Of(version) is { State: CopyState.Available, Check.IsOpen: true } overlooked)
+        {
+            Keep(version, Decision<CopyEvent>.Of(new CopyEvent.ReadBackWhole(overlooked.Receipt! with { VerifiedAt = World.Now })));
+        }
+        else if (World.Planted(Plant.AvailableWithoutProof) && command is CopyCommand.Finalised finalised && Of(version).State == CopyState.Finalising)
         {
             Keep(version, Decision<CopyEvent>.Of(new CopyEvent.BecameAvailable(finalised.Receipt, Of(version).Content!)));
         }
@@ -124,7 +136,8 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
             Decide(copy.Version, new CopyCommand.GiveUp());
         }
 
-        var moving = copies.Values.Where(c => c.IsMoving).ToList();
+        Scrub();
+        var moving = copies.Values.Where(c => c.IsHot).ToList();
         var admitted = World.Planted(Plant.IgnoreSlots) && pod.Works
             ? [.. moving.Where(c => CopyMachine.Next(c, World.Now, World.Retries) is CopyStep.AwaitSlot).Select(c => c.Version)]
             : PodMachine.Admit(pod, moving, World.Now, World.Retries);
@@ -133,10 +146,40 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
             Decide(version, new CopyCommand.Start());
         }
 
-        foreach (var copy in copies.Values.Where(c => c.IsMoving).ToList())
+        foreach (var copy in copies.Values.Where(c => c.IsHot).ToList())
         {
             Work(copy);
         }
+    }
+
+    /// <summary>Begins the read-back that is due the longest, one at a time and none while copies are made.</summary>
+    private void Scrub()
+    {
+        if (pod.State != PodState.Connected || copies.Values.Any(c => c.HoldsSlot || c is { State: CopyState.Available, Check.IsOpen: true }))
+        {
+            return;
+        }
+
+        if (copies.Values.Where(c => c is { State: CopyState.Available, Receipt: not null }).MinBy(c => c.Receipt!.VerifiedAt) is not { } first)
+        {
+            return;
+        }
+
+        if (World.Scrubs.DueAt(first.Receipt!) is var due && due > World.Now)
+        {
+            WakeIn(due - World.Now);
+        }
+        else
+        {
+            Decide(first.Version, new CopyCommand.Verify(null));
+        }
+    }
+
+    /// <summary>Somebody got wrong bytes from here, or a person asks.</summary>
+    internal void Verify(VersionId version, OperationId? operation)
+    {
+        Decide(version, new CopyCommand.Verify(operation));
+        Drive();
     }
 
     private static SortedDictionary<string, Copy> LoadCopies(World world, PodName name)
@@ -174,6 +217,13 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         WakeIn(TimeSpan.FromSeconds(20));
         if (step is CopyStep.AwaitSlot or CopyStep.Rest or CopyStep.GiveUp)
         {
+            return;
+        }
+
+        if (step is CopyStep.Tell)
+        {
+            var (state, revision) = (copy.State, copy.Revision);
+            Send<VersionNode>(Keys.Version(copy.Version), "copy stands " + state, v => v.CopyStands(name, state, revision, Key));
             return;
         }
 

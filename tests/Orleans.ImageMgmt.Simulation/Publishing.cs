@@ -75,10 +75,13 @@ internal sealed class PublishNode(World world, string key, OperationId operation
         switch (PublishMachine.Next(Noun))
         {
             case PublishStep.DriveShards step:
-                DriveShards(step.Shards, isCancel: false);
+                TellShards(step.Shards, "drive", (order, round, turn) => new ShardCommand.Drive(order, round, null, turn));
+                break;
+            case PublishStep.HoldShards step:
+                TellShards(step.Shards, "hold", (order, round, turn) => new ShardCommand.Hold(order, round, null, turn));
                 break;
             case PublishStep.CancelShards step:
-                DriveShards(step.Shards, isCancel: true);
+                TellShards(step.Shards, "cancel", (order, round, _) => new ShardCommand.Cancel(order, round));
                 break;
             case PublishStep.TellVersion:
                 TellVersion();
@@ -89,15 +92,13 @@ internal sealed class PublishNode(World world, string key, OperationId operation
         }
     }
 
-    private void DriveShards(IReadOnlyList<int> shards, bool isCancel)
+    private void TellShards(IReadOnlyList<int> shards, string what, Func<PublishOrder, int, int, ShardCommand> say)
     {
-        var (order, round) = (Noun.Order!, Noun.Round);
         WakeIn(TimeSpan.FromSeconds(10));
         foreach (var shard in shards)
         {
-            var slice = PublishMachine.SliceOf(order, shard);
-            ShardCommand command = isCancel ? new ShardCommand.Cancel(slice, round) : new ShardCommand.Drive(slice, round);
-            Send<ShardNode>(Keys.Shard(operation, shard), isCancel ? "cancel" : "drive", s => s.Ask(command));
+            var command = say(PublishMachine.SliceOf(Noun.Order!, shard), Noun.Round, Noun.Turn);
+            Send<ShardNode>(Keys.Shard(operation, shard), what, s => s.Ask(command));
         }
     }
 
@@ -181,6 +182,15 @@ internal sealed class ShardNode(World world, string key, int index) : Node<Shard
 
                 WakeIn(TimeSpan.FromSeconds(10));
                 break;
+            case ShardStep.HoldAt step:
+                foreach (var pod in step.Pods)
+                {
+                    var (version, operation, turn) = (Noun.Order!.Version, Noun.Order.Operation, Noun.Turn);
+                    Send<PodNode>(Keys.Pod(pod), "hold", p => p.Hold(version, operation, turn, Key));
+                }
+
+                WakeIn(TimeSpan.FromSeconds(10));
+                break;
             default:
                 break;
         }
@@ -188,7 +198,7 @@ internal sealed class ShardNode(World world, string key, int index) : Node<Shard
 
     private void Ensure(IReadOnlyList<ShardTarget> targets)
     {
-        var order = Noun.Order!;
+        var (order, turn) = (Noun.Order!, Noun.Turn);
         foreach (var target in targets)
         {
             if (!asked.Add(target.Pod) && World.Planted(Plant.AskOnce))
@@ -196,7 +206,7 @@ internal sealed class ShardNode(World world, string key, int index) : Node<Shard
                 continue;
             }
 
-            Send<PodNode>(Keys.Pod(target.Pod), "ensure", p => p.Ensure(order, target.IsRetryAsked ? target.Attempt : null, Key));
+            Send<PodNode>(Keys.Pod(target.Pod), "ensure", p => p.Ensure(order, target.IsRetryAsked ? target.Attempt : null, turn, Key));
         }
     }
 

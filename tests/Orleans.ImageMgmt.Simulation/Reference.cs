@@ -4,7 +4,8 @@ namespace Orleans.ImageMgmt.Simulation;
 internal static class Reference
 {
     internal static bool IsQuiet(World world) =>
-        world.Store.Of<Copy>().All(c => !c.IsMoving)
+        world.Store.Of<Copy>().All(c => !c.IsMoving && c.State != CopyState.Quarantined)
+        && world.Connectors.Values.All(c => c.DamagedAt.Count == 0)
         && world.Store.Of<Publish>().All(p => p.Order is null || (p.State.IsEnded() && p.IsTold))
         && world.Store.Of<Version>().All(v => v.OpenPublishes.Count == 0 && v.Status is not (VersionStatus.Importing or VersionStatus.Deleting))
         && world.Store.Of<Image>().All(i => i.Versions.All(v => v.IsBegun && world.Store.Read<Version>(Keys.Version(new VersionId(i.Name, v.Name)))!.Status == v.Status));
@@ -12,7 +13,8 @@ internal static class Reference
     /// <summary>What keeps the world from being quiet, for the sentence of a violation.</summary>
     internal static string Unquiet(World world)
     {
-        var waits = world.Store.Of<Copy>().Where(c => c.IsMoving).Select(c => $"{c.Version} on {c.Pod} {c.State}")
+        var waits = world.Store.Of<Copy>().Where(c => c.IsMoving || c.State == CopyState.Quarantined).Select(c => $"{c.Version} on {c.Pod} {c.State} {c.Fault?.Code}")
+            .Concat(world.Connectors.SelectMany(c => c.Value.DamagedAt.Keys.Select(v => $"{v} on {c.Key} is damaged")))
             .Concat(world.Store.Of<Publish>().Where(p => p.Order is not null && !(p.State.IsEnded() && p.IsTold)).Select(p => $"publish {p.Operation} {p.State}"))
             .Concat(world.Store.Of<Version>().Where(v => v.OpenPublishes.Count > 0 || v.Status is VersionStatus.Importing or VersionStatus.Deleting).Select(v => $"{v.Id} {v.Status}"))
             .Concat(world.Store.Of<Image>().SelectMany(i => i.Versions.Select(v => (Known: v, Real: world.Store.Read<Version>(Keys.Version(new VersionId(i.Name, v.Name))))))

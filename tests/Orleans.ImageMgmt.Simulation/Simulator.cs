@@ -58,6 +58,7 @@ public static class Simulator
         }
 
         CrashAtRandom(world);
+        DamageAtRandom(world);
         var faultsEnd = World.Start + world.Options.FaultTime;
         while (world.Now < faultsEnd && world.Step())
         {
@@ -115,6 +116,30 @@ public static class Simulator
             connector.Mood = mood;
             ChangeMood(world, connector);
         });
+
+    /// <summary>A disk changes a chunk and says nothing. Some copy that a repair can find stays whole: what nobody has, nobody can bring back.</summary>
+    private static void DamageAtRandom(World world) => world.After(TimeSpan.FromSeconds(world.Chance.Next(5, 90)), "world", null, () =>
+    {
+        if (!world.FaultsOn)
+        {
+            return;
+        }
+
+        DamageAtRandom(world);
+        List<(Connector Connector, VersionId Version)> all = [.. world.Connectors.Values.SelectMany(c => c.Finals.Keys.OrderBy(v => v.Value, StringComparer.Ordinal).Select(v => (c, v)))];
+        if (all.Count == 0)
+        {
+            return;
+        }
+
+        var (connector, version) = all[world.Chance.Next(all.Count)];
+        if (world.Store.Read<Version>(Keys.Version(version)) is { SourcePod: { } source } known && known.Targets.Where(t => t.Value == TargetOutcome.Available).Select(t => t.Key)
+            .Append(source).Any(p => p != connector.Pod && world.Connectors[p.Value] is var other && other.Finals.ContainsKey(version) && !other.DamagedAt.ContainsKey(version)))
+        {
+            world.Fault("silent-damage", 1);
+            connector.Damage(version);
+        }
+    });
 
     private static void CrashAtRandom(World world) => world.After(TimeSpan.FromSeconds(world.Chance.Next(5, 240)), "world", null, () =>
     {

@@ -64,6 +64,8 @@ internal sealed class World
 
     internal ProbePolicy Probes { get; } = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(10), 2);
 
+    internal ScrubPolicy Scrubs { get; } = ScrubPolicy.Default with { Every = TimeSpan.FromMinutes(3) };
+
     internal bool Planted(Plant plant) => Options.Plant == plant;
 
     internal void Say(string who, string what) => Trace.Line(Now - Start, Steps, who, what);

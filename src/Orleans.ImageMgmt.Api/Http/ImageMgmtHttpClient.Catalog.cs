@@ -52,6 +52,10 @@ public sealed partial class ImageMgmtHttpClient
     public Task<OperationResource> PublishAsync(string image, string version, PublishRequest? request = null, string? operation = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.VersionPublish, image, version), request ?? new PublishRequest(), new RequestTags(operation, etag), cancellationToken);
 
+    /// <summary>What a publish would take, pod by pod; nothing is changed.</summary>
+    public Task<PublishPlanResource> PlanPublishAsync(string image, string version, PublishRequest? request = null, CancellationToken cancellationToken = default) =>
+        SendAsync<PublishPlanResource>(HttpMethod.Post, Routes.Fill(Routes.VersionPublishPlan, image, version), request ?? new PublishRequest(), default, cancellationToken);
+
     /// <summary>Stops new use of a version; existing users keep it. With <paramref name="etag"/> only when the version is as it was read, else <c>precondition.failed</c>.</summary>
     public Task<VersionResource> DisableVersionAsync(string image, string version, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<VersionResource>(HttpMethod.Post, Routes.Fill(Routes.VersionDisable, image, version), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);
@@ -75,6 +79,10 @@ public sealed partial class ImageMgmtHttpClient
     /// <summary>The copy of a version on one pod, with the progress of what runs.</summary>
     public Task<CopyResource> GetCopyAsync(string image, string version, string pod, CancellationToken cancellationToken = default) =>
         GetAsync<CopyResource>(Routes.Fill(Routes.VersionCopy, image, version, pod), cancellationToken);
+
+    /// <summary>Reads a copy back; one that is damaged, or was, is repaired from another pod.</summary>
+    public Task<OperationResource> VerifyCopyAsync(string image, string version, string pod, string? reason = null, string? operation = null, CancellationToken cancellationToken = default) =>
+        SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.VersionCopyVerify, image, version, pod), new ActionRequest { Reason = reason }, new RequestTags(operation), cancellationToken);
 
     /// <summary>One page of the receipts of a version's available copies, by pod.</summary>
     public Task<Page<ReceiptResource>> ListReceiptsAsync(string image, string version, PageRequest? page = null, CancellationToken cancellationToken = default) =>

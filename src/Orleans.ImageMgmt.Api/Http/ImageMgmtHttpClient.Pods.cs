@@ -40,6 +40,10 @@ public sealed partial class ImageMgmtHttpClient
     public Task<PodResource> SetPodLabelsAsync(string pod, PodLabelsRequest request, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<PodResource>(HttpMethod.Put, Routes.Fill(Routes.PodLabels, pod), request, new RequestTags(IfMatch: etag), cancellationToken);
 
+    /// <summary>Sets how fast bytes may travel to and from a pod; transfers that run go on by it.</summary>
+    public Task<PodResource> SetPodCapsAsync(string pod, PodCapsRequest request, string? etag = null, CancellationToken cancellationToken = default) =>
+        SendAsync<PodResource>(HttpMethod.Put, Routes.Fill(Routes.PodCaps, pod), request, new RequestTags(IfMatch: etag), cancellationToken);
+
     /// <summary>The pod finishes what it has and gets nothing new.</summary>
     public Task<PodResource> DrainPodAsync(string pod, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<PodResource>(HttpMethod.Post, Routes.Fill(Routes.PodDrain, pod), new ActionRequest { Reason = reason }, new RequestTags(IfMatch: etag), cancellationToken);

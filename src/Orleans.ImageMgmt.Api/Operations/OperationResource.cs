@@ -13,6 +13,9 @@ public enum OperationKind
 
     /// <summary>Removes the copies of a version.</summary>
     Delete,
+
+    /// <summary>Reads a copy back, and repairs it where it is damaged.</summary>
+    Verify,
 }
 
 /// <summary>The life of an operation.</summary>

@@ -71,6 +71,9 @@ public sealed record CopyResource
     /// <summary>When it is tried again.</summary>
     public DateTimeOffset? RetryAt { get; init; }
 
+    /// <summary>What a read-back found wrong, while it is quarantined.</summary>
+    public DamageResource? Damage { get; init; }
+
     /// <summary>The proof, once it is available.</summary>
     public ReceiptResource? Receipt { get; init; }
 
@@ -79,6 +82,38 @@ public sealed record CopyResource
 
     /// <summary>When its record last changed.</summary>
     public required DateTimeOffset ChangedAt { get; init; }
+}
+
+/// <summary>What a read-back found wrong in a copy.</summary>
+public sealed record DamageResource
+{
+    /// <summary>When it was found.</summary>
+    public required DateTimeOffset FoundAt { get; init; }
+
+    /// <summary>Chunks that differ; 0 where none can be named, because the copy is gone or cut.</summary>
+    public required int BadChunks { get; init; }
+
+    /// <summary>Bytes per chunk.</summary>
+    public required int ChunkBytes { get; init; }
+
+    /// <summary>Where the first of them begin, in bytes from the start of the content; at most 64.</summary>
+    public required IReadOnlyList<long> Offsets { get; init; }
+}
+
+/// <summary>How a damaged copy was made whole.</summary>
+public sealed record RepairResource
+{
+    /// <summary>When it had been read back whole.</summary>
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>Bytes that travelled.</summary>
+    public required long FetchedBytes { get; init; }
+
+    /// <summary>Chunks that travelled.</summary>
+    public required int Chunks { get; init; }
+
+    /// <summary>The pod that gave them.</summary>
+    public required string From { get; init; }
 }
 
 /// <summary>The proof that a copy is final: read back after it was made durable, and found to be the version's content.</summary>
@@ -122,6 +157,9 @@ public sealed record ReceiptResource
 
     /// <summary>The generation of the order that made the copy.</summary>
     public required long Generation { get; init; }
+
+    /// <summary>The last repair of the copy, where it was ever damaged.</summary>
+    public RepairResource? Repair { get; init; }
 }
 
 /// <summary>How far a running transfer is.</summary>

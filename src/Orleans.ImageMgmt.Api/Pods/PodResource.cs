@@ -40,6 +40,12 @@ public sealed record PodResource
     /// <summary>Transfers that may run at once on this pod.</summary>
     public required int Slots { get; init; }
 
+    /// <summary>How fast bytes may travel to and from it; absent when nothing is capped.</summary>
+    public PodCapsResource? Caps { get; init; }
+
+    /// <summary>What the caps come to at this moment; absent when nothing is capped.</summary>
+    public PodRatesNow? RatesNow { get; init; }
+
     /// <summary>Copies that wait or are at work on it.</summary>
     public required int MovingCopies { get; init; }
 
@@ -76,6 +82,9 @@ public sealed record ConnectPodRequest
 
     /// <summary>Transfers that may run at once on this pod, 1 to 16; 2 when absent.</summary>
     public int Slots { get; init; } = DefaultSlots;
+
+    /// <summary>How fast bytes may travel to and from it. Absent: as it was; an empty object: no caps.</summary>
+    public PodCapsResource? Caps { get; init; }
 
     /// <summary>Why, for the activity log.</summary>
     public string? Reason { get; init; }

@@ -9,6 +9,9 @@ public sealed record PublishRequest
     /// <summary>Only connected pods that carry all these labels; not together with <see cref="Pods"/>.</summary>
     public IReadOnlyDictionary<string, string>? Labels { get; init; }
 
+    /// <summary>It goes before other publishes where slots or rates are short; false when absent.</summary>
+    public bool Urgent { get; init; }
+
     /// <summary>Why, for the activity log.</summary>
     public string? Reason { get; init; }
 }

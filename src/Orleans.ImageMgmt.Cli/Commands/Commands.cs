@@ -18,6 +18,7 @@ internal static class Commands
             PodCommands.Create(wiring),
             ImageCommands.Create(wiring),
             VersionCommands.Create(wiring),
+            CopyCommands.Create(wiring),
             OperationCommands.Create(wiring),
             ActivityCommand.Create(wiring),
             TokenCommands.Create(wiring),

@@ -55,12 +55,15 @@ internal static class MainJobCommands
         var version = wiring.Names.Version(image);
         var pods = wiring.Names.Pods(new Option<string[]>("--pods", "--pod", "-p") { Description = "Only these pods; separated by commas, or repeated.", HelpName = "POD,..." });
         var labels = Asked.Labels("--label", "Only connected pods with all these labels; separated by commas, or repeated.");
+        var urgent = new Option<bool>("--urgent") { Description = "Goes before other publishes where slots or rates are short." };
+        var plan = new Option<bool>("--plan") { Description = "Only says what it would take, pod by pod; nothing is changed." };
         var (wait, reason, operation) = (Asked.Wait(), Asked.Reason(), Asked.OperationId());
         return wiring.Verb("publish", "Puts a verified copy of a version on every pod that is connected now, or on those that are named.",
             [
                 "imgctl publish Win10POS 1.0 --wait",
                 "imgctl publish Win10POS 1.1 --pods branch-1,branch-2",
                 "imgctl publish Win10POS 1.1 --label region=eu,ring=pilot --reason \"pilot ring\" --wait",
+                "imgctl publish Win10POS 1.1 --plan",
                 "imgctl publish Win10POS 1.1 --wait --output json > result.json",
             ],
             async (run, stop) =>
@@ -78,12 +81,20 @@ internal static class MainJobCommands
                     throw CliProblem.Usage("--pods and --label both choose the pods.", "Leave one of them out; without both, all connected pods are taken.");
                 }
 
-                var request = new PublishRequest { Pods = named.Count > 0 ? named : null, Labels = selector.Count > 0 ? selector : null, Reason = run.Get(reason) };
+                var request = new PublishRequest { Pods = named.Count > 0 ? named : null, Labels = selector.Count > 0 ? selector : null, Urgent = run.Get(urgent), Reason = run.Get(reason) };
+                if (run.Get(plan))
+                {
+                    var foreseen = await run.Client.PlanPublishAsync(run.Get(image), run.Get(version), request, stop);
+                    run.Printer.Many(foreseen.Pods, PlanTable.NameOf, PlanTable.Of, "No pod would get it: none of its family is connected.");
+                    run.HintAfter(PlanTable.Sum(foreseen));
+                    return ExitCodes.Well;
+                }
+
                 var id = run.Get(operation) ?? ImageMgmtHttpClient.NewOperationId();
                 var accepted = await Repeat.WhenCutAsync(run, id, () => run.Client.PublishAsync(run.Get(image), run.Get(version), request, id, null, stop), stop);
                 var targets = accepted.Targets is { All: > 0 and var all } ? $" to {Shown.Count(all, "pod")}" : "";
                 return await Waiting.FollowAsync(run, accepted, $"Publishing {accepted.Image} {accepted.Version}{targets}: operation {accepted.Id}.", run.Get(wait), stop);
-            }, image, version, pods, labels, wait, reason, operation);
+            }, image, version, pods, labels, urgent, plan, wait, reason, operation);
     }
 
     public static Command Watch(Wiring wiring)

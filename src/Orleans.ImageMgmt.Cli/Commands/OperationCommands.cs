@@ -7,15 +7,15 @@ namespace Orleans.ImageMgmt.Cli;
 /// <summary>Operations: look, watch, cancel, retry, pause, resume.</summary>
 internal static class OperationCommands
 {
-    public static Command Create(Wiring wiring) => wiring.Group("operation", "Imports, publishes and deletions: what runs and what has run.",
+    public static Command Create(Wiring wiring) => wiring.Group("operation", "Imports, publishes, deletions and verifications: what runs and what has run.",
         List(wiring), Show(wiring), Watch(wiring), Retry(wiring), Cancel(wiring),
-        Change(wiring, "pause", "Begins nothing new until it is resumed; what runs, ends.", (run, id, reason, stop) => run.Client.PauseOperationAsync(id, reason, stop)),
+        Change(wiring, "pause", "Stops what runs at its next chunk; what is staged stays. Nothing begins until it is resumed.", (run, id, reason, stop) => run.Client.PauseOperationAsync(id, reason, stop)),
         Change(wiring, "resume", "Lets a paused operation go on.", (run, id, reason, stop) => run.Client.ResumeOperationAsync(id, reason, stop)));
 
     private static Command List(Wiring wiring)
     {
         var state = Asked.Word<OperationState>("--state", "Only operations in this state, such as running or failed.");
-        var kind = Asked.Word<OperationKind>("--kind", "Only import, publish or delete.");
+        var kind = Asked.Word<OperationKind>("--kind", "Only import, publish, delete or verify.");
         var image = wiring.Names.Images(new Option<string?>("--image") { Description = "Only operations about this image.", HelpName = "IMAGE" });
         var limit = Asked.Limit(50);
         return wiring.Verb("list", "Lists operations, newest first.", ["imgctl operation list", "imgctl operation list --state running", "imgctl operation list --image Win10POS --kind publish"], async (run, stop) =>

@@ -11,7 +11,7 @@ internal static class PodCommands
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
     public static Command Create(Wiring wiring) => wiring.Group("pod", "Sites that images come from and go to.",
-        List(wiring), Show(wiring), Connect(wiring), Probe(wiring), Sources(wiring), Copies(wiring), Label(wiring),
+        List(wiring), Show(wiring), Connect(wiring), Probe(wiring), Sources(wiring), Copies(wiring), Label(wiring), PodCapCommand.Create(wiring),
         Change(wiring, "drain", "Lets a pod finish what it has and gives it nothing new.", null,
             (run, pod, reason, stop) => run.Client.DrainPodAsync(pod, reason, null, stop)),
         Change(wiring, "disconnect", "Ends the work with a pod. Its record stays; connect brings it back.", pod => $"Disconnect pod {pod}? It gets no new copies until it is connected again.",
@@ -66,6 +66,11 @@ internal static class PodCommands
         yield return ("Family", pod.Family);
         yield return ("Labels", Shown.Labels(pod.Labels));
         yield return ("Slots", $"{pod.Slots}");
+        foreach (var field in PodCapCommand.Fields(pod))
+        {
+            yield return field;
+        }
+
         yield return ("Moving copies", $"{pod.MovingCopies}");
         yield return ("Failed probes", $"{pod.FailedProbes}");
         yield return ("Probed", Shown.Time(pod.ProbedAt));

@@ -36,6 +36,7 @@ internal sealed record Picture(OperationResource Operation, IReadOnlyList<Target
         OperationKind.Import => "import",
         OperationKind.Publish => "publish",
         OperationKind.Delete => "delete",
+        OperationKind.Verify => "verify",
         _ => "operation",
     };
 
@@ -97,6 +98,7 @@ internal sealed record Picture(OperationResource Operation, IReadOnlyList<Target
             { Kind: OperationKind.Import, State: OperationState.Succeeded } => $"{Subject}: Deployment Complete{took}, ready to be published",
             { Kind: OperationKind.Publish, State: OperationState.Succeeded } => $"{Subject}: Available on {available} of {Count} pods{took}",
             { Kind: OperationKind.Publish, State: OperationState.PartiallySucceeded } => $"{Subject}: Partially Available on {available} of {Count} pods{rest}{took}",
+            { Kind: OperationKind.Verify, State: OperationState.Succeeded } => $"{Subject}: the copy is whole{took}",
             { Kind: OperationKind.Delete, State: OperationState.Succeeded } => $"{Subject}: Deleted{took}",
             _ => $"{Subject}: {Verb} {Shown.State<OperationState>(Operation.State)}{(Count > 1 ? rest : "")}{took}",
         };

@@ -10,7 +10,7 @@ internal static class Waiting
     {
         if (wait)
         {
-            return await WatchAsync(run, accepted.Id, stop);
+            return await WatchAsync(run, accepted.Id, stop, accepted);
         }
 
         if (!run.Printer.Structured(accepted, [NameOf(accepted)]))
@@ -28,11 +28,15 @@ internal static class Waiting
         return ExitCodes.Well;
     }
 
-    public static async Task<int> WatchAsync(Invocation run, string id, CancellationToken stop)
+    /// <param name="run">The invocation.</param>
+    /// <param name="id">The operation.</param>
+    /// <param name="stop">Ctrl-C.</param>
+    /// <param name="accepted">The operation as it was accepted: a server that goes away right after that is waited for. Null: it has to answer once.</param>
+    public static async Task<int> WatchAsync(Invocation run, string id, CancellationToken stop, OperationResource? accepted = null)
     {
         try
         {
-            var last = await ShowAsync(run, id, stop) ?? throw new InvalidOperationException($"Operation {id} was never seen.");
+            var last = await ShowAsync(run, id, accepted, stop) ?? throw new InvalidOperationException($"Operation {id} was never seen.");
             return Tell(run, last);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -43,11 +47,11 @@ internal static class Waiting
 
     public static string NameOf(OperationResource operation) => $"operation/{operation.Id}";
 
-    private static async Task<Picture?> ShowAsync(Invocation run, string id, CancellationToken stop)
+    private static async Task<Picture?> ShowAsync(Invocation run, string id, OperationResource? accepted, CancellationToken stop)
     {
         var isForPeople = run.Format == OutputFormat.Table;
         var isLive = isForPeople && run.Screen.IsTerminal && !run.IsQuiet;
-        var pictures = new Watcher(run.Client, run.Screen.Time).WatchAsync(id, everyChange: !isLive, stop);
+        var pictures = new Watcher(run.Client, run.Screen.Time).WatchAsync(id, accepted, everyChange: !isLive, stop);
         if (isLive)
         {
             return await LiveProgress.ShowAsync(pictures, run.Screen, run.Paint);

@@ -26,11 +26,12 @@ internal sealed class Watcher(ImageMgmtHttpClient client, TimeProvider time)
     private OperationResource? operation;
 
     /// <param name="id">The operation.</param>
+    /// <param name="accepted">As it was accepted; null: ask, and fail when nobody answers.</param>
     /// <param name="everyChange">A picture for each event; else only as many as can be seen.</param>
     /// <param name="cancellationToken">Ends the watch, not the operation.</param>
-    public async IAsyncEnumerable<Picture> WatchAsync(string id, bool everyChange, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<Picture> WatchAsync(string id, OperationResource? accepted, bool everyChange, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        operation = await client.GetOperationAsync(id, cancellationToken);
+        operation = accepted ?? await client.GetOperationAsync(id, cancellationToken);
         var shownAt = time.GetTimestamp() - time.TimestampFrequency;
         while (!operation.IsEnded)
         {

@@ -8,8 +8,8 @@ namespace Orleans.ImageMgmt.Cli;
 /// </summary>
 internal static class Repeat
 {
-    /// <summary>Times that a broken request is sent again. Default: 3.</summary>
-    private const int Limit = 3;
+    /// <summary>How long a broken request is sent again. Default: 1 min: a server that was restarted is back by then.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
@@ -19,15 +19,21 @@ internal static class Repeat
     /// <param name="stop">Ctrl-C.</param>
     public static async Task<T> WhenCutAsync<T>(Invocation run, string operation, Func<Task<T>> ask, CancellationToken stop)
     {
-        for (var again = 0; ; again++)
+        long? cutAt = null;
+        while (true)
         {
             try
             {
                 return await ask();
             }
-            catch (Exception cut) when (again < Limit && MayHaveArrived(cut) && !stop.IsCancellationRequested)
+            catch (Exception cut) when (IsWorthAsking(run, cut, cutAt) && !stop.IsCancellationRequested)
             {
-                run.Hint("The connection broke; asking again.");
+                if (cutAt is null)
+                {
+                    cutAt = run.Screen.Time.GetTimestamp();
+                    run.Hint("The connection broke; asking again.");
+                }
+
                 await PauseAsync(run, operation, stop);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -51,6 +57,11 @@ internal static class Repeat
 
     private static CliProblem Interrupted(string operation) =>
         new(ExitCodes.Interrupted, "Interrupted before the server answered; the operation may have begun.", $"See whether it has with: imgctl operation show {operation}");
+
+    /// <summary>After one request that may have arrived, a server that cannot be reached is one that starts again.</summary>
+    private static bool IsWorthAsking(Invocation run, Exception problem, long? cutAt) => cutAt is { } since
+        ? problem is HttpRequestException or TimeoutException && run.Screen.Time.GetElapsedTime(since) < Limit
+        : MayHaveArrived(problem);
 
     private static bool MayHaveArrived(Exception problem) => problem is TimeoutException || (problem is HttpRequestException network && !NeverArrived(network));
 

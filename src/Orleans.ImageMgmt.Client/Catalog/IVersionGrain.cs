@@ -9,13 +9,15 @@ namespace Orleans.ImageMgmt.Client;
 /// <param name="Labels">Only pods that carry all these labels; empty = no selector. Not together with <paramref name="Pods"/>.</param>
 /// <param name="By">Who asks, from where and why.</param>
 /// <param name="Precondition">What the caller has seen of the version, or null.</param>
+/// <param name="IsUrgent">It goes before other publishes where slots or rates are short.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PublishRequest)]
 public sealed record PublishRequest(
     [property: Id(0)] OperationId Operation,
     [property: Id(1)] IReadOnlyList<PodName>? Pods,
     [property: Id(2)] IReadOnlyDictionary<string, string> Labels,
     [property: Id(3)] RequestedBy By,
-    [property: Id(4)] Precondition? Precondition = null);
+    [property: Id(4)] Precondition? Precondition = null,
+    [property: Id(5)] bool IsUrgent = false);
 
 /// <summary>Keeps one version.</summary>
 [Alias(Aliases.VersionGrain)]

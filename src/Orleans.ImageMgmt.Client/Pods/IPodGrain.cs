@@ -14,6 +14,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <param name="Receipt">The proof; null until it is available.</param>
 /// <param name="Role">Why the pod holds it.</param>
 /// <param name="Attempt">Rises with every try over all generations, so that late news can be told from new.</param>
+/// <param name="Revision">The copy's revision: of two words about a copy the one with the higher is the newer.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.CopyStanding)]
 public sealed record CopyStanding(
     [property: Id(0)] PodName Pod,
@@ -25,7 +26,8 @@ public sealed record CopyStanding(
     [property: Id(6)] ContentDescription? Content,
     [property: Id(7)] Receipt? Receipt,
     [property: Id(8)] CopyRole Role,
-    [property: Id(9)] int Attempt);
+    [property: Id(9)] int Attempt,
+    [property: Id(10)] long Revision = 0);
 
 /// <summary>How far a running transfer is. Lives in memory only: it is lost with the process and begins again with the next try.</summary>
 /// <param name="Phase">What the connector is doing.</param>
@@ -75,6 +77,8 @@ public sealed record PrepareOrder(
 /// <param name="From">Where it comes from.</param>
 /// <param name="Shard">Which shard of the operation hears how it ends.</param>
 /// <param name="RetryOf">The attempt whose failure a person asked to try again, or null.</param>
+/// <param name="Turn">Pauses and resumes of the operation up to this order.</param>
+/// <param name="IsUrgent">It goes before others.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.EnsureOrder)]
 public sealed record EnsureOrder(
     [property: Id(0)] VersionId Version,
@@ -83,7 +87,9 @@ public sealed record EnsureOrder(
     [property: Id(3)] ContentDescription Content,
     [property: Id(4)] PodName From,
     [property: Id(5)] int Shard,
-    [property: Id(6)] int? RetryOf);
+    [property: Id(6)] int? RetryOf,
+    [property: Id(7)] int Turn = 0,
+    [property: Id(8)] bool IsUrgent = false);
 
 /// <summary>A pod with what is in motion on it.</summary>
 /// <param name="Pod">As it is stored.</param>
@@ -111,6 +117,7 @@ public sealed record SourceItem([property: Id(0)] string Path, [property: Id(1)]
 /// <param name="Receipt">The proof, when it ended well.</param>
 /// <param name="Fault">Why not, when it did not.</param>
 /// <param name="IsRemoved">A removal ended well.</param>
+/// <param name="BytesPerSecond">How fast its bytes travelled, without the time that caps held them back; null when too few did.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.WorkerResult)]
 public sealed record WorkerResult(
     [property: Id(0)] VersionId Version,
@@ -118,7 +125,8 @@ public sealed record WorkerResult(
     [property: Id(2)] ContentDescription? Content,
     [property: Id(3)] Receipt? Receipt,
     [property: Id(4)] ConnectorFault? Fault,
-    [property: Id(5)] bool IsRemoved = false);
+    [property: Id(5)] bool IsRemoved = false,
+    [property: Id(6)] long? BytesPerSecond = null);
 
 /// <summary>Keeps one pod: its connection, its slots, and the truth about its copies.</summary>
 [Alias(Aliases.PodGrain)]
@@ -131,6 +139,10 @@ public interface IPodGrain : IGrainWithStringKey
     /// <summary>Gives the pod other labels.</summary>
     [Alias("Relabel"), OpenTo(CallerRoles.Operator)]
     Task<Reply<Pod>> RelabelAsync(IReadOnlyDictionary<string, string> labels, RequestedBy by, Precondition? precondition = null);
+
+    /// <summary>Sets how fast bytes may travel to and from the pod; transfers that run go on by it.</summary>
+    [Alias("Cap"), OpenTo(CallerRoles.Operator)]
+    Task<Reply<Pod>> CapAsync(PodCaps caps, RequestedBy by, Precondition? precondition = null);
 
     /// <summary>The pod finishes what it has and gets nothing new. Refused when it is not connected.</summary>
     [Alias("Drain"), OpenTo(CallerRoles.Operator)]
@@ -152,6 +164,10 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("GetCopy"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
     Task<CopyView> GetCopyAsync(VersionId version);
 
+    /// <summary>What a copy here would take; asks the pod itself, outside the grain's turn, with a time-out, and changes nothing.</summary>
+    [Alias("Plan"), OpenTo(CallerRoles.Viewer), AlwaysInterleave]
+    Task<PodPlan> PlanAsync(VersionId version, ContentDescription content, PodName from);
+
     /// <summary>Have a source sealed here. Idempotent; answers how it stands.</summary>
     [Alias("EnsurePrepared")]
     Task<Reply<CopyStanding>> EnsurePreparedAsync(PrepareOrder order);
@@ -163,6 +179,10 @@ public interface IPodGrain : IGrainWithStringKey
     /// <summary>An operation no longer wants the copy. Idempotent; answers how it stands.</summary>
     [Alias("CancelCopy")]
     Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation);
+
+    /// <summary>An operation is paused: what runs here for it alone stops at the next chunk. Idempotent; answers how it stands.</summary>
+    [Alias("HoldCopy")]
+    Task<Reply<CopyStanding>> HoldCopyAsync(VersionId version, OperationId operation, int turn);
 
     /// <summary>Remove the copy. Idempotent; answers how it stands.</summary>
     [Alias("DeleteCopy")]
@@ -179,6 +199,22 @@ public interface IPodGrain : IGrainWithStringKey
     /// <summary>A look at the pod found the available copy of this generation gone or damaged. Answers how it stands.</summary>
     [Alias("CopyLost")]
     Task<CopyStanding> CopyLostAsync(VersionId version, Generation generation, ConnectorFault fault);
+
+    /// <summary>Reads a final copy back; one that is damaged, or was, is repaired. Answers once the intent is durable.</summary>
+    [Alias("VerifyCopy"), OpenTo(CallerRoles.Operator)]
+    Task<Reply<OperationId>> VerifyCopyAsync(VersionId version, OperationId operation, RequestedBy by);
+
+    /// <summary>Reads a final copy back when there is time: it is due, or somebody got wrong bytes from it.</summary>
+    [Alias("Scrub")]
+    Task ScrubAsync(VersionId version);
+
+    /// <summary>A look at the catalog found these copies due for a read-back, the oldest first.</summary>
+    [Alias("ScrubDue")]
+    Task ScrubDueAsync(IReadOnlyList<VersionId> due, DateTimeOffset lookAgainAt);
+
+    /// <summary>The version has stored how the copy stood at this revision.</summary>
+    [Alias("VersionTold")]
+    Task VersionToldAsync(VersionId version, long revision);
 
     /// <summary>A probe came back.</summary>
     [Alias("Probed")]

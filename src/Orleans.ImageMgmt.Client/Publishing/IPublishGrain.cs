@@ -71,7 +71,11 @@ public interface IShardGrain : IGrainWithStringKey
 {
     /// <summary>Be at work on this slice; harmless at any time.</summary>
     [Alias("Drive")]
-    Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null);
+    Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null, int turn = 0);
+
+    /// <summary>Nothing shall run until a later turn; what is staged stays.</summary>
+    [Alias("Hold")]
+    Task HoldAsync(PublishOrder order, int round, RetryScope? retries, int turn);
 
     /// <summary>Stop; repeated until every target has ended.</summary>
     [Alias("Cancel")]

@@ -17,6 +17,8 @@ public sealed class DistantConnector(IPodConnector inner, Uri server, IBlockLink
 
     public Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, CancellationToken cancellationToken) => inner.OpenAsync(version, cancellationToken);
 
+    public Task<ConnectorResult<IContentReader>> OpenStagedAsync(VersionId version, CancellationToken cancellationToken) => inner.OpenStagedAsync(version, cancellationToken);
+
     public Task<ConnectorResult<PodProbe>> ProbeAsync(CancellationToken cancellationToken) => inner.ProbeAsync(cancellationToken);
 
     public Task<ConnectorResult<PodProbe>> TryProbeAsync(CancellationToken cancellationToken) =>

@@ -129,9 +129,9 @@ internal sealed class FaultRuleParser
 
     private void CheckTogether(FaultStage? stage)
     {
-        var receives = stage == FaultStage.Receive;
-        Expect(receives || (after is null && chunk is null), "after/chunk", "the stage receive");
-        Expect(receives || kind is not (FaultKind.Slow or FaultKind.Corrupt), "slow/corrupt", "the stage receive");
+        var moves = stage is FaultStage.Receive or FaultStage.Open;
+        Expect(moves || (after is null && chunk is null), "after/chunk", "the stage receive or open");
+        Expect(moves || kind is not (FaultKind.Slow or FaultKind.Corrupt), "slow/corrupt", "the stage receive or open");
         Expect(kind != FaultKind.Lie || stage is FaultStage.Receive or FaultStage.Finalise, "lie", "the stage receive or finalise");
         Expect(kind != FaultKind.NoRoom || stage is FaultStage.Receive or FaultStage.Prepare, "noroom", "the stage receive or prepare");
         Expect(cause is null || kind is FaultKind.Refuse or FaultKind.Flap, "cause", "the kind refuse or flap");

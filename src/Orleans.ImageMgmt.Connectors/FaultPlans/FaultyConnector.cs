@@ -32,10 +32,13 @@ public sealed class FaultyConnector : IPodConnector
         CallAsync(FaultStage.Prepare, _ => inner.PrepareAsync(order, source, observer, cancellationToken), cancellationToken);
 
     public Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, CancellationToken cancellationToken) =>
-        CallAsync(FaultStage.Open, _ => inner.OpenAsync(version, cancellationToken), cancellationToken);
+        CallAsync(FaultStage.Open, turn => ThroughAsync(turn, inner.OpenAsync(version, cancellationToken)), cancellationToken);
+
+    public Task<ConnectorResult<IContentReader>> OpenStagedAsync(VersionId version, CancellationToken cancellationToken) =>
+        CallAsync(FaultStage.Open, turn => ThroughAsync(turn, inner.OpenStagedAsync(version, cancellationToken)), cancellationToken);
 
     public Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, ContentDescription content, CancellationToken cancellationToken) =>
-        CallAsync(FaultStage.Open, _ => inner.OpenAsync(version, content, cancellationToken), cancellationToken);
+        CallAsync(FaultStage.Open, turn => ThroughAsync(turn, inner.OpenAsync(version, content, cancellationToken)), cancellationToken);
 
     public Task<ConnectorResult<StagedCopy>> ReceiveAsync(
         CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken) =>
@@ -45,6 +48,10 @@ public sealed class FaultyConnector : IPodConnector
                 ? ReceiveThroughAsync(turn, order, offer, observer, cancellationToken)
                 : inner.ReceiveAsync(order, offer, observer, cancellationToken),
             cancellationToken);
+
+    /// <summary>No fault is played: a plan changes nothing, the plan of faults included.</summary>
+    public Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken) =>
+        inner.PlanReceiveAsync(version, content, manifest, cancellationToken);
 
     public Task<ConnectorResult<Receipt>> FinaliseAsync(
         CopyOrder order, ContentDescription content, ITransferObserver observer, CancellationToken cancellationToken) =>
@@ -97,6 +104,12 @@ public sealed class FaultyConnector : IPodConnector
 
         return await call(turn);
     }
+
+    /// <summary>What others read from this pod meets the plan too.</summary>
+    private static async Task<ConnectorResult<IContentReader>> ThroughAsync(FaultTurn turn, Task<ConnectorResult<IContentReader>> opening) =>
+        await opening is ConnectorResult<IContentReader>.Done(var reader) && turn.ActsInside
+            ? new FaultyReader(reader, turn, ownsInner: true)
+            : await opening;
 
     private async Task<ConnectorResult<StagedCopy>> ReceiveThroughAsync(
         FaultTurn turn, CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken)

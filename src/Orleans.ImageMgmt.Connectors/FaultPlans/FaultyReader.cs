@@ -8,7 +8,7 @@ internal sealed class InjectedBreakException(string message) : IOException(messa
 
 /// <summary>Gives out a copy's bytes with the faults of one call. Hides the local file, so that every byte passes through here and is
 /// hashed by whoever receives it.</summary>
-internal sealed class FaultyReader(IContentReader inner, FaultTurn turn) : IContentReader
+internal sealed class FaultyReader(IContentReader inner, FaultTurn turn, bool ownsInner = false) : IContentReader
 {
     private readonly Lock gate = new();
     private readonly long start = turn.Script.Time.GetTimestamp();
@@ -50,7 +50,7 @@ internal sealed class FaultyReader(IContentReader inner, FaultTurn turn) : ICont
         Interlocked.Add(ref given, buffer.Length);
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync() => ownsInner ? inner.DisposeAsync() : ValueTask.CompletedTask;
 
     private bool Reaches(FaultRule rule, long offset, int length)
     {
@@ -135,7 +135,9 @@ internal sealed class FaultyOffer(IContentOffer inner, FaultyReader reader) : IC
 
     public IContentReader Reader => reader;
 
-    public Stream OpenArtefact() => new ArtefactStream(reader, isChecked: false);
+    public Func<int, CancellationToken, ValueTask<int>>? Throttle => inner.Throttle;
+
+    public Stream OpenArtefact() => new ArtefactStream(reader, isChecked: false, Throttle);
 
     public Task<Uri?> GetArtefactAddressAsync(CancellationToken cancellationToken) => inner.GetArtefactAddressAsync(cancellationToken);
 }

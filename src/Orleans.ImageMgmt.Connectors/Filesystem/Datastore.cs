@@ -96,6 +96,20 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
     /// <summary>As <see cref="Check"/>, but claims nothing and leaves nothing; also whether it can be written.</summary>
     public ConnectorFault? Look(FaultStage stage)
     {
+        if (Glance(stage) is { } fault)
+        {
+            return fault;
+        }
+
+        var path = Path.Combine(folder, $".imgmt-trial-{Guid.NewGuid():N}");
+        FilesystemRecords.WriteBytes(path, "probe"u8);
+        File.Delete(path);
+        return null;
+    }
+
+    /// <summary>As <see cref="Look"/>, but writes nothing at all.</summary>
+    public ConnectorFault? Glance(FaultStage stage)
+    {
         if (!Directory.Exists(folder))
         {
             return Fault(stage, FaultCause.Unreachable, "its folder is not there", "Mount the share or create the folder.");
@@ -117,9 +131,6 @@ internal sealed class Datastore(string name, string folder, PodName pod, bool mo
             return Fault(stage, FaultCause.Misconfigured, $"it holds a content library and no readable marker {MarkerName}", "Put the marker back from a backup, or move the library away.");
         }
 
-        var path = Path.Combine(folder, $".imgmt-trial-{Guid.NewGuid():N}");
-        FilesystemRecords.WriteBytes(path, "probe"u8);
-        File.Delete(path);
         return null;
     }
 

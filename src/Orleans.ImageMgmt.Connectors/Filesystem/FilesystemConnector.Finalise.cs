@@ -51,7 +51,7 @@ internal sealed partial class FilesystemConnector
 
         if (!result.IsRight)
         {
-            return Corrupt(FaultStage.Finalise, order.Version, result);
+            return Corrupt(FaultStage.Finalise, order.Version, result, manifest);
         }
 
         cancellationToken.ThrowIfCancellationRequested();
@@ -124,7 +124,7 @@ internal sealed partial class FilesystemConnector
         if (FilesystemRecords.TryReadManifest(folder.ManifestPath, content.ManifestDigest) is not { } manifest)
         {
             MarkDamaged(folder);
-            return new ConnectorFault(FaultStage.Verify, FaultCause.TargetCorrupt, $"The manifest of {version} on datastore '{final.Datastore.Name}' is damaged.", "Publish the version to this pod again to repair the copy.");
+            return new ConnectorFault(FaultStage.Verify, FaultCause.TargetCorrupt, $"The manifest of {version} on datastore '{final.Datastore.Name}' is damaged.", "It is fetched again from another pod that holds the version.");
         }
 
         VerifyResult result;
@@ -139,7 +139,7 @@ internal sealed partial class FilesystemConnector
         }
 
         MarkDamaged(folder);
-        return Corrupt(FaultStage.Verify, version, result);
+        return Corrupt(FaultStage.Verify, version, result, manifest);
     }
 
     /// <summary>So that nobody opens it, and no receipt is given for it again, until it is repaired. Where even that cannot be written, the
@@ -156,7 +156,10 @@ internal sealed partial class FilesystemConnector
         }
     }
 
-    private static ConnectorFault Corrupt(FaultStage stage, VersionId version, VerifyResult result) => result.LengthRight
-        ? ConnectorFaults.TargetCorrupt(stage, version, result.BadChunks)
-        : new ConnectorFault(stage, FaultCause.TargetCorrupt, $"{version}: the file has {result.Length} bytes on the datastore, not what the manifest says; {result.BadCount} chunk(s) differ.", "Only what is missing is sent again.");
+    private static ConnectorFault Corrupt(FaultStage stage, VersionId version, VerifyResult result, ContentManifest manifest) => result.LengthRight
+        ? ConnectorFaults.TargetCorrupt(stage, version, result.BadChunks, result.BadCount, manifest.ChunkSize)
+        : new ConnectorFault(stage, FaultCause.TargetCorrupt, $"{version}: the file has {result.Length} bytes on the datastore, not what the manifest says; {result.BadCount} chunk(s) differ.", "Only what is missing is sent again.")
+        {
+            Damage = new ContentDamage(result.BadCount, manifest.ChunkSize, [.. result.BadChunks.Take(ContentDamage.NamedLimit)]),
+        };
 }

@@ -48,6 +48,20 @@ internal sealed partial class FilesystemConnector
             : new ConnectorFault(FaultStage.Open, FaultCause.SourceCorrupt, $"The manifest of {version} on datastore '{final.Datastore.Name}' is damaged.", "Verify the copy; another pod's copy can serve instead.");
     }
 
+    /// <summary>The handle stays good when the copy becomes final meanwhile: it is the same file.</summary>
+    private ConnectorResult<IContentReader> OpenStaged(VersionId version)
+    {
+        foreach (var folder in datastores.Select(datastore => datastore.Staged(version)))
+        {
+            if (folder.TryFindArtefact() is { } artefact && FilesystemRecords.TryReadManifest(folder.ManifestPath, null) is { } manifest)
+            {
+                return new LocalContentReader(File.OpenHandle(artefact, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest);
+            }
+        }
+
+        return ConnectorFaults.NoCopy(FaultStage.Open, version, Pod);
+    }
+
     private ConnectorResult<Removed> Delete(Ledger ledger, VersionId version, DeleteScope scope)
     {
         proofs.Forget(version);

@@ -31,7 +31,7 @@ internal sealed partial class FilesystemConnector : IPodConnector, ITrialProbe
         var canPrepare = settings.Sources is not null || settings.AllowedSources.Count > 0;
         Capabilities = new ConnectorCapabilities(
             Name, TransferMode.Chunks, RangedRead: true, Resumable: true, NativeChecksum: false, ReusesBlocks: true, canPrepare, ReportsRoom: true,
-            canPrepare ? AllFormats : new HashSet<SourceFormat>());
+            canPrepare ? AllFormats : new HashSet<SourceFormat>(), ServesStaged: true, CanPlan: true);
     }
 
     public PodName Pod { get; }
@@ -52,6 +52,9 @@ internal sealed partial class FilesystemConnector : IPodConnector, ITrialProbe
 
     public Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, CancellationToken cancellationToken) =>
         RunAsync(FaultStage.Open, () => Task.FromResult(Open(version)), cancellationToken);
+
+    public Task<ConnectorResult<IContentReader>> OpenStagedAsync(VersionId version, CancellationToken cancellationToken) =>
+        RunAsync(FaultStage.Open, () => Task.FromResult(OpenStaged(version)), cancellationToken);
 
     public Task<ConnectorResult<StagedCopy>> ReceiveAsync(CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken) =>
         RunAsync(FaultStage.Receive, order, false, ledger => ReceiveAsync(ledger, order, offer, observer, cancellationToken), cancellationToken);

@@ -79,7 +79,8 @@ internal static class FilesystemRecords
         }
     }
 
-    public static ContentManifest? TryReadManifest(string path, Digest expected)
+    /// <summary>Null when it is missing, torn or another one than expected.</summary>
+    public static ContentManifest? TryReadManifest(string path, Digest? expected)
     {
         try
         {
@@ -90,7 +91,7 @@ internal static class FilesystemRecords
             }
 
             var manifest = ContentManifest.Decode(File.ReadAllBytes(path));
-            return manifest.ComputeDigest() == expected ? manifest : null;
+            return expected is null || manifest.ComputeDigest() == expected ? manifest : null;
         }
         catch (InvalidDataException)
         {

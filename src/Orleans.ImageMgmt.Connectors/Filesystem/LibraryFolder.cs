@@ -43,6 +43,9 @@ internal sealed record LibraryFolder(string Path)
         return artefact.Exists && artefact.Length == record.Content.Length ? record : null;
     }
 
+    /// <summary>Path of the artefact, whichever it is; null when there is none.</summary>
+    public string? TryFindArtefact() => ArtefactNames.Select(name => System.IO.Path.Combine(Path, name)).FirstOrDefault(File.Exists);
+
     /// <summary>Bytes that the artefact takes up on the disk, whichever it is; 0 when there is none.</summary>
     public long AllocatedBytes()
     {

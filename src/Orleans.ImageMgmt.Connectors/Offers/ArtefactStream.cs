@@ -11,7 +11,7 @@ public sealed class ArtefactCorruptException(int chunk) : IOException($"Chunk {c
 
 /// <summary>A copy as one stream from first byte to last, one chunk in memory, each chunk checked before any of its bytes is given out.
 /// Zero chunks are never asked for.</summary>
-internal sealed class ArtefactStream(IContentReader reader, bool isChecked) : Stream
+internal sealed class ArtefactStream(IContentReader reader, bool isChecked, Func<int, CancellationToken, ValueTask<int>>? throttle = null) : Stream
 {
     private readonly ContentManifest manifest = reader.Manifest;
     private readonly byte[] window = new byte[reader.Manifest.ChunkSize];
@@ -79,7 +79,7 @@ internal sealed class ArtefactStream(IContentReader reader, bool isChecked) : St
         }
         else
         {
-            await reader.ReadAsync(manifest.OffsetOf(chunk), bytes, cancellationToken);
+            await reader.ReadAsync(manifest.OffsetOf(chunk), bytes, throttle, cancellationToken);
             if (isChecked && !manifest.Matches(chunk, SHA256.HashData(bytes.Span)))
             {
                 throw new ArtefactCorruptException(chunk);

@@ -8,10 +8,12 @@ public sealed class ReaderOffer : IContentOffer
 {
     private readonly Func<CancellationToken, Task<Uri?>>? address;
 
-    private ReaderOffer(IContentReader reader, ContentDescription content, Func<CancellationToken, Task<Uri?>>? address)
+    private ReaderOffer(
+        IContentReader reader, ContentDescription content, Func<CancellationToken, Task<Uri?>>? address, Func<int, CancellationToken, ValueTask<int>>? throttle)
     {
         Reader = reader;
         Content = content;
+        Throttle = throttle;
         this.address = address;
     }
 
@@ -21,16 +23,20 @@ public sealed class ReaderOffer : IContentOffer
 
     public IContentReader Reader { get; }
 
+    public Func<int, CancellationToken, ValueTask<int>>? Throttle { get; }
+
     /// <summary>Binds an open copy to the content it is said to be; refused when its manifest is not the version's.</summary>
     /// <param name="reader">An open copy.</param>
     /// <param name="content">What the catalog knows of the version.</param>
     /// <param name="address">Gives a short-lived address of the artefact, where somebody serves one.</param>
+    /// <param name="throttle">Asked before bytes travel; see <see cref="IContentOffer.Throttle"/>.</param>
     public static ConnectorResult<ReaderOffer> Create(
-        IContentReader reader, ContentDescription content, Func<CancellationToken, Task<Uri?>>? address = null)
+        IContentReader reader, ContentDescription content, Func<CancellationToken, Task<Uri?>>? address = null,
+        Func<int, CancellationToken, ValueTask<int>>? throttle = null)
     {
         var found = reader.Manifest.ComputeDigest();
         return found == content.ManifestDigest && reader.Manifest.ContentDigest == content.ContentDigest
-            ? new ReaderOffer(reader, content, address)
+            ? new ReaderOffer(reader, content, address, throttle)
             : new ConnectorFault(
                 FaultStage.Open,
                 FaultCause.SourceCorrupt,
@@ -38,7 +44,10 @@ public sealed class ReaderOffer : IContentOffer
                 "Verify the copy on the source pod; another pod's copy can serve instead.");
     }
 
-    public Stream OpenArtefact() => new ArtefactStream(Reader, isChecked: true);
+    /// <summary>The same offer read through another reader of the same content.</summary>
+    public ReaderOffer Over(IContentReader reader) => new(reader, Content, address, Throttle);
+
+    public Stream OpenArtefact() => new ArtefactStream(Reader, isChecked: true, Throttle);
 
     public Task<Uri?> GetArtefactAddressAsync(CancellationToken cancellationToken) =>
         address is null ? Task.FromResult<Uri?>(null) : address(cancellationToken);

@@ -163,7 +163,7 @@ internal sealed partial class SimulatedConnector
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 observer.ChunkRequested(chunk);
-                await offer.Reader.ReadAsync(manifest.OffsetOf(chunk), bytes, cancellationToken);
+                await offer.Reader.ReadAsync(manifest.OffsetOf(chunk), bytes, offer.Throttle, cancellationToken);
                 copy.BytesSent += bytes.Length;
                 if (manifest.Matches(chunk, SHA256.HashData(bytes.Span)))
                 {

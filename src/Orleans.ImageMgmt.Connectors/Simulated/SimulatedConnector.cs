@@ -29,7 +29,7 @@ internal sealed partial class SimulatedConnector : IPodConnector
         var sources = chunks && settings.KeepsBytes;
         Capabilities = new ConnectorCapabilities(
             "simulated/1", settings.Transfer, RangedRead: sources, Resumable: chunks, NativeChecksum: !chunks,
-            ReusesBlocks: false, CanPrepare: sources, ReportsRoom: true, Formats: sources ? RawOnly : NoFormats);
+            ReusesBlocks: false, CanPrepare: sources, ReportsRoom: true, Formats: sources ? RawOnly : NoFormats, CanPlan: chunks);
     }
 
     public PodName Pod { get; }
@@ -183,6 +183,6 @@ internal sealed partial class SimulatedConnector : IPodConnector
             }
         }
 
-        return ConnectorFaults.TargetCorrupt(stage, version, bad);
+        return ConnectorFaults.TargetCorrupt(stage, version, bad, bad.Count, copy.Manifest.ChunkSize);
     }
 }

@@ -51,7 +51,7 @@ internal static class BlockDigests
         var digests = new byte[BlockLayout.DigestsLength(site.Manifest.Length, firstPiece, pieces)];
         if (site.Options.Throttle is { } throttle)
         {
-            await throttle(digests.Length, cancellationToken);
+            await WireRate.AllAsync(throttle, digests.Length, cancellationToken);
         }
 
         await site.Blocks.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken).AsTask()

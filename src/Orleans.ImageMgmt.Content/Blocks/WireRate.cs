@@ -2,7 +2,7 @@ namespace Orleans.ImageMgmt.Content;
 
 /// <summary>Asks a limit of rate for bytes that travel packed: before an answer only a guess of its length is known, so what was guessed too high or too low is made up for
 /// with the next ones. Safe for concurrent use.</summary>
-internal sealed class WireRate(Func<int, CancellationToken, ValueTask>? throttle)
+internal sealed class WireRate(Func<int, CancellationToken, ValueTask<int>>? throttle)
 {
     private readonly Lock gate = new();
     private double ratio = 1;
@@ -28,10 +28,19 @@ internal sealed class WireRate(Func<int, CancellationToken, ValueTask>? throttle
 
         if (ask > 0)
         {
-            await throttle(ask, cancellationToken);
+            await AllAsync(throttle, ask, cancellationToken);
         }
 
         return guess;
+    }
+
+    /// <summary>Waits until all of the bytes may travel: an answer is not cut into parts.</summary>
+    public static async ValueTask AllAsync(Func<int, CancellationToken, ValueTask<int>> throttle, int bytes, CancellationToken cancellationToken)
+    {
+        for (var left = bytes; left > 0;)
+        {
+            left -= await throttle(left, cancellationToken);
+        }
     }
 
     public void Settle(int unpacked, int guess, int arrived)

@@ -14,8 +14,9 @@ public sealed class ReceiveOptions
     /// <summary>The longest wait for one piece of at most 1 MiB from the source. Default: 60 s.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Called before bytes are asked from the source; returns when they may travel. Null: no limit of rate.</summary>
-    public Func<int, CancellationToken, ValueTask>? Throttle { get; init; }
+    /// <summary>Called with the bytes that are wanted before they are asked from the source; returns how many of them may travel now, at least
+    /// one: the rest is asked again. Only bytes that travel are asked, as they travel. Null: no limit of rate.</summary>
+    public Func<int, CancellationToken, ValueTask<int>>? Throttle { get; init; }
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
@@ -99,18 +100,20 @@ public static class CopyReceiver
         if (source.LocalFile is null && source is IBlockReader blocks)
         {
             var fetch = new BlockFetch(source, blocks, staging, writer, options, watch, token);
-            fetch.Run(plan.Tainted, tainted: true);
-            fetch.Run(plan.Fresh, tainted: false);
+            DirectedRuns.Run(source, plan, fetch.Run, token);
             return result with
             {
                 BytesRequested = fetch.BytesTravelled, BytesStagedBefore = plan.BytesKept + fetch.BytesKept, BytesReused = plan.BytesReused + fetch.BytesOwn,
             };
         }
 
-        var bytes = new HashedFetch(source, writer, options, watch, token).Run(plan.Tainted, tainted: true);
-        bytes += source.LocalFile is { } file
-            ? new LocalCopy(file, source.Manifest, writer, options, guard, watch, token).Run(plan.Fresh)
-            : new HashedFetch(source, writer, options, watch, token).Run(plan.Fresh, tainted: false);
+        long bytes = 0;
+        DirectedRuns.Run(
+            source, plan,
+            (chunks, tainted) => bytes += source.LocalFile is { } file && !tainted
+                ? new LocalCopy(file, source.Manifest, writer, options, guard, watch, token).Run(chunks)
+                : new HashedFetch(source, writer, options, watch, token).Run(chunks, tainted),
+            token);
         return result with { BytesRequested = bytes };
     }
 

@@ -21,6 +21,7 @@ internal sealed class HashedFetch(
         long bytes = 0;
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var inFlight = new Queue<PieceFetch>(options.Window);
+        var before = Task.CompletedTask;
         using var pieces = Pieces(chunks).GetEnumerator();
         var more = pieces.MoveNext();
         try
@@ -34,7 +35,9 @@ internal sealed class HashedFetch(
                         watch.Requested(pieces.Current.Chunk);
                     }
 
-                    inFlight.Enqueue(PieceFetch.Begin(source, pieces.Current, options, cancellationToken));
+                    var begun = PieceFetch.Begin(source, pieces.Current, options, before, cancellationToken);
+                    before = begun.Allowed;
+                    inFlight.Enqueue(begun);
                     bytes += pieces.Current.Length;
                     more = pieces.MoveNext();
                 }
@@ -93,11 +96,12 @@ internal sealed class HashedFetch(
         long bytes = 0;
         for (var retry = 0; retry < options.ChunkRetries; retry++)
         {
+            (source as IDirectedReader)?.Rejected(chunk);
             writer.Clear(manifest.OffsetOf(chunk), manifest.LengthOf(chunk));
             watch.Requested(chunk);
             foreach (var place in Pieces([chunk]))
             {
-                using var fetch = PieceFetch.Begin(source, place, options, cancellationToken);
+                using var fetch = PieceFetch.Begin(source, place, options, Task.CompletedTask, cancellationToken);
                 var piece = fetch.Await();
                 hash.AppendData(piece);
                 writer.Write(piece, place.Offset);

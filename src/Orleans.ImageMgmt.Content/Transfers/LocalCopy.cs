@@ -86,11 +86,16 @@ internal sealed class LocalCopy(
     /// <summary>In parts of 1 MiB: that is what a stall is measured by, and what a limit of rate lets through at once.</summary>
     private void Read(Span<byte> piece, long at)
     {
-        for (var done = 0; done < piece.Length; done += PieceBuffers.PieceLength)
+        for (var done = 0; done < piece.Length;)
         {
-            var part = piece[done..Math.Min(piece.Length, done + PieceBuffers.PieceLength)];
-            options.Throttle?.Invoke(part.Length, cancellationToken).AsTask().GetAwaiter().GetResult();
-            ReadPart(part, at + done);
+            var part = Math.Min(piece.Length - done, PieceBuffers.PieceLength);
+            if (options.Throttle is { } throttle)
+            {
+                part = throttle(part, cancellationToken).AsTask().GetAwaiter().GetResult();
+            }
+
+            ReadPart(piece.Slice(done, part), at + done);
+            done += part;
         }
     }
 

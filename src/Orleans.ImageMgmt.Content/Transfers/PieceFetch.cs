@@ -9,21 +9,26 @@ internal sealed class PieceFetch : IDisposable
     private readonly PieceBuffer buffer = PieceBuffers.Rent();
     private readonly ReceiveOptions options;
     private readonly CancellationTokenSource stop;
+    private readonly TaskCompletionSource allowed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task arriving;
     private Task reading = Task.CompletedTask;
 
-    private PieceFetch(IContentReader source, PiecePlace place, ReceiveOptions options, CancellationToken cancellationToken)
+    private PieceFetch(IContentReader source, PiecePlace place, ReceiveOptions options, Task before, CancellationToken cancellationToken)
     {
         this.options = options;
         Place = place;
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        arriving = ReadAsync(source);
+        arriving = ReadAsync(source, before);
     }
 
     public PiecePlace Place { get; }
 
-    public static PieceFetch Begin(IContentReader source, PiecePlace place, ReceiveOptions options, CancellationToken cancellationToken) =>
-        new(source, place, options, cancellationToken);
+    /// <summary>Ends when the limit of rate has let all of the piece through, or when it is given up: the next piece's turn.</summary>
+    public Task Allowed => allowed.Task;
+
+    /// <param name="before">The piece waits for it where there is a limit of rate: on a slow link the first piece comes first, not all a bit.</param>
+    public static PieceFetch Begin(IContentReader source, PiecePlace place, ReceiveOptions options, Task before, CancellationToken cancellationToken) =>
+        new(source, place, options, before, cancellationToken);
 
     /// <summary>Waits for the piece on the transfer's own thread; translates how the source fails.</summary>
     public ReadOnlySpan<byte> Await()
@@ -50,15 +55,32 @@ internal sealed class PieceFetch : IDisposable
         _ = FreeAsync();
     }
 
-    private async Task ReadAsync(IContentReader source)
+    private async Task ReadAsync(IContentReader source, Task before)
     {
-        if (options.Throttle is { } throttle)
+        try
         {
-            await throttle(Place.Length, stop.Token);
-        }
+            if (options.Throttle is not null)
+            {
+                await before.WaitAsync(stop.Token);
+            }
 
-        reading = source.ReadAsync(Place.Offset, buffer.Memory[..Place.Length], stop.Token).AsTask();
-        await reading.WaitAsync(options.StallTimeout, options.TimeProvider, stop.Token);
+            for (var done = 0; done < Place.Length;)
+            {
+                var part = options.Throttle is { } throttle ? await throttle(Place.Length - done, stop.Token) : Place.Length;
+                if (done + part == Place.Length)
+                {
+                    allowed.TrySetResult();
+                }
+
+                reading = source.ReadAsync(Place.Offset + done, buffer.Memory.Slice(done, part), stop.Token).AsTask();
+                await reading.WaitAsync(options.StallTimeout, options.TimeProvider, stop.Token);
+                done += part;
+            }
+        }
+        finally
+        {
+            allowed.TrySetResult();
+        }
     }
 
     private async Task FreeAsync()

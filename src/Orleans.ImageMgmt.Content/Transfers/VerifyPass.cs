@@ -62,6 +62,7 @@ internal sealed class VerifyPass(
                     these[i] = chunks?[begin + i] ?? (begin + i);
                 }
 
+                Pace(these[..count], cancellationToken);
                 var bytes = check.Judge(these[..count], buffer, right[..count], cancellationToken);
                 Take(these[..count], right[..count], bytes);
             }
@@ -77,6 +78,23 @@ internal sealed class VerifyPass(
         {
             DiskBuffers.Return(buffer);
         }
+    }
+
+    /// <summary>Chunks of zeros are holes as a rule, and cost no reading.</summary>
+    private void Pace(ReadOnlySpan<int> these, CancellationToken cancellationToken)
+    {
+        if (observer is not IPacedObserver paced)
+        {
+            return;
+        }
+
+        var bytes = 0;
+        foreach (var chunk in these)
+        {
+            bytes += manifest.IsZero(chunk) ? 0 : manifest.LengthOf(chunk);
+        }
+
+        paced.PaceAsync(bytes, cancellationToken).AsTask().GetAwaiter().GetResult();
     }
 
     private void Take(ReadOnlySpan<int> these, ReadOnlySpan<bool> right, long bytes)

@@ -121,6 +121,9 @@ public sealed record Version
     /// <summary>When the delete was asked.</summary>
     [Id(26)] public DateTimeOffset? DeleteBeganAt { get; init; }
 
+    /// <summary>Targets whose copy was found damaged or gone, with the copy's revision when that, or its repair, was heard last.</summary>
+    [Id(27)] public IReadOnlyDictionary<PodName, long> LostCopies { get; init; } = new Dictionary<PodName, long>();
+
     /// <summary>What is going on, derived from the rest.</summary>
     [JsonIgnore]
     public VersionStatus Status => VersionMachine.StatusOf(this);
@@ -209,8 +212,14 @@ public abstract record VersionCommand
     public sealed record CopyRemoved(PodName Pod) : VersionCommand;
 
     /// <summary>The available copy of a target was found gone or damaged.</summary>
-    /// <param name="Pod">Which pod.</param>
-    public sealed record CopyLost(PodName Pod) : VersionCommand;
+    /// <param name="Pod">Which target.</param>
+    /// <param name="Revision">Of the copy: an older word than heard before changes nothing.</param>
+    public sealed record CopyLost(PodName Pod, long Revision) : VersionCommand;
+
+    /// <summary>A lost copy was repaired.</summary>
+    /// <param name="Pod">Which target.</param>
+    /// <param name="Revision">Of the copy, as above.</param>
+    public sealed record CopyRestored(PodName Pod, long Revision) : VersionCommand;
 }
 
 /// <summary>What happened to a version.</summary>
@@ -276,9 +285,15 @@ public abstract record VersionEvent
     /// <param name="Pod">Which pod.</param>
     public sealed record CopyGone(PodName Pod) : VersionEvent;
 
-    /// <summary>A target's copy was found gone or damaged; the target is open again.</summary>
-    /// <param name="Pod">Which pod.</param>
-    public sealed record CopyWasLost(PodName Pod) : VersionEvent;
+    /// <summary>A target's copy was found gone or damaged: it counts as failed until it is repaired.</summary>
+    /// <param name="Pod">Which target.</param>
+    /// <param name="Revision">Of the copy.</param>
+    public sealed record CopyWasLost(PodName Pod, long Revision) : VersionEvent;
+
+    /// <summary>A lost copy is available again.</summary>
+    /// <param name="Pod">Which target.</param>
+    /// <param name="Revision">Of the copy.</param>
+    public sealed record CopyIsBack(PodName Pod, long Revision) : VersionEvent;
 }
 
 /// <summary>What to do next about a version.</summary>

@@ -46,8 +46,9 @@ public static class VersionMachine
         VersionCommand.Enable => version.IsDisabled && version.Delete is null ? Of(new VersionEvent.WasEnabled()) : Missing(version) ?? Nothing,
         VersionCommand.BeginDelete c => DecideDelete(version, c),
         VersionCommand.CopyRemoved c => version.Removing.Contains(c.Pod) ? Of(new VersionEvent.CopyGone(c.Pod)) : Nothing,
-        VersionCommand.CopyLost c => version.Targets.TryGetValue(c.Pod, out var held) && held == TargetOutcome.Available && version.Delete is null
-            ? Of(new VersionEvent.CopyWasLost(c.Pod)) : Nothing,
+        VersionCommand.CopyLost c => IsNews(version, c.Pod, TargetOutcome.Available, c.Revision) ? Of(new VersionEvent.CopyWasLost(c.Pod, c.Revision)) : Nothing,
+        VersionCommand.CopyRestored c => version.LostCopies.ContainsKey(c.Pod) && IsNews(version, c.Pod, TargetOutcome.Failed, c.Revision)
+            ? Of(new VersionEvent.CopyIsBack(c.Pod, c.Revision)) : Nothing,
         _ => throw new NotSupportedException(command.ToString()),
     };
 
@@ -90,7 +91,8 @@ public static class VersionMachine
             VersionEvent.WasEnabled => changed with { IsDisabled = false },
             VersionEvent.DeleteBegan e => Deleting(changed with { DeleteBeganAt = now }, e.Operation),
             VersionEvent.CopyGone e => WithoutCopy(changed, e.Pod),
-            VersionEvent.CopyWasLost e => changed with { Targets = new Dictionary<PodName, TargetOutcome>(version.Targets) { [e.Pod] = TargetOutcome.Failed } },
+            VersionEvent.CopyWasLost e => Heard(changed, e.Pod, TargetOutcome.Failed, e.Revision),
+            VersionEvent.CopyIsBack e => Heard(changed, e.Pod, TargetOutcome.Available, e.Revision),
             _ => throw new NotSupportedException(happened.ToString()),
         };
     }
@@ -333,6 +335,15 @@ public static class VersionMachine
 
         return merged;
     }
+
+    private static bool IsNews(Version version, PodName pod, TargetOutcome known, long revision) => version.Delete is null
+        && version.Targets.TryGetValue(pod, out var outcome) && outcome == known && revision > version.LostCopies.GetValueOrDefault(pod, -1);
+
+    private static Version Heard(Version version, PodName pod, TargetOutcome outcome, long revision) => version with
+    {
+        Targets = new Dictionary<PodName, TargetOutcome>(version.Targets) { [pod] = outcome },
+        LostCopies = new Dictionary<PodName, long>(version.LostCopies) { [pod] = revision },
+    };
 
     private static Decision<VersionEvent> Of(VersionEvent happened) => Decision<VersionEvent>.Of(happened);
 

@@ -110,15 +110,51 @@ public sealed record Copy
     /// <summary>Counts every change, so that of two stored records of this copy the newer one is known.</summary>
     [Id(19)] public long Revision { get; init; }
 
-    /// <summary>In the queue or at work: the hot part of a pod's state.</summary>
+    /// <summary>What the read-back that quarantined it found; null for any other copy.</summary>
+    [Id(20)] public ContentDamage? Damage { get; init; }
+
+    /// <summary>When the damage was found.</summary>
+    [Id(21)] public DateTimeOffset? DamagedAt { get; init; }
+
+    /// <summary>The last read-back that was asked for, by a person or by the scrub.</summary>
+    [Id(22)] public CopyCheck? Check { get; init; }
+
+    /// <summary>Quarantined, and being made whole.</summary>
+    [Id(23)] public bool IsRepairing { get; init; }
+
+    /// <summary>The version has to hear of a loss or a repair; repeated until it answers.</summary>
+    [Id(24)] public bool IsUntold { get; init; }
+
+    /// <summary>Operations that were paused here or went on after a pause; of each the newest word.</summary>
+    [Id(25)] public IReadOnlyList<CopyHold> Holds { get; init; } = [];
+
+    /// <summary>Somebody who wants it is in a hurry.</summary>
+    [Id(26)] public bool IsUrgent { get; init; }
+
+    /// <summary>Everybody who wants it has paused: it waits, with what is staged.</summary>
+    [JsonIgnore]
+    public bool IsHeld => WantedBy.Count > 0 && WantedBy.All(o => Holds.Any(h => h.Operation == o && h.IsHeld));
+
+    /// <summary>Somebody works on it or will: the hot part of a pod's state.</summary>
+    [JsonIgnore]
+    public bool IsHot => IsMoving || IsUntold || Check is { IsOpen: true } || (State == CopyState.Quarantined && (IsRepairing || RetryAt is not null));
+
+    /// <summary>In the queue or at work, with no final copy to show.</summary>
     [JsonIgnore]
     public bool IsMoving => State is CopyState.Pending or CopyState.Preparing or CopyState.Replicating or CopyState.Finalising
         or CopyState.RetryPending or CopyState.Deleting;
 
     /// <summary>Takes up one of the pod's slots.</summary>
     [JsonIgnore]
-    public bool HoldsSlot => State is CopyState.Preparing or CopyState.Replicating or CopyState.Finalising;
+    public bool HoldsSlot => State is CopyState.Preparing or CopyState.Replicating or CopyState.Finalising || IsRepairing;
 }
+
+/// <summary>What an operation last said about a pause.</summary>
+/// <param name="Operation">Who.</param>
+/// <param name="Turn">Counts the pauses and resumes of the operation, so that an order from before one that was heard changes nothing.</param>
+/// <param name="IsHeld">Paused, or going on.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.CopyHold)]
+public sealed record CopyHold([property: Id(0)] OperationId Operation, [property: Id(1)] int Turn, [property: Id(2)] bool IsHeld);
 
 /// <summary>What is asked of a copy, and what the world reports about it.</summary>
 public abstract record CopyCommand
@@ -128,11 +164,20 @@ public abstract record CopyCommand
     }
 
     /// <summary>An operation wants this content here.</summary>
-    /// <param name="Generation">The generation of the order.</param>
-    /// <param name="Operation">The operation it belongs to.</param>
-    /// <param name="Content">What the bytes are.</param>
+    /// <param name="Generation">The intent's.</param>
+    /// <param name="Operation">Which.</param>
+    /// <param name="Content">What it has to be.</param>
     /// <param name="From">Where it comes from.</param>
-    public sealed record Ensure(Generation Generation, OperationId Operation, ContentDescription Content, PodName From) : CopyCommand;
+    /// <param name="Turn">Pauses and resumes of the operation up to this order; see <see cref="CopyHold"/>.</param>
+    /// <param name="IsUrgent">It goes before others.</param>
+    public sealed record Ensure(
+        Generation Generation, OperationId Operation, ContentDescription Content, PodName From, int Turn = 0, bool IsUrgent = false) : CopyCommand;
+
+    /// <summary>An operation is paused: what runs for it alone stops, what is staged stays.</summary>
+    /// <param name="Operation">Which.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
+    /// <param name="IsFinalising">All bytes are there and are being proved: that is left to end.</param>
+    public sealed record Hold(OperationId Operation, int Turn, bool IsFinalising = false) : CopyCommand;
 
     /// <summary>An import wants this source sealed here.</summary>
     /// <param name="Generation">The generation of the order.</param>
@@ -183,13 +228,27 @@ public abstract record CopyCommand
     /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
     public sealed record Removed(int Attempt) : CopyCommand;
 
-    /// <summary>A verification found it damaged.</summary>
+    /// <summary>Read it back again; a damaged one is repaired again.</summary>
+    /// <param name="Operation">What a person asked; null for the scrub.</param>
+    public sealed record Verify(OperationId? Operation) : CopyCommand;
+
+    /// <summary>A read-back ended with a receipt.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
+    /// <param name="Receipt">The proof of the read-back.</param>
+    public sealed record Verified(int Attempt, Receipt Receipt) : CopyCommand;
+
+    /// <summary>A look from outside found it damaged or gone.</summary>
     /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record Quarantine(ConnectorFault Fault) : CopyCommand;
 
     /// <summary>A repair read it back whole.</summary>
+    /// <param name="Attempt">The number of the try; what comes from an older one is ignored.</param>
     /// <param name="Receipt">The proof of the read-back.</param>
-    public sealed record Repaired(Receipt Receipt) : CopyCommand;
+    public sealed record Repaired(int Attempt, Receipt Receipt) : CopyCommand;
+
+    /// <summary>The version has stored what it was told when the copy had this revision.</summary>
+    /// <param name="Revision">Of the copy, when it was told.</param>
+    public sealed record Told(long Revision) : CopyCommand;
 }
 
 /// <summary>What happened to a copy.</summary>
@@ -204,7 +263,8 @@ public abstract record CopyEvent
     /// <param name="Operation">The operation it belongs to.</param>
     /// <param name="Content">What the bytes are.</param>
     /// <param name="From">Where it comes from.</param>
-    public sealed record Wanted(Generation Generation, OperationId Operation, ContentDescription Content, PodName From) : CopyEvent;
+    /// <param name="IsUrgent">It goes before others.</param>
+    public sealed record Wanted(Generation Generation, OperationId Operation, ContentDescription Content, PodName From, bool IsUrgent = false) : CopyEvent;
 
     /// <summary>An import wants this source sealed here.</summary>
     /// <param name="Generation">The generation of the order.</param>
@@ -215,7 +275,19 @@ public abstract record CopyEvent
     /// <summary>A newer intent for what is already here or on its way.</summary>
     /// <param name="Generation">The generation of the order.</param>
     /// <param name="Operation">The operation it belongs to.</param>
-    public sealed record Joined(Generation Generation, OperationId Operation) : CopyEvent;
+    /// <param name="IsUrgent">It goes before others.</param>
+    public sealed record Joined(Generation Generation, OperationId Operation, bool IsUrgent = false) : CopyEvent;
+
+    /// <summary>An operation that wants it was paused.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
+    /// <param name="IsFinalising">All bytes were there and were being proved: that is left to end.</param>
+    public sealed record WasHeld(OperationId Operation, int Turn, bool IsFinalising) : CopyEvent;
+
+    /// <summary>An operation that wants it was resumed.</summary>
+    /// <param name="Operation">The operation it belongs to.</param>
+    /// <param name="Turn">See <see cref="CopyHold"/>.</param>
+    public sealed record WentOn(OperationId Operation, int Turn) : CopyEvent;
 
     /// <summary>It got a slot; a try began.</summary>
     public sealed record Started : CopyEvent;
@@ -263,9 +335,44 @@ public abstract record CopyEvent
     /// <param name="Generation">The generation of the order.</param>
     public sealed record Fenced(Generation Generation) : CopyEvent;
 
+    /// <summary>It is read back again.</summary>
+    /// <param name="Operation">Who asked; null for the scrub.</param>
+    public sealed record VerifyBegan(OperationId? Operation) : CopyEvent;
+
+    /// <summary>It was read back and is whole.</summary>
+    /// <param name="Receipt">The proof of the read-back.</param>
+    public sealed record ReadBackWhole(Receipt Receipt) : CopyEvent;
+
+    /// <summary>The read-back could not be made; the copy counts as it did.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
+    public sealed record NotReadBack(ConnectorFault Fault) : CopyEvent;
+
     /// <summary>It was found damaged and is not used.</summary>
     /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record WasQuarantined(ConnectorFault Fault) : CopyEvent;
+
+    /// <summary>A person asks for the repair of what was given up, or joins it.</summary>
+    /// <param name="Operation">Who asked.</param>
+    public sealed record RepairWanted(OperationId Operation) : CopyEvent;
+
+    /// <summary>A try of the repair began.</summary>
+    public sealed record RepairBegan : CopyEvent;
+
+    /// <summary>A try of the repair failed; another follows.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
+    /// <param name="At">When.</param>
+    public sealed record WillRepairAgain(ConnectorFault Fault, DateTimeOffset At) : CopyEvent;
+
+    /// <summary>It stays as it is until a person asks.</summary>
+    /// <param name="Fault">What went wrong, with the next step.</param>
+    public sealed record RepairGivenUp(ConnectorFault Fault) : CopyEvent;
+
+    /// <summary>It is whole again.</summary>
+    /// <param name="Receipt">The proof of the read-back.</param>
+    public sealed record WasRepaired(Receipt Receipt) : CopyEvent;
+
+    /// <summary>The version has stored the loss or the repair.</summary>
+    public sealed record VersionKnows : CopyEvent;
 }
 
 /// <summary>What to do next about a copy.</summary>
@@ -304,25 +411,16 @@ public abstract record CopyStep
     /// <summary>Have the connector remove it.</summary>
     /// <param name="Final">Takes a finished copy too, not only what is staged.</param>
     public sealed record Remove(bool Final) : CopyStep;
-}
 
-/// <summary>How often and how long a copy is tried again.</summary>
-/// <param name="MaxTries">Tries before a copy is <see cref="CopyState.Failed"/>. Default: 8.</param>
-/// <param name="MaxTime">Time from the intent after which no new try begins. Default: 24 hours: a site may be down for a working day.</param>
-/// <param name="FirstDelay">Before the second try; doubles each time. Default: 2 s.</param>
-/// <param name="MaxDelay">Longest wait between two tries. Default: 5 minutes.</param>
-public sealed record RetryPolicy(int MaxTries, TimeSpan MaxTime, TimeSpan FirstDelay, TimeSpan MaxDelay)
-{
-    /// <summary>Eight tries in 24 hours, 2 s to 5 minutes apart.</summary>
-    public static RetryPolicy Default { get; } = new(8, TimeSpan.FromHours(24), TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(5));
+    /// <summary>Read a final copy back.</summary>
+    /// <param name="IsScrub">Nobody waits for it: it yields to transfers and keeps to its rate.</param>
+    public sealed record Verify(bool IsScrub) : CopyStep;
 
-    /// <summary>The wait before the next try.</summary>
-    /// <param name="tries">Tries that have failed, 1 or more.</param>
-    /// <returns><see cref="FirstDelay"/>, doubled for each further try, at most <see cref="MaxDelay"/>.</returns>
-    public TimeSpan DelayAfter(int tries)
-    {
-        var factor = Math.Pow(2, Math.Clamp(tries - 1, 0, 30));
-        var delay = FirstDelay.TotalMilliseconds * factor;
-        return delay >= MaxDelay.TotalMilliseconds ? MaxDelay : TimeSpan.FromMilliseconds(delay);
-    }
+    /// <summary>Fetch what is damaged from another pod's copy, then read back.</summary>
+    /// <param name="Content">What it has to be.</param>
+    /// <param name="Tries">Which try it is: each begins with another pod.</param>
+    public sealed record Repair(ContentDescription Content, int Tries) : CopyStep;
+
+    /// <summary>Tell the version how it stands, until it has stored that.</summary>
+    public sealed record Tell : CopyStep;
 }

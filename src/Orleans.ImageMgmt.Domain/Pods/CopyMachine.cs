@@ -1,7 +1,7 @@
 namespace Orleans.ImageMgmt.Domain;
 
 /// <summary>The rules of a copy's life. Pure: the time and the policy come in.</summary>
-public static class CopyMachine
+public static partial class CopyMachine
 {
     /// <summary>Operations that may want one copy at once.</summary>
     public const int WantedByLimit = 16;
@@ -16,7 +16,8 @@ public static class CopyMachine
     /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<CopyEvent> Decide(Copy copy, CopyCommand command, DateTimeOffset now, RetryPolicy policy) => command switch
     {
-        CopyCommand.Ensure c => DecideEnsure(copy, c),
+        CopyCommand.Ensure c => CopyHolds.WithTurn(copy, c, DecideEnsure(copy, c)),
+        CopyCommand.Hold c => CopyHolds.Decide(copy, c),
         CopyCommand.EnsurePrepared c => DecideEnsurePrepared(copy, c),
         CopyCommand.Start => DecideStart(copy, now),
         CopyCommand.Staged c => copy.State == CopyState.Replicating && c.Attempt == copy.Attempt
@@ -31,8 +32,10 @@ public static class CopyMachine
         CopyCommand.Delete c => DecideDelete(copy, c),
         CopyCommand.Removed c => copy.State == CopyState.Deleting && c.Attempt == copy.Attempt ? Of(new CopyEvent.Gone()) : Nothing,
         CopyCommand.Quarantine c => copy.State == CopyState.Available ? Of(new CopyEvent.WasQuarantined(c.Fault)) : Nothing,
-        CopyCommand.Repaired c => copy.State == CopyState.Quarantined && Proves(copy, copy.Content, c.Receipt)
-            ? Of(new CopyEvent.BecameAvailable(c.Receipt, copy.Content!)) : Nothing,
+        CopyCommand.Verify c => DecideVerify(copy, c.Operation),
+        CopyCommand.Verified c => DecideVerified(copy, c),
+        CopyCommand.Repaired c => DecideRepaired(copy, c, now, policy),
+        CopyCommand.Told c => copy.IsUntold && copy.Revision == c.Revision ? Of(new CopyEvent.VersionKnows()) : Nothing,
         _ => throw new NotSupportedException(command.ToString()),
     };
 
@@ -44,13 +47,15 @@ public static class CopyMachine
     {
         CopyEvent.Wanted e => Fresh(copy, e.Generation, e.Operation, now) with
         {
-            Role = CopyRole.Target, Content = e.Content, From = e.From, Source = null,
+            Role = CopyRole.Target, Content = e.Content, From = e.From, Source = null, IsUrgent = e.IsUrgent,
         },
         CopyEvent.WantedPrepared e => Fresh(copy, e.Generation, e.Operation, now) with
         {
             Role = CopyRole.Source, Source = e.Source, From = null,
         },
-        CopyEvent.Joined e => copy with { Generation = e.Generation, WantedBy = Add(copy.WantedBy, e.Operation), ChangedAt = now },
+        CopyEvent.Joined e => copy with { Generation = e.Generation, WantedBy = Add(copy.WantedBy, e.Operation), IsUrgent = copy.IsUrgent || e.IsUrgent, ChangedAt = now },
+        CopyEvent.WasHeld e => CopyHolds.Held(copy, e, now),
+        CopyEvent.WentOn e => CopyHolds.WentOn(copy, e, now),
         CopyEvent.Started => copy with
         {
             State = copy.Role == CopyRole.Source ? CopyState.Preparing : CopyState.Replicating,
@@ -60,25 +65,31 @@ public static class CopyMachine
         CopyEvent.BecameAvailable e => copy with
         {
             State = CopyState.Available, Receipt = e.Receipt, Content = e.Content, Fault = null, RetryAt = null, ChangedAt = now,
+            Damage = null, DamagedAt = null, Check = Ended(copy.Check, OperationState.Succeeded, null, now),
         },
         CopyEvent.WillRetry e => copy with { State = CopyState.RetryPending, Fault = e.Fault, RetryAt = e.At, ChangedAt = now },
-        CopyEvent.GaveUp e => copy with { State = CopyState.Failed, Fault = e.Fault, RetryAt = null, ChangedAt = now },
+        CopyEvent.GaveUp e => copy with
+        {
+            State = CopyState.Failed, Fault = e.Fault, RetryAt = null, ChangedAt = now, Check = Ended(copy.Check, OperationState.Failed, e.Fault, now),
+        },
         CopyEvent.Rejoined e => copy with
         {
             // A new attempt number: a late answer of the try that failed, or of a read-back that found damage, is about the past.
             State = CopyState.Pending, Attempt = copy.Attempt + 1, Tries = 0, WantedAt = now, RetryAt = null, Receipt = null,
             WantedBy = copy.IsMoving ? Add(copy.WantedBy, e.Operation) : [e.Operation], LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
+            IsRepairing = false, IsUntold = false,
         },
-        CopyEvent.Released e => copy with
+        CopyEvent.Released e => CopyHolds.Settle(copy with
         {
-            WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], LetGo = Add(copy.LetGo, e.Operation), ChangedAt = now,
-        },
+            WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], LetGo = Add(copy.LetGo, e.Operation),
+        }, isFinalising: false, now),
         CopyEvent.Removing e => copy with
         {
             State = CopyState.Deleting, Generation = e.Generation, DeletesFinal = e.Final, Attempt = copy.Attempt + 1,
             Tries = 0, RetryAt = null, Receipt = e.Final ? null : copy.Receipt, ChangedAt = now,
             LetGo = e.Operation is { } operation ? Add(copy.LetGo, operation) : copy.LetGo,
             DeletedGeneration = e.Operation is null ? e.Generation : copy.DeletedGeneration,
+            IsRepairing = false, IsUntold = false, Damage = null, DamagedAt = null, Check = Ended(copy.Check, OperationState.Cancelled, copy.Fault, now),
         },
         CopyEvent.WillRemoveAgain e => copy with
         {
@@ -86,15 +97,17 @@ public static class CopyMachine
         },
         CopyEvent.Gone => copy with { State = CopyState.Deleted, WantedBy = [], Receipt = null, RetryAt = null, ChangedAt = now },
         CopyEvent.Fenced e => copy with { Generation = e.Generation, DeletedGeneration = e.Generation, ChangedAt = now },
-        CopyEvent.WasQuarantined e => copy with { State = CopyState.Quarantined, Fault = e.Fault, ChangedAt = now },
-        _ => throw new NotSupportedException(happened.ToString()),
+        _ => ApplyUpkeep(copy, happened, now),
     };
 
     /// <summary>What to do now, from the record and the clock alone: so that a crash is just another start.</summary>
     public static CopyStep Next(Copy copy, DateTimeOffset now, RetryPolicy policy) => copy.State switch
     {
-        // Available, Failed, Quarantined and Deleted wait for somebody to ask.
-        CopyState.Available or CopyState.Failed or CopyState.Quarantined or CopyState.Deleted => new CopyStep.Rest(),
+        CopyState.Available or CopyState.Quarantined => NextUpkeep(copy, now, policy),
+
+        // Failed and Deleted wait for somebody to ask.
+        CopyState.Failed or CopyState.Deleted => new CopyStep.Rest(),
+        CopyState.Pending or CopyState.RetryPending when copy.IsHeld => new CopyStep.Rest(),
         CopyState.Pending or CopyState.RetryPending when now - copy.WantedAt > policy.MaxTime => new CopyStep.GiveUp(),
         CopyState.RetryPending when copy.RetryAt > now => new CopyStep.Wait(copy.RetryAt.Value),
         CopyState.Pending or CopyState.RetryPending => new CopyStep.AwaitSlot(),
@@ -140,7 +153,7 @@ public static class CopyMachine
 
         if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed && c.Generation > copy.Generation))
         {
-            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From));
+            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From, c.IsUrgent));
         }
 
         if (copy.Content is { } held && held.ContentDigest != c.Content.ContentDigest)
@@ -152,7 +165,7 @@ public static class CopyMachine
 
         if (copy.State is CopyState.Quarantined && c.Generation > copy.Generation)
         {
-            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From)); // a new order repairs it
+            return Of(new CopyEvent.Wanted(generation, c.Operation, c.Content, c.From, c.IsUrgent)); // a new order repairs it
         }
 
         if (copy.WantedBy.Contains(c.Operation) && c.Generation <= copy.Generation)
@@ -164,7 +177,7 @@ public static class CopyMachine
         return copy.WantedBy.Count >= WantedByLimit && copy.IsMoving && !copy.WantedBy.Contains(c.Operation)
             ? Decision<CopyEvent>.Refuse(TooManyCode, $"{WantedByLimit} operations already wait for {copy.Version} on pod {copy.Pod}.",
                 "Watch or cancel one of them first.")
-            : Of(new CopyEvent.Joined(generation, c.Operation));
+            : Of(new CopyEvent.Joined(generation, c.Operation, c.IsUrgent));
     }
 
     private static Decision<CopyEvent> DecideEnsurePrepared(Copy copy, CopyCommand.EnsurePrepared c)
@@ -190,8 +203,10 @@ public static class CopyMachine
 
     private static Decision<CopyEvent> DecideStart(Copy copy, DateTimeOffset now) => copy.State switch
     {
+        CopyState.Pending or CopyState.RetryPending when copy.IsHeld => Nothing,
         CopyState.Pending => Of(new CopyEvent.Started()),
         CopyState.RetryPending when copy.RetryAt is null || copy.RetryAt <= now => Of(new CopyEvent.Started()),
+        CopyState.Quarantined when copy is { IsRepairing: false, IsUntold: false } && copy.RetryAt <= now => Of(new CopyEvent.RepairBegan()),
         _ => Nothing, // not waiting for a slot
     };
 
@@ -232,7 +247,8 @@ public static class CopyMachine
             return Of(new CopyEvent.WillRemoveAgain(c.Fault, now + policy.DelayAfter(copy.Tries + 1)));
         }
 
-        return copy.HoldsSlot ? AfterFault(copy, c.Fault, now, policy) : Nothing;
+        return copy.State is CopyState.Available or CopyState.Quarantined ? DecideUpkeepFaulted(copy, c.Fault, now, policy)
+            : copy.HoldsSlot ? AfterFault(copy, c.Fault, now, policy) : Nothing;
     }
 
     private static Decision<CopyEvent> AfterFault(Copy copy, ConnectorFault fault, DateTimeOffset now, RetryPolicy policy)
@@ -245,7 +261,12 @@ public static class CopyMachine
 
     private static Decision<CopyEvent> DecideGiveUp(Copy copy, DateTimeOffset now, RetryPolicy policy)
     {
-        if (copy.State is not (CopyState.Pending or CopyState.RetryPending) || now - copy.WantedAt <= policy.MaxTime)
+        if (copy.State == CopyState.Quarantined && NextUpkeep(copy, now, policy) is CopyStep.GiveUp)
+        {
+            return Of(new CopyEvent.RepairGivenUp(copy.Fault!));
+        }
+
+        if (copy.IsHeld || copy.State is not (CopyState.Pending or CopyState.RetryPending) || now - copy.WantedAt <= policy.MaxTime)
         {
             return Nothing;
         }
@@ -293,7 +314,7 @@ public static class CopyMachine
     private static Copy Fresh(Copy copy, Generation generation, OperationId operation, DateTimeOffset now) => copy with
     {
         State = CopyState.Pending, Generation = generation, Tries = 0, WantedAt = now, RetryAt = null, Fault = null,
-        Receipt = null, WantedBy = [operation], DeletesFinal = false, ChangedAt = now,
+        Receipt = null, WantedBy = [operation], DeletesFinal = false, ChangedAt = now, IsRepairing = false, IsUntold = false,
     };
 
     private static IReadOnlyList<OperationId> Add(IReadOnlyList<OperationId> wanted, OperationId operation) =>

@@ -46,6 +46,10 @@ public sealed record Pod
     /// <summary>When this record last changed, UTC.</summary>
     [Id(6)] public DateTimeOffset ChangedAt { get; init; }
 
+    /// <summary>Exponential average over the transfers that ended here, in bytes a second, without the time that caps held them back; null before the first.
+    /// Stored with the next change of the pod or of what moves on it: an end alone costs no write for it.</summary>
+    [Id(7)] public long? BytesPerSecond { get; init; }
+
     /// <summary>May begin or go on with transfers.</summary>
     [JsonIgnore]
     public bool Works => State is PodState.Connected || (State is PodState.Draining && FailedProbes == 0);
@@ -65,6 +69,10 @@ public abstract record PodCommand
     /// <summary>Other labels, for selectors; how the pod is connected stays.</summary>
     /// <param name="Labels">All labels that it has from now on.</param>
     public sealed record Relabel(IReadOnlyDictionary<string, string> Labels) : PodCommand;
+
+    /// <summary>Other caps; how the pod is connected stays.</summary>
+    /// <param name="Caps">All caps that it has from now on.</param>
+    public sealed record Cap(PodCaps Caps) : PodCommand;
 
     /// <summary>A probe was answered.</summary>
     public sealed record Probed : PodCommand;
@@ -95,6 +103,10 @@ public abstract record PodEvent
     /// <summary>It has other labels.</summary>
     /// <param name="Labels">All labels that it has from now on.</param>
     public sealed record Relabelled(IReadOnlyDictionary<string, string> Labels) : PodEvent;
+
+    /// <summary>It has other caps.</summary>
+    /// <param name="Caps">All caps that it has from now on.</param>
+    public sealed record Capped(PodCaps Caps) : PodEvent;
 
     /// <summary>It answered a probe.</summary>
     public sealed record Answered : PodEvent;
@@ -148,7 +160,8 @@ public static class PodMachine
     public static Decision<PodEvent> Decide(Pod pod, PodCommand command) => command switch
     {
         PodCommand.Connect c => DecideConnect(pod, c.Spec),
-        PodCommand.Relabel c => DecideRelabel(pod, c.Labels),
+        PodCommand.Relabel c => DecideRespec(pod, spec => spec with { Labels = c.Labels }, "labelled", new PodEvent.Relabelled(c.Labels)),
+        PodCommand.Cap c => DecideRespec(pod, spec => spec with { Caps = c.Caps }, "capped", new PodEvent.Capped(c.Caps)),
         PodCommand.Probed => pod.State == PodState.Disconnected ? Nothing : Of(new PodEvent.Answered()),
         PodCommand.ProbeFailed c => pod.State == PodState.Disconnected ? Nothing : Of(new PodEvent.DidNotAnswer(c.Fault)),
         PodCommand.Drain => DecideDrain(pod),
@@ -161,6 +174,7 @@ public static class PodMachine
     {
         PodEvent.Connecting e => pod with { State = PodState.Connecting, Spec = e.Spec, FailedProbes = 0, ProbedAt = null, Fault = null, ChangedAt = now },
         PodEvent.Relabelled e => pod with { Spec = pod.Spec! with { Labels = e.Labels }, ChangedAt = now },
+        PodEvent.Capped e => pod with { Spec = pod.Spec! with { Caps = e.Caps }, ChangedAt = now },
         PodEvent.Answered => pod with
         {
             State = pod.State is PodState.Connecting or PodState.Unreachable ? PodState.Connected : pod.State,
@@ -194,7 +208,7 @@ public static class PodMachine
         return pod.ProbedAt is { } probed && probed + interval > now ? new PodStep.Wait(probed + interval) : new PodStep.Probe();
     }
 
-    /// <summary>Which waiting copies may start: oldest intent first, while slots are free. A pod that does not work starts none.</summary>
+    /// <summary>Which waiting copies may start, as <see cref="Admission"/> has it. A pod that does not work starts none.</summary>
     public static IReadOnlyList<VersionId> Admit(Pod pod, IReadOnlyCollection<Copy> moving, DateTimeOffset now, RetryPolicy policy)
     {
         if (!pod.Works || pod.Spec is null)
@@ -202,17 +216,12 @@ public static class PodMachine
             return [];
         }
 
-        var free = pod.Spec.Slots - moving.Count(c => c.HoldsSlot);
-        return free <= 0 ? [] :
-        [
-            .. moving.Where(c => CopyMachine.Next(c, now, policy) is CopyStep.AwaitSlot)
-                .OrderBy(c => c.WantedAt).ThenBy(c => c.Version.Value, StringComparer.Ordinal)
-                .Take(free).Select(c => c.Version),
-        ];
+        return Admission.OfPod(pod.Spec.Slots, moving.Where(c => c.HoldsSlot), moving.Where(c => CopyMachine.Next(c, now, policy) is CopyStep.AwaitSlot));
     }
 
     private static Decision<PodEvent> DecideConnect(Pod pod, PodSpec spec)
     {
+        spec = spec.Caps is null ? spec with { Caps = pod.Spec?.Caps } : spec;
         if (spec.Name != pod.Name)
         {
             return Decision<PodEvent>.Refuse("pod.wrong-name", $"The specification names pod {spec.Name}, the request pod {pod.Name}.", "Send both with one name.");
@@ -233,20 +242,21 @@ public static class PodMachine
             : Of(new PodEvent.Connecting(spec));
     }
 
-    private static Decision<PodEvent> DecideRelabel(Pod pod, IReadOnlyDictionary<string, string> labels)
+    /// <summary>What an administrator may change about a pod while it stays connected.</summary>
+    private static Decision<PodEvent> DecideRespec(Pod pod, Func<PodSpec, PodSpec> change, string verb, PodEvent happened)
     {
         if (pod.Spec is not { } spec)
         {
             return Decision<PodEvent>.Refuse("pod.unknown", $"There is no pod {pod.Name}.", "List the pods to see which exist.");
         }
 
-        var wanted = spec with { Labels = labels };
+        var wanted = change(spec);
         if (PodSpecRules.FaultsOf(wanted) is { Count: > 0 } faults)
         {
-            return Decision<PodEvent>.Refuse("pod.invalid", $"Pod {pod.Name} cannot be labelled so: {string.Join("; ", faults)}.", "Correct the labels.");
+            return Decision<PodEvent>.Refuse("pod.invalid", $"Pod {pod.Name} cannot be {verb} so: {string.Join("; ", faults)}.", "Correct what is named and try again.");
         }
 
-        return PodSpecRules.Same(spec, wanted) ? Nothing : Of(new PodEvent.Relabelled(labels));
+        return PodSpecRules.Same(spec, wanted) ? Nothing : Of(happened);
     }
 
     private static Decision<PodEvent> DecideDrain(Pod pod) => pod.State switch
@@ -298,10 +308,11 @@ internal static class PodSpecRules
             faults.Add($"at most {Limits.PodSettings} settings of at most {Limits.SettingLength} characters");
         }
 
+        faults.AddRange(PodCaps.FaultsOf(spec.Caps ?? PodCaps.None).Select(f => $"{f.Field}: {f.Fault}"));
         return faults;
     }
 
-    internal static bool Same(PodSpec a, PodSpec b) => a.Name == b.Name && a.Family == b.Family && a.Slots == b.Slots
+    internal static bool Same(PodSpec a, PodSpec b) => a.Name == b.Name && a.Family == b.Family && a.Slots == b.Slots && (a.Caps ?? PodCaps.None) == (b.Caps ?? PodCaps.None)
         && SameMap(a.Settings, b.Settings) && SameMap(a.Labels, b.Labels);
 
     private static bool SameMap(IReadOnlyDictionary<string, string> a, IReadOnlyDictionary<string, string> b) =>

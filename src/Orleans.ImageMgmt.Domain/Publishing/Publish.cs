@@ -53,6 +53,9 @@ public sealed record Publish
     /// <summary>What the retries were about, by round.</summary>
     [Id(9)] public RetryScope Retries { get; init; } = RetryScope.None;
 
+    /// <summary>Counts pauses and resumes, so that pods and shards know which order is the newer one.</summary>
+    [Id(10)] public int Turn { get; init; }
+
     /// <summary>The sum of its shards.</summary>
     [JsonIgnore]
     public TargetTotals Totals => Shards.Aggregate(default(TargetTotals), (sum, shard) => sum + shard);
@@ -84,6 +87,7 @@ public sealed record RetryScope([property: Id(0)] int AllRound, [property: Id(1)
 /// <param name="From">The source pod.</param>
 /// <param name="Targets">The pods, frozen when it was accepted.</param>
 /// <param name="By">Who asks, from where and why.</param>
+/// <param name="IsUrgent">It goes before other publishes where slots or rates are short.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PublishOrder)]
 public sealed record PublishOrder(
     [property: Id(0)] OperationId Operation,
@@ -92,7 +96,8 @@ public sealed record PublishOrder(
     [property: Id(3)] ContentDescription Content,
     [property: Id(4)] PodName From,
     [property: Id(5)] IReadOnlyList<PodName> Targets,
-    [property: Id(6)] RequestedBy By);
+    [property: Id(6)] RequestedBy By,
+    [property: Id(7)] bool IsUrgent = false);
 
 /// <summary>What is asked of a publish, and what the world reports about it.</summary>
 public abstract record PublishCommand
@@ -183,6 +188,10 @@ public abstract record PublishStep
     /// <param name="Shards">Their numbers, from 0.</param>
     public sealed record CancelShards(IReadOnlyList<int> Shards) : PublishStep;
 
+    /// <summary>Make sure that nothing runs for these shards; what is staged stays.</summary>
+    /// <param name="Shards">Their numbers, from 0.</param>
+    public sealed record HoldShards(IReadOnlyList<int> Shards) : PublishStep;
+
     /// <summary>Tell the version how it ended; repeated until it has stored it.</summary>
     public sealed record TellVersion : PublishStep;
 }
@@ -255,13 +264,14 @@ public static class PublishMachine
             Shards = [.. Enumerable.Range(0, ShardsOf(e.Order)).Select(n => new TargetTotals(TargetsOf(e.Order, n).Count, 0, 0, 0))],
         },
         PublishEvent.ShardMoved e => publish with { Shards = [.. publish.Shards.Select((totals, n) => n == e.Shard ? e.Totals : totals)] },
-        PublishEvent.WasPaused => publish with { State = OperationState.Paused },
-        PublishEvent.WasResumed => publish with { State = OperationState.Running },
+        PublishEvent.WasPaused => publish with { State = OperationState.Paused, Turn = publish.Turn + 1 },
+        PublishEvent.WasResumed => publish with { State = OperationState.Running, Turn = publish.Turn + 1 },
         PublishEvent.CancelBegan => publish with { IsCancelling = true, State = OperationState.Running },
         PublishEvent.Ended e => publish with { State = e.State, EndedAt = now, IsTold = false },
         PublishEvent.RetryBegan e => publish with
         {
             State = OperationState.Running, EndedAt = null, IsTold = false, IsCancelling = false, Round = publish.Round + 1,
+            Turn = publish.Turn + 1, // it may have ended while it was paused
             Retries = publish.Retries.With(e.Pod, publish.Round + 1),
             Shards = [.. publish.Shards.Select((s, n) => s with { Failed = e.Pod is null ? 0 : ShardOf(publish.Order!, e.Pod.Value) == n ? s.Failed - 1 : s.Failed })],
         },
@@ -277,13 +287,18 @@ public static class PublishMachine
             return publish.IsTold ? new PublishStep.Rest() : new PublishStep.TellVersion();
         }
 
-        if (publish.Order is null || publish.State == OperationState.Paused)
+        if (publish.Order is null)
         {
-            return new PublishStep.Rest(); // never started, or waiting for a person
+            return new PublishStep.Rest(); // never started
         }
 
         var open = Enumerable.Range(0, publish.Shards.Count).Where(n => publish.Shards[n].Open > 0).ToList();
-        return publish.IsCancelling ? new PublishStep.CancelShards(open) : new PublishStep.DriveShards(open);
+        return publish switch
+        {
+            { IsCancelling: true } => new PublishStep.CancelShards(open),
+            { State: OperationState.Paused } => new PublishStep.HoldShards(open),
+            _ => new PublishStep.DriveShards(open),
+        };
     }
 
     private static Decision<PublishEvent> DecideRetry(Publish publish, PodName? pod)

@@ -37,6 +37,12 @@ public sealed record Shard
     /// <summary>The retry round it is in, from 0.</summary>
     [Id(4)] public int Round { get; init; }
 
+    /// <summary>Pauses and resumes of the publish up to the newest order that was heard.</summary>
+    [Id(5)] public int Turn { get; init; }
+
+    /// <summary>Nothing runs until a later turn.</summary>
+    [Id(6)] public bool IsPaused { get; init; }
+
     /// <summary>Its targets in numbers.</summary>
     [JsonIgnore]
     public TargetTotals Totals => new(Targets.Count, Count(TargetOutcome.Available), Count(TargetOutcome.Failed), Count(TargetOutcome.Cancelled));
@@ -55,7 +61,15 @@ public abstract record ShardCommand
     /// <param name="Order">What was asked, as <see cref="PublishMachine.SliceOf"/> gives it to this shard; frozen.</param>
     /// <param name="Round">The publish's retry round it is about, from 0.</param>
     /// <param name="Retries">Which targets the retries are about; null: all that failed.</param>
-    public sealed record Drive(PublishOrder Order, int Round, RetryScope? Retries = null) : ShardCommand;
+    /// <param name="Turn">Pauses and resumes of the publish up to this order.</param>
+    public sealed record Drive(PublishOrder Order, int Round, RetryScope? Retries = null, int Turn = 0) : ShardCommand;
+
+    /// <summary>Nothing shall run until a later turn; what is staged stays.</summary>
+    /// <param name="Order">What was asked; frozen.</param>
+    /// <param name="Round">The publish's retry round it is about, from 0.</param>
+    /// <param name="Retries">Which targets the retries are about; null: all that failed.</param>
+    /// <param name="Turn">Pauses and resumes of the publish up to this order.</param>
+    public sealed record Hold(PublishOrder Order, int Round, RetryScope? Retries, int Turn) : ShardCommand;
 
     /// <summary>Stop; the round is the publish's, so that the shard answers in it even when the cancel overtook the retry.</summary>
     /// <param name="Order">What was asked; frozen.</param>
@@ -97,6 +111,11 @@ public abstract record ShardEvent
     /// <summary>It is being stopped.</summary>
     public sealed record CancelBegan : ShardEvent;
 
+    /// <summary>A newer order about pauses was heard.</summary>
+    /// <param name="Turn">Which.</param>
+    /// <param name="IsPaused">Whether it was a pause.</param>
+    public sealed record TurnBegan(int Turn, bool IsPaused) : ShardEvent;
+
     /// <summary>A target stands in another way.</summary>
     /// <param name="Target">How the target stands now.</param>
     public sealed record TargetMoved(ShardTarget Target) : ShardEvent;
@@ -119,6 +138,10 @@ public abstract record ShardStep
     /// <summary>Tell these pods that their copies are no longer wanted; repeated until each has ended.</summary>
     /// <param name="Pods">Which pods.</param>
     public sealed record CancelAt(IReadOnlyList<PodName> Pods) : ShardStep;
+
+    /// <summary>Have these pods stop what runs for the publish alone; repeated while it is paused.</summary>
+    /// <param name="Pods">Which.</param>
+    public sealed record HoldAt(IReadOnlyList<PodName> Pods) : ShardStep;
 }
 
 /// <summary>The rules of a shard.</summary>
@@ -130,8 +153,8 @@ public static class ShardMachine
     /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<ShardEvent> Decide(Shard shard, ShardCommand command) => command switch
     {
-        ShardCommand.Drive c when shard.Order is null => Of(new ShardEvent.Began(c.Order, c.Round)),
-        ShardCommand.Drive c => c.Round > shard.Round ? Of(new ShardEvent.RoundBegan(c.Round, c.Retries)) : Nothing,
+        ShardCommand.Drive c => DecideDrive(shard, c.Order, c.Round, c.Retries, c.Turn, isPaused: false),
+        ShardCommand.Hold c => DecideDrive(shard, c.Order, c.Round, c.Retries, c.Turn, isPaused: true),
         ShardCommand.Cancel c when shard.Order is null => Decision<ShardEvent>.Of(new ShardEvent.Began(c.Order, c.Round), new ShardEvent.CancelBegan()),
         ShardCommand.Cancel c when c.Round > shard.Round => Decision<ShardEvent>.Of(new ShardEvent.RoundBegan(c.Round, c.Retries), new ShardEvent.CancelBegan()),
         ShardCommand.Cancel => shard.IsCancelling ? Nothing : Of(new ShardEvent.CancelBegan()),
@@ -156,6 +179,7 @@ public static class ShardMachine
             Targets = [.. shard.Targets.Select(t => t.Outcome == TargetOutcome.Failed && (e.Retries?.Means(t.Pod, shard.Round) ?? true) ? t with { Outcome = TargetOutcome.Open, IsRetryAsked = true } : t)],
         },
         ShardEvent.CancelBegan => shard with { IsCancelling = true },
+        ShardEvent.TurnBegan e => shard with { Turn = e.Turn, IsPaused = e.IsPaused },
         ShardEvent.TargetMoved e => shard with { Targets = [.. shard.Targets.Select(t => t.Pod == e.Target.Pod ? e.Target : t)] },
         _ => throw new NotSupportedException(happened.ToString()),
     };
@@ -164,10 +188,11 @@ public static class ShardMachine
     public static ShardStep Next(Shard shard)
     {
         var open = shard.Targets.Where(t => t.Outcome == TargetOutcome.Open).ToList();
-        return (open.Count, shard.IsCancelling) switch
+        return (open.Count, shard.IsCancelling, shard.IsPaused) switch
         {
-            (0, _) => new ShardStep.Rest(),
-            (_, true) => new ShardStep.CancelAt([.. open.Select(t => t.Pod)]),
+            (0, _, _) => new ShardStep.Rest(),
+            (_, true, _) => new ShardStep.CancelAt([.. open.Select(t => t.Pod)]),
+            (_, _, true) => new ShardStep.HoldAt([.. open.Select(t => t.Pod)]),
             _ => new ShardStep.EnsureAt(open),
         };
     }
@@ -183,6 +208,26 @@ public static class ShardMachine
         CopyState.Deleting when !isCancelling => TargetOutcome.Cancelled,
         _ => TargetOutcome.Open,
     };
+
+    private static Decision<ShardEvent> DecideDrive(Shard shard, PublishOrder order, int round, RetryScope? retries, int turn, bool isPaused)
+    {
+        var events = new List<ShardEvent>();
+        if (shard.Order is null)
+        {
+            events.Add(new ShardEvent.Began(order, round));
+        }
+        else if (round > shard.Round)
+        {
+            events.Add(new ShardEvent.RoundBegan(round, retries));
+        }
+
+        if (turn > shard.Turn)
+        {
+            events.Add(new ShardEvent.TurnBegan(turn, isPaused));
+        }
+
+        return events.Count == 0 ? Nothing : Decision<ShardEvent>.Of([.. events]);
+    }
 
     private static Decision<ShardEvent> DecideReported(Shard shard, ShardCommand.Reported c)
     {

@@ -73,6 +73,16 @@ public static class Aliases
     public const string TokenOrder = "im.TokenOrder";
     public const string TokensGrain = "im.TokensGrain";
     public const string GatewayPreamble = "im.GatewayPreamble";
+    public const string ContentDamage = "im.ContentDamage";
+    public const string CopyRepair = "im.CopyRepair";
+    public const string CopyCheck = "im.CopyCheck";
     public const string RefusedException = "im.RefusedException";
+    public const string PodCaps = "im.PodCaps";
+    public const string CopyHold = "im.CopyHold";
+    public const string PodPlan = "im.PodPlan";
+    public const string PodReceive = "im.PodReceive";
+    public const string FanOutGrain = "im.FanOutGrain";
+    public const string FanOutOrder = "im.FanOutOrder";
+    public const string FanOutReport = "im.FanOutReport";
 #pragma warning restore CS1591
 }

@@ -70,6 +70,7 @@ public sealed record ContentDescription(
 /// <param name="ConnectorVersion">Name and version of the connector.</param>
 /// <param name="Generation">The generation of the order that made the copy.</param>
 /// <param name="BytesReused">Bytes that the attempt which finished the copy took from the pod's own copies instead of sending them.</param>
+/// <param name="Repair">The last repair of the copy, where it was ever damaged.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.Receipt)]
 public sealed record Receipt(
     [property: Id(0)] VersionId Version,
@@ -84,7 +85,34 @@ public sealed record Receipt(
     [property: Id(9)] DateTimeOffset VerifiedAt,
     [property: Id(10)] string ConnectorVersion,
     [property: Id(11)] Generation Generation,
-    [property: Id(12)] long BytesReused = 0);
+    [property: Id(12)] long BytesReused = 0,
+    [property: Id(13)] CopyRepair? Repair = null);
+
+/// <summary>What a read-back found wrong in a copy.</summary>
+/// <param name="BadChunks">How many chunks differ from the manifest; 0 where no chunk can be named: the file or its manifest is gone or cut.</param>
+/// <param name="ChunkSize">Bytes per chunk: chunk n begins at byte n times this.</param>
+/// <param name="Chunks">The first of them, rising; at most <see cref="NamedLimit"/>, so that a record stays small.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.ContentDamage)]
+public sealed record ContentDamage(
+    [property: Id(0)] int BadChunks,
+    [property: Id(1)] int ChunkSize,
+    [property: Id(2)] IReadOnlyList<int> Chunks)
+{
+    /// <summary>Chunks that are named: enough to find the place on a disk; more are only counted.</summary>
+    public const int NamedLimit = 64;
+}
+
+/// <summary>How a damaged copy was made whole.</summary>
+/// <param name="At">When it had been read back whole.</param>
+/// <param name="BytesFetched">Bytes that travelled.</param>
+/// <param name="Chunks">Chunks that travelled.</param>
+/// <param name="From">The pod that gave them.</param>
+[GenerateSerializer, Immutable, Alias(Aliases.CopyRepair)]
+public sealed record CopyRepair(
+    [property: Id(0)] DateTimeOffset At,
+    [property: Id(1)] long BytesFetched,
+    [property: Id(2)] int Chunks,
+    [property: Id(3)] PodName From);
 
 /// <summary>What an import asks to be taken: a path the pod's configuration allows, and what the caller expects to find there.</summary>
 /// <param name="Path">File name in the pod's sources folder, or an absolute path under an allowed folder.</param>

@@ -98,6 +98,10 @@ public sealed record ConnectorFault(
     [property: Id(2)] string Detail,
     [property: Id(3)] string NextStep)
 {
+    /// <summary>Which bytes of a copy a read-back found wrong, where that is what went wrong.</summary>
+    [Id(4)]
+    public ContentDamage? Damage { get; init; }
+
     /// <summary>Stable code, such as <c>receive.no-room</c>.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public string Code => $"{Words.Kebab(Stage.ToString())}.{Words.Kebab(Cause.ToString())}";

@@ -23,6 +23,23 @@ internal static class CatalogPages
         while (after is not null);
     }
 
+    /// <summary>Pods with an available copy of a version that a publish brought there.</summary>
+    internal static async IAsyncEnumerable<PodName> AvailableCopiesAsync(this CatalogReader catalog, VersionId version, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        CatalogCursor? after = null;
+        do
+        {
+            var page = await catalog.ListCopiesOfVersionAsync(version, after, Limits.PageRows, cancellationToken);
+            foreach (var copy in page.Rows.Select(row => row.Read<CopyBody>()).Where(copy => copy is { State: CopyState.Available, Role: CopyRole.Target }))
+            {
+                yield return copy.Pod;
+            }
+
+            after = page.Next;
+        }
+        while (after is not null);
+    }
+
     internal static async IAsyncEnumerable<CatalogRow> UnfinishedOperationsAsync(this CatalogReader catalog, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string? after = null;

@@ -85,7 +85,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         [
             Activity.Line(now, request.By, "publish.accepted", $"Publish {Id} to {targets.Value.Count} pods", Id, operation: request.Operation),
         ],
-        version => new PublishOrder(request.Operation, Id, version.Generation, version.Content!, version.SourcePod!.Value, targets.Value, request.By), request.Precondition));
+        version => new PublishOrder(request.Operation, Id, version.Generation, version.Content!, version.SourcePod!.Value, targets.Value, request.By, request.IsUrgent), request.Precondition));
         if (refusal is null)
         {
             await ConfirmSoonAsync();
@@ -119,7 +119,11 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         }
         else if (standing.State == CopyState.Quarantined)
         {
-            await ApplyAsync(new VersionCommand.CopyLost(standing.Pod), _ => []);
+            await ApplyAsync(new VersionCommand.CopyLost(standing.Pod, standing.Revision), _ => []);
+        }
+        else if (standing.State == CopyState.Available && Version.LostCopies.ContainsKey(standing.Pod))
+        {
+            await ApplyAsync(new VersionCommand.CopyRestored(standing.Pod, standing.Revision), _ => []);
         }
         else if (standing.Role == CopyRole.Source && Version.Import is { } import && standing.Generation == Version.Generation)
         {

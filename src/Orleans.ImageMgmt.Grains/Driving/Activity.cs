@@ -29,17 +29,20 @@ public sealed record ActivityBody(string What, string Origin, string Reason);
 
 /// <summary>The body of an operation row in the catalog.</summary>
 /// <param name="Operation">Its id.</param>
-/// <param name="Kind"><c>import</c>, <c>publish</c> or <c>delete</c>.</param>
+/// <param name="Kind"><c>import</c>, <c>publish</c>, <c>delete</c> or <c>verify</c>.</param>
 /// <param name="State">How it stands.</param>
 /// <param name="Version">The version it is about; null for the deletion of a whole image.</param>
 /// <param name="Totals">Its targets in numbers, for a publish.</param>
 /// <param name="Fault">Why it failed, where it did.</param>
 /// <param name="Image">The image, where no version is named.</param>
-public sealed record OperationBody(OperationId Operation, string Kind, OperationState State, VersionId? Version, TargetTotals? Totals, ConnectorFault? Fault, ImageName? Image = null)
+/// <param name="Pod">The pod whose copy it is about, for a verification.</param>
+public sealed record OperationBody(OperationId Operation, string Kind, OperationState State, VersionId? Version, TargetTotals? Totals, ConnectorFault? Fault, ImageName? Image = null,
+    PodName? Pod = null)
 {
     public const string Import = "import";
     public const string Publish = "publish";
     public const string Delete = "delete";
+    public const string Verify = "verify";
 
     /// <summary>What it is about, for sentences.</summary>
     [System.Text.Json.Serialization.JsonIgnore]

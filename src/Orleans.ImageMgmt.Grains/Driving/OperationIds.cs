@@ -9,10 +9,10 @@ internal sealed class OperationIds(CatalogReader catalog)
     public const string InUse = "operation.id-in-use";
 
     /// <summary>The refusal when the id already belongs to something else; null when it is free, or belongs to this very kind and version.</summary>
-    public async Task<Refusal?> RefuseOtherAsync(OperationId operation, string kind, VersionId? version, ImageName? image = null)
+    public async Task<Refusal?> RefuseOtherAsync(OperationId operation, string kind, VersionId? version, ImageName? image = null, PodName? pod = null)
     {
         var row = await catalog.FindAsync(CatalogKind.Operation, operation.Value, CancellationToken.None);
-        return row?.Read<OperationBody>() is { } known && (known.Kind != kind || known.Version != version || known.Image != image)
+        return row?.Read<OperationBody>() is { } known && (known.Kind != kind || known.Version != version || known.Image != image || known.Pod != pod)
             ? new Refusal(InUse, $"Operation {operation} is the {known.Kind} of {known.Subject}.", "Choose another operation id.")
             : null;
     }

@@ -112,6 +112,12 @@ internal sealed class ResumeScan(
             return;
         }
 
+        if (operation is { Kind: OperationBody.Verify, Pod: { } pod })
+        {
+            await grains.GetPod(pod).DriveAsync();
+            return;
+        }
+
         if (operation.Kind == OperationBody.Import)
         {
             await grains.GetImage(version.Image).DriveAsync(); // accepted, perhaps not handed to the version yet

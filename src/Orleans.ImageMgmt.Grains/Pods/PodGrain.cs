@@ -9,11 +9,12 @@ namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>Owns the truth about one pod's copies. Not reentrant: one thing after another; reads interleave.</summary>
 [GrainType("pod")]
-internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache connectors, Reporter reporter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
+internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache connectors, CatalogReader catalog, OperationIds operations, Reporter reporter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
 {
     private PodRecords records = null!;
     private readonly Dictionary<(VersionId, OperationId), int> shardOf = [];
     private readonly PodProbing probing = new(connectors, reporter, options);
+    private readonly PodScrubbing scrubbing = new(catalog, reporter, options);
     private DateTimeOffset? probedAt;
     private bool isStale;
 
@@ -29,6 +30,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     {
         records = new PodRecords(StateStorage, this.GetGrainId(), Name);
         await records.ReadAsync();
+        worker.Cap(Name, records.Pod.Spec?.Caps);
         if (records.Moving.Count > 0 || records.Pod.State != PodState.Disconnected)
         {
             Poke();
@@ -46,6 +48,11 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         if (connectors.Get(spec) is ConnectorResult<IPodConnector>.Failed(var fault))
         {
             return Reply.Refused<Pod>("pod.invalid", fault.Detail, fault.NextStep);
+        }
+
+        if (RefuseCaps(spec.Caps ?? PodCaps.None) is { } refusal)
+        {
+            return Reply.Refused<Pod>(refusal);
         }
 
         var reply = await ChangePodAsync(new PodCommand.Connect(spec), by, "pod.connected", precondition);
@@ -66,40 +73,12 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     public async Task<Reply<Pod>> DisconnectAsync(RequestedBy by, Precondition? precondition = null)
     {
         await RefreshAsync();
-        return await ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count(c => c.State != CopyState.Deleting)), by, "pod.disconnected", precondition);
+        return await ChangePodAsync(new PodCommand.Disconnect(records.Moving.Count(c => c.IsMoving && c.State != CopyState.Deleting)), by, "pod.disconnected", precondition);
     }
 
     public Task<PodView> GetAsync() => Task.FromResult(new PodView(Pod, [.. records.Moving.Select(ViewOf)]));
 
     public async Task<CopyView> GetCopyAsync(VersionId version) => ViewOf(await records.GetAsync(version));
-
-    public async Task<Reply<SourceList>> ListSourcesAsync(string? cursor, int limit)
-    {
-        if (Pod.Spec is not { } spec || connectors.Get(spec) is not ConnectorResult<IPodConnector>.Done(var connector))
-        {
-            return Reply.Refused<SourceList>("pod.not-connected", $"Pod {Name} is not connected.", "Connect it first.");
-        }
-
-        using var stop = new CancellationTokenSource(options.ProbeTimeout, Time);
-        ConnectorResult<SourcePage> listed;
-        try
-        {
-            listed = await Task.Run(() => connector.ListSourcesAsync(cursor, Math.Clamp(limit, 1, Limits.PageRows), stop.Token), CancellationToken.None)
-                .WaitAsync(options.ProbeTimeout, Time, CancellationToken.None);
-        }
-        catch (Exception late) when (late is TimeoutException or OperationCanceledException)
-        {
-            return Reply.Refused<SourceList>("list-sources.timed-out", $"Pod {Name} did not list its sources within {options.ProbeTimeout.TotalSeconds:0} s.", "Check the pod and the way to it.");
-        }
-
-        return listed switch
-        {
-            ConnectorResult<SourcePage>.Done(var page) => Reply.Of(new SourceList(
-                [.. page.Entries.Select(e => new SourceItem(e.Path, e.Length, e.ModifiedAt))], page.NextCursor)),
-            ConnectorResult<SourcePage>.Failed(var fault) => Reply.Refused<SourceList>(fault.Code, fault.Detail, fault.NextStep),
-            _ => Reply.Refused<SourceList>("pod.busy", $"Pod {Name} is not ready to list its sources.", "Ask again in a moment."),
-        };
-    }
 
     public Task<Reply<CopyStanding>> EnsurePreparedAsync(PrepareOrder order) =>
         CommandAsync(order.Version, new CopyCommand.EnsurePrepared(order.Generation, order.Operation, order.Source), order.Operation, isNewWork: true);
@@ -107,7 +86,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     public Task<Reply<CopyStanding>> EnsureAsync(EnsureOrder order)
     {
         shardOf[(order.Version, order.Operation)] = order.Shard;
-        CopyCommand ensure = new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From);
+        CopyCommand ensure = new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From, order.Turn, order.IsUrgent);
         return CommandsAsync(order.Version, order.RetryOf is { } failed ? [ensure, new CopyCommand.Retry(order.Operation, failed)] : [ensure], order.Operation, isNewWork: true);
     }
 
@@ -128,13 +107,22 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         }
 
         await RefreshAsync();
+        if (result.BytesPerSecond is { } rate)
+        {
+            records.Measure(rate);
+        }
+
         CopyCommand command = result switch
         {
             { IsRemoved: true } => new CopyCommand.Removed(result.Attempt),
             { Fault: { } fault } => new CopyCommand.Faulted(result.Attempt, fault),
-            { Receipt: { } receipt, Content: { } content } => (await records.GetAsync(result.Version)).Role == CopyRole.Source
-                ? new CopyCommand.Prepared(result.Attempt, content, receipt)
-                : new CopyCommand.Finalised(result.Attempt, receipt),
+            { Receipt: { } receipt, Content: { } content } => await records.GetAsync(result.Version) switch
+            {
+                { State: CopyState.Available } => new CopyCommand.Verified(result.Attempt, receipt),
+                { State: CopyState.Quarantined } => new CopyCommand.Repaired(result.Attempt, receipt),
+                { Role: CopyRole.Source } => new CopyCommand.Prepared(result.Attempt, content, receipt),
+                _ => new CopyCommand.Finalised(result.Attempt, receipt),
+            },
             _ => throw new NotSupportedException("A worker brings a removal, a fault or a receipt."),
         };
         await CommandAsync(result.Version, command, null, isNewWork: false);
@@ -167,17 +155,19 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         await RefreshAsync();
         var now = Now;
         await GiveUpAndStartAsync(now);
+        var scrubAt = await ScrubNextAsync(now);
         RunJobs(now);
-        return NextDrive(now);
+        var back = NextDrive(now);
+        return scrubAt is { } at && (back is null || now + back > at) ? at - now : back;
     }
 
     private async Task GiveUpAndStartAsync(DateTimeOffset now)
     {
         var changed = records.Moving
             .Where(c => CopyMachine.Next(c, now, options.Retry) is CopyStep.GiveUp)
-            .Select(c => Evolve(c, new CopyCommand.GiveUp(), now)).OfType<Copy>().ToList();
+            .Select(c => Change(c, new CopyCommand.GiveUp(), now)).OfType<CopyChange>().ToList();
         var admitted = PodMachine.Admit(Pod, records.Moving, now, options.Retry).ToHashSet();
-        changed.AddRange(records.Moving.Where(c => admitted.Contains(c.Version)).Select(c => Evolve(c, new CopyCommand.Start(), now)).OfType<Copy>());
+        changed.AddRange(records.Moving.Where(c => admitted.Contains(c.Version)).Select(c => Change(c, new CopyCommand.Start(), now)).OfType<CopyChange>());
         await StoreAsync(changed);
     }
 
@@ -193,9 +183,16 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         foreach (var copy in records.Moving)
         {
             var step = CopyMachine.Next(copy, now, options.Retry);
-            if (step is CopyStep.Prepare or CopyStep.Receive or CopyStep.Finalise or CopyStep.Remove)
+            switch (step)
             {
-                worker.Ensure(new TransferJob(spec, copy, step));
+                case CopyStep.Prepare or CopyStep.Receive or CopyStep.Finalise or CopyStep.Remove or CopyStep.Verify or CopyStep.Repair:
+                    worker.Ensure(new TransferJob(spec, copy, step));
+                    break;
+                case CopyStep.Tell:
+                    TellVersion(copy);
+                    break;
+                default:
+                    break; // waits
             }
         }
     }
@@ -260,7 +257,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
                 copy = Evolve(copy, new CopyCommand.Start(), now) ?? copy;
             }
 
-            await StoreAsync([copy]);
+            await StoreAsync([new CopyChange(before, copy)]);
             Poke();
         }
 
@@ -285,6 +282,8 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
 
     private Refusal QueueFull => new("pod.queue-full", $"Pod {Name} already has {Limits.QueuePerPod} copies waiting.", "Try again when some are done.");
 
+    private CopyChange? Change(Copy copy, CopyCommand command, DateTimeOffset now) => Evolve(copy, command, now) is { } after ? new CopyChange(copy, after) : null;
+
     private Copy? Evolve(Copy copy, CopyCommand command, DateTimeOffset now)
     {
         var events = CopyMachine.Decide(copy, command, now, options.Retry).Events;
@@ -292,19 +291,24 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     }
 
     /// <summary>Stores first, then tells whoever wants the copy.</summary>
-    private async Task StoreAsync(IReadOnlyList<Copy> changed)
+    private async Task StoreAsync(IReadOnlyList<CopyChange> changes, IReadOnlyList<Projection>? asked = null)
     {
-        if (changed.Count == 0)
+        if (changes.Count == 0)
         {
             return;
         }
 
-        var lines = changed.Where(c => !c.IsMoving).Select(c => Activity.Line(c.ChangedAt, Activity.Service, "copy.state",
-            $"{c.Version} on pod {Name} is {Words.Shown(c.State)}{(c.Fault is null || c.State == CopyState.Available ? "" : $": {c.Fault}")}", c.Version, pod: Name)).ToList();
+        List<Copy> changed = [.. changes.Select(c => c.After)];
+        List<Projection> lines = [.. asked ?? [], .. changes.Select(CopyLines.Of).OfType<Projection>()];
         var listeners = changed.ToDictionary(c => c.Version, c => ListenersOf(c));
         await GuardAsync(() => records.WriteAsync(null, changed, lines));
         foreach (var copy in changed)
         {
+            if (copy is { State: CopyState.Pending, IsHeld: true })
+            {
+                worker.Stop(Name, copy.Version);
+            }
+
             Tell(copy, listeners[copy.Version]);
         }
     }
@@ -320,7 +324,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
             return; // progress is asked for, not told
         }
 
-        if (copy.Role == CopyRole.Source || copy.State is CopyState.Deleted or CopyState.Quarantined)
+        if (copy.Role == CopyRole.Source || copy.State == CopyState.Deleted)
         {
             var version = GrainFactory.GetVersion(copy.Version);
             var standing = StandingOf(copy, null);
@@ -353,6 +357,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
             await GuardAsync(() => records.WriteAsync(pod, [], [Activity.Line(Now, by, action, $"Pod {Name}", pod: Name)]));
         }
 
+        worker.Cap(Name, records.Pod.Spec?.Caps);
         Poke();
         return Reply.Of(Pod);
     }
@@ -384,13 +389,13 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
 
     private CopyView ViewOf(Copy copy)
     {
-        var progress = copy.IsMoving ? worker.ProgressOf(Name, copy.Version) : null;
+        var progress = copy.IsHot ? worker.ProgressOf(Name, copy.Version) : null;
         return new CopyView(progress?.Phase == CopyState.Finalising && copy.State == CopyState.Replicating ? copy with { State = CopyState.Finalising } : copy, progress);
     }
 
     /// <summary>As one operation sees it, or as it is.</summary>
     private CopyStanding StandingOf(Copy copy, OperationId? asker) => new(Name, copy.Version, asker is { } operation ? CopyMachine.StateFor(copy, operation) : copy.State,
-        copy.Generation, copy.Fault, copy.Tries, copy.Content, copy.Receipt, copy.Role, copy.Attempt);
+        copy.Generation, copy.Fault, copy.Tries, copy.Content, copy.Receipt, copy.Role, copy.Attempt, copy.Revision);
 
     private static DateTimeOffset Sooner(DateTimeOffset? a, DateTimeOffset b) => a is { } known && known < b ? known : b;
 }

@@ -6,7 +6,7 @@ using Orleans.Storage;
 namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>
-/// What a pod has stored. Copies in motion lie in one hot record; a copy that ends is written to a record of its own, and leaves the hot one
+/// What a pod has stored. Copies in motion, and those that are read back or repaired, lie in one hot record; a copy that ends is written to a record of its own, and leaves the hot one
 /// with its next write, so that an end costs one write. Of two records of one copy the one with the higher revision counts.
 /// </summary>
 internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName name)
@@ -14,7 +14,12 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
     private readonly StateCell<StoredPod> hot = new(storage, "pod", grain);
     private Dictionary<VersionId, Copy> moving = [];
 
-    public Pod Pod => hot.Current.Pod ?? PodMachine.Initial(name);
+    private long? measured;
+
+    public Pod Pod => Measured(hot.Current.Pod) ?? PodMachine.Initial(name);
+
+    /// <summary>A transfer ended; the average is stored with the next write that there is anyway.</summary>
+    public void Measure(long bytesPerSecond) => measured = Forecast.Average(Pod.BytesPerSecond, bytesPerSecond);
 
     public IReadOnlyCollection<Copy> Moving => moving.Values;
 
@@ -48,7 +53,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
         var hotChanges = pod is not null;
         foreach (var copy in changed)
         {
-            if (copy.IsMoving)
+            if (copy.IsHot)
             {
                 next[copy.Version] = copy;
                 hotChanges = true;
@@ -65,7 +70,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
         {
             await hot.ChangeAsync(current => new StoredPod
             {
-                Pod = pod ?? current.Pod,
+                Pod = Measured(pod ?? current.Pod),
                 Moving = [.. next.Values],
                 UnknownFields = current.UnknownFields,
                 ThisWriteOnly = lines,
@@ -74,6 +79,8 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
 
         moving = next;
     }
+
+    private Pod? Measured(Pod? pod) => pod is null || measured is null ? pod : pod with { BytesPerSecond = measured };
 
     private async Task<Copy?> ReadEndedAsync(VersionId version)
     {

@@ -26,7 +26,10 @@ internal sealed class StoredPod : Recorded
 
         foreach (var copy in Moving)
         {
-            yield return CopyRows.Of(copy);
+            foreach (var row in CopyRows.Of(copy))
+            {
+                yield return row;
+            }
         }
     }
 }
@@ -36,7 +39,7 @@ internal sealed class StoredCopy : Recorded
 {
     public Copy? Copy { get; init; }
 
-    protected override IEnumerable<CatalogRow> Rows() => Copy is null ? [] : [CopyRows.Of(Copy)];
+    protected override IEnumerable<CatalogRow> Rows() => Copy is null ? [] : CopyRows.Of(Copy);
 }
 
 /// <summary>A pod as lists show it.</summary>
@@ -44,13 +47,25 @@ public sealed record PodBody(PodName Name, PodState State, string Family, IReadO
 
 /// <summary>A copy as lists show it.</summary>
 public sealed record CopyBody(VersionId Version, PodName Pod, CopyRole Role, CopyState State, Generation Generation, Receipt? Receipt, ConnectorFault? Fault,
-    DateTimeOffset? RetryAt);
+    DateTimeOffset? RetryAt, ContentDamage? Damage = null, DateTimeOffset? DamagedAt = null);
 
 internal static class CopyRows
 {
-    internal static CatalogRow Of(Copy copy) =>
+    /// <summary>The copy, and the verification that somebody asked for last.</summary>
+    internal static IEnumerable<CatalogRow> Of(Copy copy)
+    {
+        yield return RowOf(copy);
+        if (copy.Check is { Operation: { } operation } check)
+        {
+            var totals = new TargetTotals(1, check.State == OperationState.Succeeded ? 1 : 0, check.State == OperationState.Failed ? 1 : 0, check.State == OperationState.Cancelled ? 1 : 0);
+            yield return new OperationBody(operation, OperationBody.Verify, check.State, copy.Version, totals, check.Fault, Pod: copy.Pod)
+                .ToRow(check.AskedAt, check.EndedAt ?? copy.ChangedAt, check.IsOpen);
+        }
+    }
+
+    private static CatalogRow RowOf(Copy copy) =>
         new(CatalogKind.Copy, $"{copy.Pod}/{copy.Version}", copy.Version.Value, copy.State.ToString(), copy.WantedAt, copy.ChangedAt,
-            JsonSerializer.Serialize(new CopyBody(copy.Version, copy.Pod, copy.Role, copy.State, copy.Generation, copy.Receipt, copy.Fault, copy.RetryAt), StateJson.Options))
+            JsonSerializer.Serialize(new CopyBody(copy.Version, copy.Pod, copy.Role, copy.State, copy.Generation, copy.Receipt, copy.Fault, copy.RetryAt, copy.Damage, copy.DamagedAt), StateJson.Options))
         {
             Sort = $"{copy.Version}/{copy.Pod}",
             Image = copy.Version.Image.Value,

@@ -23,7 +23,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
     private StateCell<StoredPublish> cell = null!;
     private readonly Dictionary<int, PublishCommand.ShardChanged> told = []; // by shard
     private bool isEndAsked;
-    private (DateTimeOffset At, int Round, bool IsCancelling)? asked;
+    private (DateTimeOffset At, int Round, int Turn, bool IsCancelling)? asked;
     private (DateTimeOffset At, TargetTotals Totals)? versionKnows;
 
     protected override TimeSpan FirstBackOff => options.StepRetry;
@@ -120,19 +120,20 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
         await TellProgressAsync(publish);
 
         // Shards are asked at once and then in intervals, however often they tell something in between.
-        if (asked is { } last && last.Round == publish.Round && last.IsCancelling == publish.IsCancelling && last.At + options.EnsureInterval > Now)
+        if (asked is { } last && last.Round == publish.Round && last.Turn == publish.Turn && last.IsCancelling == publish.IsCancelling && last.At + options.EnsureInterval > Now)
         {
             return last.At + options.EnsureInterval - Now;
         }
 
         await AskAsync(publish);
-        asked = (Now, publish.Round, publish.IsCancelling);
+        asked = (Now, publish.Round, publish.Turn, publish.IsCancelling);
         return options.EnsureInterval;
     }
 
     private Task AskAsync(Publish publish) => PublishMachine.Next(publish) switch
     {
-        PublishStep.DriveShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(PublishMachine.SliceOf(publish.Order!, n), publish.Round, publish.Retries))),
+        PublishStep.DriveShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).DriveAsync(PublishMachine.SliceOf(publish.Order!, n), publish.Round, publish.Retries, publish.Turn))),
+        PublishStep.HoldShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).HoldAsync(PublishMachine.SliceOf(publish.Order!, n), publish.Round, publish.Retries, publish.Turn))),
         PublishStep.CancelShards step => Task.WhenAll(step.Shards.Select(n => GrainFactory.GetShard(Id, n).CancelAsync(PublishMachine.SliceOf(publish.Order!, n), publish.Round, publish.Retries))),
         var step => throw new NotSupportedException(step.ToString()),
     };

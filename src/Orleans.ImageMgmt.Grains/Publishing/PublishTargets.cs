@@ -23,6 +23,32 @@ internal sealed class PublishTargets(CatalogReader catalog)
         ]);
     }
 
+    /// <summary>As <see cref="ChooseAsync"/>, but every pod that is meant gets a row: with the reason where it would get nothing. Without names, pods of the
+    /// family that are left out only because of their state have a row too.</summary>
+    public async Task<IReadOnlyList<(PodName Pod, Refusal? Refusal)>> ForeseeAsync(Version version, PublishRequest request)
+    {
+        var pods = await ReadPodsAsync();
+        return request.Pods is { } named
+            ? [.. named.Distinct().Where(n => n != version.SourcePod).Select(n => (n, Refuse(version, n, pods.GetValueOrDefault(n))))]
+            :
+            [
+                .. pods.Values.Where(p => p.Family == version.Family && p.Name != version.SourcePod && p.State != PodState.Disconnected
+                        && request.Labels.All(l => p.Labels.TryGetValue(l.Key, out var value) && value == l.Value)).OrderBy(p => p.Name.Value, StringComparer.Ordinal)
+                    .Select(p => (p.Name, p.State == PodState.Connected ? null : LeftOut(p))),
+            ];
+    }
+
+    private static Refusal? Refuse(Version version, PodName name, PodBody? pod) => pod switch
+    {
+        null => new Refusal("pod.unknown", $"There is no pod {name}.", "List the pods to see which exist."),
+        _ when pod.Family != version.Family => new Refusal("publish.wrong-family", $"Pod {name} is of family {pod.Family}, the version of family {version.Family}.", "Leave the pod out."),
+        { State: PodState.Connected or PodState.Unreachable } => null,
+        _ => LeftOut(pod),
+    };
+
+    private static Refusal LeftOut(PodBody pod) => new($"pod.{pod.State.ToString().ToLowerInvariant()}", $"Pod {pod.Name} is {Words.Shown(pod.State)} and gets nothing new.",
+        "Connect it, or leave it out.");
+
     private static Reply<IReadOnlyList<PodName>> ChooseNamed(Version version, IReadOnlyList<PodName> named, Dictionary<PodName, PodBody> pods)
     {
         var faults = new List<string>();

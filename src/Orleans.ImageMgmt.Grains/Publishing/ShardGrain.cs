@@ -39,19 +39,20 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
         await cell.ReadAsync();
     }
 
-    public async Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null)
+    public Task DriveAsync(PublishOrder order, int round, RetryScope? retries = null, int turn = 0) =>
+        AskedAsync(new ShardCommand.Drive(order, round, retries, turn));
+
+    public Task HoldAsync(PublishOrder order, int round, RetryScope? retries, int turn) =>
+        AskedAsync(new ShardCommand.Hold(order, round, retries, turn));
+
+    public Task CancelAsync(PublishOrder order, int round, RetryScope? retries = null) =>
+        AskedAsync(new ShardCommand.Cancel(order, round, retries));
+
+    private async Task AskedAsync(ShardCommand command)
     {
-        await ApplyAsync([new ShardCommand.Drive(order, round, retries)]);
+        await ApplyAsync([command]);
         isAsked = true;
         publishKnows = null; // it asks: tell it again
-        Poke();
-    }
-
-    public async Task CancelAsync(PublishOrder order, int round, RetryScope? retries = null)
-    {
-        await ApplyAsync([new ShardCommand.Cancel(order, round, retries)]);
-        isAsked = true;
-        publishKnows = null;
         Poke();
     }
 
@@ -99,7 +100,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
                 foreach (var batch in step.Targets.Chunk(options.EnsuresAtOnce))
                 {
                     await Task.WhenAll(batch.Select(t => AskAsync(t.Pod, pod => pod.EnsureAsync(
-                        new EnsureOrder(order!.Version, order.Generation, order.Operation, order.Content, order.From, Id.Index, t.IsRetryAsked ? t.Attempt : null)))));
+                        new EnsureOrder(order!.Version, order.Generation, order.Operation, order.Content, order.From, Id.Index, t.IsRetryAsked ? t.Attempt : null, Shard.Turn, order.IsUrgent)))));
                 }
 
                 break;
@@ -107,6 +108,13 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
                 foreach (var batch in step.Pods.Chunk(options.EnsuresAtOnce))
                 {
                     await Task.WhenAll(batch.Select(p => AskAsync(p, pod => pod.CancelCopyAsync(order!.Version, order.Operation))));
+                }
+
+                break;
+            case ShardStep.HoldAt step:
+                foreach (var batch in step.Pods.Chunk(options.EnsuresAtOnce))
+                {
+                    await Task.WhenAll(batch.Select(p => AskAsync(p, pod => pod.HoldCopyAsync(order!.Version, order.Operation, Shard.Turn))));
                 }
 
                 break;

@@ -11,8 +11,11 @@ namespace Orleans.ImageMgmt.Grains;
 internal sealed record TransferJob(PodSpec Spec, Copy Copy, CopyStep Step);
 
 /// <summary>A job under way: its progress, and the means to stop it.</summary>
-internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TransferCounters counters, TimeProvider time, DateTimeOffset startedAt) : ITransferObserver, IDisposable
+internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TransferCounters counters, TimeProvider time, DateTimeOffset startedAt, ScrubPace? pace = null) : IPacedObserver, IDisposable
 {
+    /// <summary>Of fewer bytes no rate is told: the time would be that of opening files.</summary>
+    private const long MeasuredFrom = 1 << 20;
+
     private int chunksNeeded;
     private int chunksBefore;
     private int chunksStaged;
@@ -21,6 +24,12 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     private long bytesVerified;
     private long bytesToVerify;
     private long movedAt = time.GetTimestamp();
+    private readonly Lock holding = new();
+    private int held;
+    private long heldSince;
+    private TimeSpan heldFor;
+    private long sendingSince;
+    private int hurried = job.Copy.IsUrgent ? 1 : 0;
     private readonly TaskCompletionSource hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public TransferJob Job { get; } = job;
@@ -40,6 +49,9 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
     public bool IsAtWork { get; private set; }
 
+    /// <summary>Its way through the caps, once bytes may travel.</summary>
+    public RatePass? Pass { get; private set; }
+
     /// <summary>What the connector does, once it does something.</summary>
     public Task<WorkerResult>? Work { get; set; }
 
@@ -57,6 +69,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         this.chunksNeeded = chunksNeeded;
         chunksBefore = chunksStaged;
         this.bytesNeeded = bytesNeeded;
+        sendingSince = time.GetTimestamp();
         trace.Planned(Job, chunksNeeded, chunksStaged);
         Moved();
     }
@@ -79,10 +92,66 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         Moved();
     }
 
+    public ValueTask PaceAsync(int bytes, CancellationToken cancellationToken) => pace is null ? ValueTask.CompletedTask : pace.WaitAsync(bytes, Moved, cancellationToken);
+
     public void Begin()
     {
         Moved();
         IsAtWork = true;
+    }
+
+    /// <summary>True the first time: whoever asks does what else is needed.</summary>
+    public bool Hurry()
+    {
+        if (Pass is { } pass)
+        {
+            pass.IsUrgent = true;
+        }
+
+        return Interlocked.Exchange(ref hurried, 1) == 0;
+    }
+
+    /// <summary>Its way through the caps of both pods and of the links between them.</summary>
+    public Func<int, CancellationToken, ValueTask<int>> ThrottleBy(PodRates rates, PodSpec source)
+    {
+        rates.Set(source.Name, source.Caps);
+        rates.Set(Job.Spec.Name, Job.Spec.Caps);
+        var pass = Pass = rates.Open(source.Name, Job.Spec.Name, Job.Copy.IsUrgent);
+        return (wanted, token) => ThroughAsync(pass, wanted, token);
+    }
+
+    /// <summary>Asks the caps. A transfer that waits for its turn there is no stalled one.</summary>
+    private async ValueTask<int> ThroughAsync(RatePass pass, int wanted, CancellationToken cancellationToken)
+    {
+        lock (holding)
+        {
+            heldSince = held++ == 0 ? time.GetTimestamp() : heldSince;
+        }
+
+        try
+        {
+            return await pass.AskAsync(wanted, cancellationToken);
+        }
+        finally
+        {
+            lock (holding)
+            {
+                heldFor += --held == 0 ? time.GetElapsedTime(heldSince) : TimeSpan.Zero;
+            }
+
+            Moved();
+        }
+    }
+
+    /// <summary>Bytes a second from the first plan to now, without the time that caps held them back; null when too few travelled to say.</summary>
+    public long? MeasuredRate()
+    {
+        var sent = Interlocked.Read(ref bytesSent);
+        lock (holding)
+        {
+            var seconds = (time.GetElapsedTime(sendingSince) - heldFor).TotalSeconds;
+            return sendingSince == 0 || sent < MeasuredFrom || seconds <= 0 ? null : (long)(sent / seconds);
+        }
     }
 
     public void Moved() => Interlocked.Exchange(ref movedAt, time.GetTimestamp());
@@ -92,7 +161,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     {
         var limit = Phase == CopyState.Replicating ? transferStall : finaliseStall;
         var still = time.GetElapsedTime(Interlocked.Read(ref movedAt));
-        if (!IsAtWork || still <= limit)
+        if (!IsAtWork || still <= limit || Volatile.Read(ref held) > 0)
         {
             return;
         }

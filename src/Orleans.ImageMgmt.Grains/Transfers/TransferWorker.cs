@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Grains;
@@ -10,7 +11,7 @@ namespace Orleans.ImageMgmt.Grains;
 /// Moves bytes for the pods of this silo, outside grain turns. One job at a time per copy: a newer job stops the older one and waits until
 /// the connector has let go. Results go to the pod grain as a normal call; one that cannot be delivered is made again when the pod drives.
 /// </summary>
-internal sealed class TransferWorker : IDisposable
+internal sealed partial class TransferWorker : IDisposable
 {
     /// <summary>How often one connector call may answer "in progress" before it counts as stalled.</summary>
     private const int PollLimit = 10_000;
@@ -25,21 +26,27 @@ internal sealed class TransferWorker : IDisposable
     private readonly ConnectorCache connectors;
     private readonly ImageMgmtOptions options;
     private readonly TransferCounters counters;
+    private readonly Reporter reporter;
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
     private readonly IBlockLink? blocks;
     private readonly TransferTrace trace;
-    private readonly SemaphoreSlim slots;
+    private readonly SemaphoreSlim scrubSlots;
+    private readonly SlotDesk slots;
+    private readonly PodRates rates;
     private readonly ITimer watch;
     private readonly CancellationTokenSource stopping = new();
 
     public TransferWorker(
-        IGrainFactory grains, ConnectorCache connectors, ImageMgmtOptions options, TransferCounters counters, TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
+        IGrainFactory grains, ConnectorCache connectors, PodRates rates, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time,
+        ILogger<TransferWorker> log, IBlockLink? blocks = null)
     {
-        (this.grains, this.connectors, this.options, this.counters, this.time, this.log, this.blocks) = (grains, connectors, options, counters, time, log, blocks);
+        (this.grains, this.connectors, this.rates, this.options, this.counters) = (grains, connectors, rates, options, counters);
+        (this.reporter, this.time, this.log, this.blocks) = (reporter, time, log, blocks);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
-        slots = new SemaphoreSlim(options.TransfersPerSilo);
+        slots = new SlotDesk(options.TransfersPerSilo);
+        scrubSlots = new SemaphoreSlim(options.Scrub.Concurrency);
         watch = time.CreateTimer(_ => StopStalled(), null, WatchInterval, WatchInterval);
     }
 
@@ -60,6 +67,11 @@ internal sealed class TransferWorker : IDisposable
         {
             if (known.Job.Copy.Attempt >= job.Copy.Attempt && !known.IsAbandoned && !known.IsTold)
             {
+                if (job.Copy.IsUrgent && known.Hurry())
+                {
+                    slots.Hurry(job.Spec.Name, job.Copy.Version);
+                }
+
                 return;
             }
 
@@ -67,7 +79,7 @@ internal sealed class TransferWorker : IDisposable
             older = known;
         }
 
-        var transfer = new RunningTransfer(job, trace, counters, time, time.GetUtcNow());
+        var transfer = new RunningTransfer(job, trace, counters, time, time.GetUtcNow(), PaceOf(job));
         running[key] = transfer;
         using (ExecutionContext.SuppressFlow())
         {
@@ -77,6 +89,18 @@ internal sealed class TransferWorker : IDisposable
         if (stopping.IsCancellationRequested)
         {
             transfer.Cancel(); // the stop may have looked before this job was there
+        }
+    }
+
+    /// <summary>Takes over how fast bytes may travel to and from a pod; what runs goes on by it.</summary>
+    public void Cap(PodName pod, PodCaps? caps) => rates.Set(pod, caps);
+
+    /// <summary>Stops the job of one copy at its next chunk; what is staged stays.</summary>
+    public void Stop(PodName pod, VersionId version)
+    {
+        if (running.TryGetValue((pod, version), out var transfer))
+        {
+            transfer.Cancel();
         }
     }
 
@@ -115,7 +139,7 @@ internal sealed class TransferWorker : IDisposable
     {
         watch.Dispose();
         stopping.Dispose();
-        slots.Dispose();
+        scrubSlots.Dispose();
         trace.Dispose();
     }
 
@@ -174,8 +198,7 @@ internal sealed class TransferWorker : IDisposable
         var job = transfer.Job;
         try
         {
-            await slots.WaitAsync(transfer.Stop.Token);
-            try
+            using (await EnterAsync(job, transfer.Stop.Token))
             {
                 transfer.Begin();
                 transfer.Work = Task.Run(() => CarryOutAsync(transfer, transfer.Stop.Token), CancellationToken.None);
@@ -188,10 +211,6 @@ internal sealed class TransferWorker : IDisposable
 
                 // A connector answers a stopped call with a value; it says that the call was stopped, and only the worker knows why.
                 return result.Fault is { Cause: FaultCause.Cancelled } && transfer.Stop.IsCancellationRequested ? Stopped(transfer) : result;
-            }
-            finally
-            {
-                slots.Release();
             }
         }
         catch (OperationCanceledException)
@@ -228,6 +247,8 @@ internal sealed class TransferWorker : IDisposable
                     CopyStep.Receive step => await ReceiveAsync(transfer, connector, order, step, stop),
                     CopyStep.Finalise step => await FinaliseAsync(transfer, connector, order, step.Content, stop),
                     CopyStep.Remove step => await RemoveAsync(transfer, connector, order, step, stop),
+                    CopyStep.Verify => await VerifyAsync(transfer, connector, order.Version, stop),
+                    CopyStep.Repair step => await RepairAsync(transfer, connector, order, step, stop),
                     _ => throw new NotSupportedException(job.Step.ToString()),
                 };
             default:
@@ -248,7 +269,7 @@ internal sealed class TransferWorker : IDisposable
 
     private async Task<WorkerResult> ReceiveAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, CopyStep.Receive step, CancellationToken stop)
     {
-        var opened = await OpenSourceAsync(order.Version, step, stop);
+        var opened = await OpenSourceAsync(transfer, order.Version, step.Content, step.From, stop);
         if (opened is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
             return Failed(transfer.Job, ((ConnectorResult<ReaderOffer>.Failed)opened).Fault);
@@ -256,54 +277,17 @@ internal sealed class TransferWorker : IDisposable
 
         await using (offer.Reader)
         {
-            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, offer, transfer, stop), stop);
+            await using var swarm = new FanOuts(grains, connectors, counters, options, time).Begin(transfer, connector, offer.Reader, step);
+            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, swarm is null ? offer : offer.Over(swarm), swarm as Content.ITransferObserver ?? transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
+                Suspect(order.Version, step.From, fault);
                 return Failed(transfer.Job, fault);
             }
         }
 
-        return await FinaliseAsync(transfer, connector, order, step.Content, stop);
-    }
-
-    private async Task<ConnectorResult<ReaderOffer>> OpenSourceAsync(VersionId version, CopyStep.Receive step, CancellationToken stop)
-    {
-        Pod source;
-        try
-        {
-            source = (await grains.GetPod(step.From).GetAsync()).Pod;
-        }
-        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"The record of source pod {step.From} could not be read: {problem.Message}", "It is tried again.");
-        }
-
-        if (source.Spec is null || source.State == PodState.Disconnected)
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.Unreachable, $"Source pod {step.From} is not connected.", $"Connect pod {step.From} again.");
-        }
-
-        if (connectors.Get(source.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
-        {
-            return new ConnectorFault(FaultStage.Open, FaultCause.Misconfigured, $"Source pod {step.From} cannot be opened with its settings.", $"Correct the settings of pod {step.From}.");
-        }
-
-        var opened = await connector.OpenAsync(version, step.Content, stop);
-        if (opened is not ConnectorResult<Content.IContentReader>.Done(var reader))
-        {
-            return opened is ConnectorResult<Content.IContentReader>.Failed(var fault)
-                ? fault
-                : new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"Pod {step.From} cannot open {version} yet.", "It is tried again.");
-        }
-
-        var place = new BlockPlace(ConnectorRegistry.BlockServerOf(source.Spec), step.From, version);
-        var bound = ReaderOffer.Create(reader, step.Content, _ => Task.FromResult(blocks?.AddressOf(place, step.Content)));
-        if (bound is ConnectorResult<ReaderOffer>.Failed)
-        {
-            await reader.DisposeAsync();
-        }
-
-        return bound;
+        var rate = transfer.MeasuredRate();
+        return await FinaliseAsync(transfer, connector, order, step.Content, stop) with { BytesPerSecond = rate };
     }
 
     private async Task<WorkerResult> FinaliseAsync(RunningTransfer transfer, IPodConnector connector, CopyOrder order, ContentDescription content, CancellationToken stop)
@@ -371,6 +355,7 @@ internal sealed class TransferWorker : IDisposable
     {
         CopyStep.Prepare => FaultStage.Prepare,
         CopyStep.Remove => FaultStage.Delete,
+        CopyStep.Verify => FaultStage.Verify,
         _ => transfer.Phase == CopyState.Finalising ? FaultStage.Finalise : FaultStage.Receive,
     };
 
@@ -379,19 +364,4 @@ internal sealed class TransferWorker : IDisposable
 
     private static WorkerResult Failed(TransferJob job, ConnectorFault fault) =>
         new(job.Copy.Version, job.Copy.Attempt, null, null, fault);
-}
-
-internal static partial class TransferLog
-{
-    [LoggerMessage(EventId = 200, Level = LogLevel.Error, Message = "The transfer of {Version} to pod {Pod} broke: this is a defect")]
-    internal static partial void Broke(ILogger logger, string pod, string version, Exception bug);
-
-    [LoggerMessage(EventId = 201, Level = LogLevel.Warning, Message = "Pod {Pod} could not take the result of {Version} (try {Attempt})")]
-    internal static partial void NotDelivered(ILogger logger, string pod, string version, int attempt, Exception problem);
-
-    [LoggerMessage(EventId = 202, Level = LogLevel.Warning, Message = "{Count} transfers did not let go in time; they are resumed at the next start")]
-    internal static partial void StopTimedOut(ILogger logger, int count);
-
-    [LoggerMessage(EventId = 203, Level = LogLevel.Warning, Message = "{Version} on pod {Pod}: {Fault}")]
-    internal static partial void Faulted(ILogger logger, string pod, string version, string fault);
 }

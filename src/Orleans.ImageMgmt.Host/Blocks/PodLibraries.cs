@@ -40,7 +40,13 @@ internal sealed class PodLibraries(Func<PodName, CancellationToken, Task<PodSpec
             return new CopyOpening(null, BlockRefusal.Unusable($"Pod {pod} cannot be opened with its settings."));
         }
 
-        return await connector.OpenAsync(version, cancellationToken) switch
+        var opened = await connector.OpenAsync(version, cancellationToken);
+        if (opened is ConnectorResult<IContentReader>.Failed { Fault.Cause: FaultCause.SourceMissing } && connector.Capabilities.ServesStaged)
+        {
+            opened = await connector.OpenStagedAsync(version, cancellationToken); // in a fan-out: receivers know which chunks of it are good, and hash them
+        }
+
+        return opened switch
         {
             ConnectorResult<IContentReader>.Done(var reader) => new CopyOpening(reader, null),
             ConnectorResult<IContentReader>.Failed(var fault) when fault.Cause is FaultCause.SourceMissing => new CopyOpening(null, BlockRefusal.NoCopy),

@@ -24,7 +24,7 @@ internal static partial class OptionText
         [("d", TimeSpan.FromDays(1)), ("h", TimeSpan.FromHours(1)), ("m", TimeSpan.FromMinutes(1)), ("s", TimeSpan.FromSeconds(1)), ("ms", TimeSpan.FromMilliseconds(1))];
 
     /// <summary>Options in bytes whose name does not end in Bytes.</summary>
-    private static readonly string[] OtherSizes = ["Store:PayloadLimit"];
+    private static readonly string[] OtherSizes = ["ImageMgmt:Scrub:BytesPerSecond", "Store:PayloadLimit"];
 
     public static bool IsValue(Type type)
     {

@@ -55,6 +55,13 @@ internal sealed class Metrics : IDisposable
         text.ByLabel("imgmt_operations", "gauge", "Operations by state.", "state", await report.CountAsync<Domain.OperationState>(CatalogKind.Operation, stop));
         text.Gauge("imgmt_transfers_under_way", "Transfers, finalises and removals that run or wait for a slot.", transfers.UnderWay);
         text.Counter("imgmt_transfer_bytes_total", "Bytes staged on pods.", transfers.BytesMoved);
+        text.Counter("imgmt_copies_read_back_total", "Available copies read back again, by the scrub or because somebody asked.", transfers.CopiesReadBack);
+        text.Counter("imgmt_copies_damaged_total", "Of those, copies that were found damaged.", transfers.CopiesDamaged);
+        text.Counter("imgmt_copies_repaired_total", "Damaged copies made whole.", transfers.CopiesRepaired);
+        text.Counter("imgmt_repair_bytes_total", "Bytes that travelled for repairs.", transfers.RepairBytes);
+        text.Counter("imgmt_peer_bytes_total", "Bytes that came from other pods than the source pod.", transfers.BytesFromPeers);
+        text.Counter("imgmt_peer_chunks_wrong_total", "Chunks that came with wrong bytes from such pods.", transfers.ChunksWrong);
+        text.Counter("imgmt_peers_set_aside_total", "Pods that were set aside because of that.", transfers.PeersSetAside);
         WriteStore(text);
         WriteRequests(text);
         WriteProcess(text);

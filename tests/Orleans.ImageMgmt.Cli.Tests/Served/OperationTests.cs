@@ -11,7 +11,7 @@ public sealed class OperationTests(Estate estate) : IClassFixture<Estate>
     public async Task Operations_images_and_pods_are_steered_by_hand()
     {
         await estate.ConnectHeadOfficeAsync();
-        await estate.ConnectAsync("slow", "--set", "fault-plan=receive:slow=1MB/s");
+        await estate.ConnectAsync("slow", "--set", "fault-plan=receive:slow=100KB/s");
         await estate.ConnectAsync("locked", "--set", "fault-plan=receive:refuse:cause=denied:times=1");
         (await Shell.ImgctlAsync("import", "Win10POS", "1.0", "--pod", "head-office", "--source", "win10pos.raw", "--wait")).With(0);
 
@@ -30,7 +30,8 @@ public sealed class OperationTests(Estate estate) : IClassFixture<Estate>
         Assert.Contains("Paused", (await Shell.ImgctlAsync("operation", "show", "paused-once")).With(0).Out, StringComparison.Ordinal);
         Assert.Equal(["operation/paused-once"], (await Shell.ImgctlAsync("operation", "list", "--state", "paused", "-o", "name")).With(0).Lines);
         Assert.Equal("Operation paused-once is Running.", (await Shell.ImgctlAsync("operation", "resume", "paused-once")).With(0).Only);
-        (await Shell.ImgctlAsync("watch", "paused-once")).With(0);
+        (await Shell.ImgctlAsync("operation", "cancel", "paused-once", "--yes")).With(0);
+        (await Shell.ImgctlAsync("watch", "paused-once")).With(ExitCodes.Failed);
         foreach (var verb in new[] { "pause", "resume" })
         {
             var late = (await Shell.ImgctlAsync("operation", verb, "paused-once")).With(ExitCodes.Refused);
@@ -43,7 +44,7 @@ public sealed class OperationTests(Estate estate) : IClassFixture<Estate>
 
     private async Task CancelAsync()
     {
-        Server.MakeDisk(Path.Combine(Shell.Home, "sources", "second.raw"), 40);
+        Server.MakeDisk(Path.Combine(Shell.Home, "sources", "second.raw"), 2);
         (await Shell.ImgctlAsync("import", "Win10POS", "--step", "minor", "--pod", "head-office", "--source", "second.raw", "--wait")).With(0);
         (await Shell.ImgctlAsync("publish", "Win10POS", "1.1", "--pods", "slow", "--operation", "stopped")).With(0);
         var asked = (await Shell.ImgctlAsync("operation", "cancel", "stopped")).With(ExitCodes.Usage);

@@ -39,30 +39,45 @@ internal sealed class SiloUnderTest : IAsyncDisposable
 
     public ImageMgmtClient Client => new(cluster.Client, TimeProvider.System);
 
+    public PublishPlanning Planning => ((InProcessSiloHandle)cluster.Silos[0]).SiloHost.Services.GetRequiredService<PublishPlanning>();
+
     public CatalogReader Catalog => store.Catalog;
+
+    /// <summary>What lies on the simulated pods, for tests that damage it.</summary>
+    public SimulatedPods Pods => cluster.Silos[0].ServiceProvider.GetServices<IConnectorFactory>().OfType<SimulatedPods>().Single();
+
+    public IReadOnlyList<SiloAddress> Silos => [.. cluster.Silos.Select(s => s.SiloAddress)];
+
+    public TransferCounters Transfers => cluster.Silos[0].ServiceProvider.GetRequiredService<TransferCounters>();
 
     public StoreCounters Counters => store.Counters;
 
-    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null)
+    public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null,
+        ScrubPolicy? scrub = null, short silos = 1, string trace = "", Action<ImageMgmtOptions>? configure = null, int transfers = 64)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
-        var options = new ImageMgmtOptions
+        ImageMgmtOptions Options(string name) => new()
         {
+            TransfersPerSilo = transfers,
             EnsureInterval = TimeSpan.FromMilliseconds(300),
             ReportLinger = TimeSpan.FromMilliseconds(20),
             Retry = new RetryPolicy(tries, TimeSpan.FromHours(1), TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(100)),
+            Scrub = scrub ?? ScrubPolicy.Default,
+            TransferTrace = trace.Length == 0 ? "" : $"{trace}-{name}",
         };
-        if (stall is { } limit)
-        {
-            (options.TransferStall, options.FinaliseStall) = (limit, limit);
-        }
-
-        var builder = new InProcessTestClusterBuilder(1);
+        var builder = new InProcessTestClusterBuilder(silos);
         builder.Options.ServiceId = "flow-test";
-        builder.ConfigureSilo((_, silo) =>
+        builder.ConfigureSilo((named, silo) =>
         {
             silo.AddEmbedded(store);
+            var options = Options(named.SiloName);
+            if (stall is { } limit)
+            {
+                (options.TransferStall, options.FinaliseStall) = (limit, limit);
+            }
+
+            configure?.Invoke(options);
             silo.AddImageMgmt(options);
             if (family is not null)
             {
@@ -137,6 +152,9 @@ internal sealed class SiloUnderTest : IAsyncDisposable
         (await UntilAsync(() => Grains.GetPublish(new OperationId(operation)).GetAsync(null), v => v.Publish.State.IsEnded() && v.Publish.IsTold)).Publish;
 
     public async Task<Copy> CopyAsync(string pod, VersionId? version = null) => (await Client.GetCopyAsync(new PodName(pod), version ?? First)).Copy;
+
+    /// <summary>The silo that holds the grain now, or null.</summary>
+    public async Task<SiloAddress?> SiloOfAsync(IAddressable grain) => await cluster.Client.GetGrain<IManagementGrain>(0).GetActivationAddress(grain);
 
     /// <summary>Asks again and again, for a limited time, until the answer is the expected one.</summary>
     public static async Task<T> UntilAsync<T>(Func<Task<T>> ask, Func<T, bool> reached)

@@ -40,7 +40,7 @@ public sealed class FaultPlanTests
     [InlineData("probe:flap=0", "number of calls")]
     [InlineData("probe:flap", "number of calls")]
     [InlineData("probe:corrupt", "stage receive")]
-    [InlineData("open:slow=1MB/s", "stage receive")]
+    [InlineData("verify:slow=1MB/s", "stage receive")]
     [InlineData("probe:refuse:after=4%", "stage receive")]
     [InlineData("verify:lie", "receive or finalise")]
     [InlineData("verify:noroom", "receive or prepare")]

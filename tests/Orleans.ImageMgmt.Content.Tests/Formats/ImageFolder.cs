@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 using Orleans.ImageMgmt.Content.Formats;
 using Orleans.ImageMgmt.Domain;
@@ -22,10 +23,12 @@ internal sealed class ImageFolder : IDisposable
         try
         {
             using var process = Process.Start(start)!;
-            var output = process.StandardOutput.ReadToEndAsync();
+            var output = new StringBuilder();
+            process.OutputDataReceived += (_, line) => output.AppendLine(line.Data);
+            process.BeginOutputReadLine();
             var errors = process.StandardError.ReadToEnd();
             process.WaitForExit();
-            Assert.True(process.ExitCode == 0, $"'{commandLine}' ended with {process.ExitCode}: {errors}{output.GetAwaiter().GetResult()}");
+            Assert.True(process.ExitCode == 0, $"'{commandLine}' ended with {process.ExitCode}: {errors}{output}");
         }
         catch (Win32Exception)
         {

@@ -19,11 +19,18 @@ public sealed class CopyPropertyTests
         Gen.Select(Gen.Int[-1, 0], Sequences.Fault).Select((late, f) => (Func<Copy, CopyCommand>)(c => new CopyCommand.Faulted(c.Attempt + late, f))),
         Gen.Const((Func<Copy, CopyCommand>)(_ => new CopyCommand.GiveUp())),
         Gen.Select(Sequences.Operation, Gen.Int[-1, 0]).Select((o, late) => (Func<Copy, CopyCommand>)(c => new CopyCommand.Retry(o, c.Attempt + late))),
+        Gen.Select(Sequences.Generation, Sequences.Operation, Gen.Int[0, 4], Gen.Bool).Select((g, o, t, u) => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Ensure(g, o, Samples.Content, Samples.Source, t, u))),
+        Gen.Select(Sequences.Operation, Gen.Int[0, 4], Gen.Bool).Select((o, t, f) => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Hold(o, t, f))),
         Sequences.Operation.Select(o => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Cancel(o))),
+        Sequences.Operation.Select(o => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Verify(o))),
+        Gen.Const((Func<Copy, CopyCommand>)(_ => new CopyCommand.Verify(null))),
+        Gen.Select(Gen.Int[-1, 0], Sequences.Receipt).Select((late, r) => (Func<Copy, CopyCommand>)(c => new CopyCommand.Verified(c.Attempt + late, r))),
+        Gen.Int[-1, 0].Select(late => (Func<Copy, CopyCommand>)(c => new CopyCommand.Faulted(c.Attempt + late, Samples.Damaged))),
+        Gen.Select(Gen.Int[-1, 0], Sequences.Receipt, Gen.Int[0, 3]).Select((late, r, seconds) => (Func<Copy, CopyCommand>)(c => new CopyCommand.Repaired(c.Attempt + late, r with { VerifiedAt = r.VerifiedAt.AddSeconds(seconds) }))),
+        Gen.Int[-1, 0].Select(late => (Func<Copy, CopyCommand>)(c => new CopyCommand.Told(c.Revision + late))),
         Sequences.Generation.Select(g => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Delete(g))),
         Gen.Int[-1, 0].Select(late => (Func<Copy, CopyCommand>)(c => new CopyCommand.Removed(c.Attempt + late))),
-        Sequences.Fault.Select(f => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Quarantine(f))),
-        Sequences.Receipt.Select(r => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Repaired(r))));
+        Sequences.Fault.Select(f => (Func<Copy, CopyCommand>)(_ => new CopyCommand.Quarantine(f))));
 
     private static readonly Gen<(Func<Copy, CopyCommand> Make, int Seconds)[]> sequence =
         Gen.Select(command, Gen.OneOf(Gen.Int[0, 5], Gen.Const(90_000))).Array[1, Sequences.Length];
@@ -46,6 +53,20 @@ public sealed class CopyPropertyTests
     });
 
     [Fact]
+    public void What_was_found_damaged_is_available_again_only_with_a_receipt_of_a_later_read_back() => ForEachStep((before, command, after, _) =>
+    {
+        if (before.State == CopyState.Quarantined && after.State == CopyState.Available)
+        {
+            Assert.NotEqual(before.Receipt?.VerifiedAt, after.Receipt!.VerifiedAt);
+            Assert.IsType<CopyCommand.Repaired>(command);
+        }
+    });
+
+    [Fact]
+    public void A_verification_that_was_asked_for_ends_with_the_copy_or_before_it() => ForEachStep((_, _, after, _) =>
+        Assert.True(after.Check is not { IsOpen: true } || after.IsHot || after.State is CopyState.Pending, $"{after.State} keeps {after.Check} open and nobody works on it"));
+
+    [Fact]
     public void A_late_answer_of_an_older_try_changes_nothing() => ForEachStep((before, command, after, _) =>
     {
         var attempt = command switch
@@ -55,6 +76,8 @@ public sealed class CopyPropertyTests
             CopyCommand.Prepared c => c.Attempt,
             CopyCommand.Faulted c => c.Attempt,
             CopyCommand.Removed c => c.Attempt,
+            CopyCommand.Verified c => c.Attempt,
+            CopyCommand.Repaired c => c.Attempt,
             CopyCommand.Retry c => c.FailedAttempt!.Value,
             _ => before.Attempt,
         };
@@ -83,6 +106,33 @@ public sealed class CopyPropertyTests
     });
 
     [Fact]
+    public void A_copy_that_everybody_has_paused_starts_nothing_and_is_not_given_up() => ForEachStep((_, _, after, now) =>
+    {
+        if (after is { IsHeld: true, State: CopyState.Pending or CopyState.RetryPending })
+        {
+            Assert.IsType<CopyStep.Rest>(CopyMachine.Next(after, now, policy));
+            Assert.Empty(CopyMachine.Decide(after, new CopyCommand.Start(), now, policy).Events);
+            Assert.Empty(CopyMachine.Decide(after, new CopyCommand.GiveUp(), now.AddYears(1), policy).Events);
+        }
+    });
+
+    [Fact]
+    public void Of_the_words_about_a_pause_the_newest_counts_in_whatever_order_they_come() => ForEachStep((before, command, after, _) =>
+    {
+        var (operation, turn) = command switch
+        {
+            CopyCommand.Ensure c => (c.Operation, c.Turn),
+            CopyCommand.Hold c => (c.Operation, c.Turn),
+            _ => (Samples.One, -1),
+        };
+        Assert.All(before.Holds, h => Assert.True(after.Holds.FirstOrDefault(a => a.Operation == h.Operation) is not { } now || now.Turn >= h.Turn));
+        if (before.Holds.FirstOrDefault(h => h.Operation == operation) is { } known && known.Turn >= turn)
+        {
+            Assert.Equal(known, after.Holds.First(h => h.Operation == operation));
+        }
+    });
+
+    [Fact]
     public void A_version_deleted_here_comes_back_only_for_a_newer_order() => ForEachStep((before, command, after, _) =>
     {
         if (before.State == CopyState.Deleted && after.State != CopyState.Deleted)
@@ -96,7 +146,7 @@ public sealed class CopyPropertyTests
     public void Tries_stay_within_the_limit_and_lists_within_theirs() => ForEachStep((_, _, after, _) =>
     {
         Assert.True(after.State == CopyState.Deleting || after.Tries <= policy.MaxTries);
-        Assert.True(after.WantedBy.Count <= CopyMachine.WantedByLimit && after.LetGo.Count <= CopyMachine.WantedByLimit);
+        Assert.True(after.WantedBy.Count <= CopyMachine.WantedByLimit && after.LetGo.Count <= CopyMachine.WantedByLimit && after.Holds.Count <= CopyMachine.WantedByLimit);
     });
 
     [Fact]

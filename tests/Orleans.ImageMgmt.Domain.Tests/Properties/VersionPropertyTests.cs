@@ -19,7 +19,8 @@ public sealed class VersionPropertyTests
         Gen.Const<VersionCommand>(new VersionCommand.Enable()),
         Sequences.Operation.Select(VersionCommand (o) => new VersionCommand.BeginDelete(o)),
         Sequences.Pod.Select(VersionCommand (p) => new VersionCommand.CopyRemoved(p)),
-        Sequences.Pod.Select(VersionCommand (p) => new VersionCommand.CopyLost(p)),
+        Gen.Select(Sequences.Pod, Gen.Int[1, 5]).Select(VersionCommand (p, revision) => new VersionCommand.CopyLost(p, revision)),
+        Gen.Select(Sequences.Pod, Gen.Int[1, 5]).Select(VersionCommand (p, revision) => new VersionCommand.CopyRestored(p, revision)),
         Gen.Const<VersionCommand>(new VersionCommand.CopyRemoved(Samples.Source)));
 
     [Fact]
@@ -47,6 +48,16 @@ public sealed class VersionPropertyTests
         {
             var lost = (step as VersionCommand.CopyLost)?.Pod;
             Assert.All(before.Targets.Where(t => t.Value == TargetOutcome.Available && t.Key != lost), t => Assert.Equal(TargetOutcome.Available, after.Targets.GetValueOrDefault(t.Key)));
+        }
+    });
+
+    [Fact]
+    public void A_word_about_a_lost_copy_that_is_older_than_one_heard_before_changes_nothing() => ForEachStep((before, step, after) =>
+    {
+        var (pod, revision) = step switch { VersionCommand.CopyLost c => (c.Pod, c.Revision), VersionCommand.CopyRestored c => (c.Pod, c.Revision), _ => (default, long.MaxValue) };
+        if (revision < long.MaxValue && before.LostCopies.TryGetValue(pod, out var heard) && revision <= heard)
+        {
+            Assert.Same(before, after);
         }
     });
 

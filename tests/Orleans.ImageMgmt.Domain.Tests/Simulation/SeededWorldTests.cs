@@ -70,6 +70,7 @@ public sealed class SeededWorldTests
         Plant.AskOnce => "work is not done",
         Plant.LowerGeneration => "the generation of",
         Plant.TellOnce => "image knows",
+        Plant.OverlookDamage => "its bytes are not those of the version",
         _ => throw new NotSupportedException(plant.ToString()),
     };
 }

@@ -15,6 +15,17 @@ public sealed class CopyTableTests
 
     private static readonly Copy source = copy with { Role = CopyRole.Source, Content = null, From = null, Source = Samples.Disk };
 
+    private static readonly Copy whole = copy with { State = CopyState.Available, Receipt = Samples.ReceiptOf(Samples.Content, Samples.Paris) };
+
+    private static readonly Copy lost = whole with
+    {
+        State = CopyState.Quarantined, Fault = Samples.Damaged, Damage = Samples.Damaged.Damage, DamagedAt = Samples.Start, RetryAt = Samples.Start,
+    };
+
+    private static readonly CopyCheck asked = new(Samples.One, Samples.Start, OperationState.Running);
+
+    private static readonly Receipt later = Samples.ReceiptOf(Samples.Content, Samples.Paris) with { VerifiedAt = Samples.Now };
+
     private static IReadOnlyList<Sample<Copy>> States { get; } =
     [
         new("Deleted, never wanted", CopyMachine.Initial(Samples.Id, Samples.Paris)),
@@ -23,6 +34,10 @@ public sealed class CopyTableTests
         new("Deleted, version deleted", copy with { State = CopyState.Deleted, WantedBy = [], DeletedGeneration = Samples.Gen(2) }),
         new("Pending", copy with { State = CopyState.Pending }),
         new("Pending, two operations", copy with { State = CopyState.Pending, WantedBy = [Samples.One, Samples.Two] }),
+        new("Pending, held", copy with { State = CopyState.Pending, Holds = [new CopyHold(Samples.One, 1, true)] }),
+        new("Pending, one of two held", copy with { State = CopyState.Pending, WantedBy = [Samples.One, Samples.Two], Holds = [new CopyHold(Samples.One, 1, true)] }),
+        new("Replicating, other one held", copy with { State = CopyState.Replicating, WantedBy = [Samples.One, Samples.Two], Holds = [new CopyHold(Samples.Two, 1, true)] }),
+        new("RetryPending, held", copy with { State = CopyState.RetryPending, Fault = Samples.Passing, RetryAt = Samples.Now.AddSeconds(-5), Holds = [new CopyHold(Samples.One, 1, true)] }),
         new("Pending, time is over", copy with { State = CopyState.Pending, WantedAt = Samples.Now - policy.MaxTime - TimeSpan.FromSeconds(1) }),
         new("Preparing", source with { State = CopyState.Preparing }),
         new("Replicating", copy with { State = CopyState.Replicating }),
@@ -35,6 +50,16 @@ public sealed class CopyTableTests
         new("Failed", copy with { State = CopyState.Failed, Fault = Samples.Lasting }),
         new("Failed, source", source with { State = CopyState.Failed, Fault = Samples.Lasting }),
         new("Quarantined", copy with { State = CopyState.Quarantined, Fault = Samples.Passing, Receipt = Samples.ReceiptOf(Samples.Content, Samples.Paris) }),
+        new("Quarantined, version not told", lost with { IsUntold = true }),
+        new("Quarantined, repair due", lost),
+        new("Quarantined, repair later", lost with { RetryAt = Samples.Now.AddSeconds(5) }),
+        new("Quarantined, repair, time is over", lost with { WantedAt = Samples.Now - policy.MaxTime - TimeSpan.FromSeconds(1) }),
+        new("Quarantined, repairing", lost with { IsRepairing = true, RetryAt = null, Tries = 1, Check = asked }),
+        new("Quarantined, repairing, last try", lost with { IsRepairing = true, RetryAt = null, Tries = policy.MaxTries }),
+        new("Available, repaired, not told", whole with { IsUntold = true }),
+        new("Available, scrubbed", whole with { Check = new CopyCheck(null, Samples.Start, OperationState.Running) }),
+        new("Available, verified for op-1", whole with { Check = asked }),
+        new("Available, verified before", whole with { Check = asked with { State = OperationState.Succeeded } }),
         new("Deleting, staged bytes", copy with { State = CopyState.Deleting }),
         new("Deleting, all, later", copy with { State = CopyState.Deleting, DeletesFinal = true, RetryAt = Samples.Now.AddSeconds(5) }),
     ];
@@ -44,6 +69,12 @@ public sealed class CopyTableTests
         new("Ensure, same again", new CopyCommand.Ensure(Samples.Gen(2), Samples.One, Samples.Content, Samples.Source)),
         new("Ensure, newer operation", new CopyCommand.Ensure(Samples.Gen(3), Samples.Two, Samples.Content, Samples.Source)),
         new("Ensure, older operation", new CopyCommand.Ensure(Samples.Gen(1), Samples.Two, Samples.Content, Samples.Source)),
+        new("Ensure, after a resume", new CopyCommand.Ensure(Samples.Gen(2), Samples.One, Samples.Content, Samples.Source, Turn: 2)),
+        new("Ensure, urgent", new CopyCommand.Ensure(Samples.Gen(3), Samples.Two, Samples.Content, Samples.Source, IsUrgent: true)),
+        new("Hold", new CopyCommand.Hold(Samples.One, 1)),
+        new("Hold, later turn", new CopyCommand.Hold(Samples.One, 3)),
+        new("Hold, all bytes are there", new CopyCommand.Hold(Samples.One, 1, IsFinalising: true)),
+        new("Hold, a stranger", new CopyCommand.Hold(new OperationId("op-9"), 1)),
         new("Ensure, other content", new CopyCommand.Ensure(Samples.Gen(3), Samples.Two, Samples.OtherContent, Samples.Source)),
         new("EnsurePrepared, same again", new CopyCommand.EnsurePrepared(Samples.Gen(2), Samples.One, Samples.Disk)),
         new("EnsurePrepared, newer operation", new CopyCommand.EnsurePrepared(Samples.Gen(3), Samples.Two, Samples.Disk)),
@@ -71,8 +102,19 @@ public sealed class CopyTableTests
         new("Removed", new CopyCommand.Removed(3)),
         new("Removed, older try", new CopyCommand.Removed(2)),
         new("Quarantine", new CopyCommand.Quarantine(Samples.Passing)),
-        new("Repaired, proof", new CopyCommand.Repaired(Samples.ReceiptOf(Samples.Content, Samples.Paris))),
-        new("Repaired, other digest", new CopyCommand.Repaired(Samples.ReceiptOf(Samples.OtherContent, Samples.Paris))),
+        new("Faulted, damage", new CopyCommand.Faulted(3, Samples.Damaged)),
+        new("Verify for op-1", new CopyCommand.Verify(Samples.One)),
+        new("Verify for op-2", new CopyCommand.Verify(Samples.Two)),
+        new("Verify, scrub", new CopyCommand.Verify(null)),
+        new("Verified, proof", new CopyCommand.Verified(3, later)),
+        new("Verified, older try", new CopyCommand.Verified(2, later)),
+        new("Verified, other digest", new CopyCommand.Verified(3, Samples.ReceiptOf(Samples.OtherContent, Samples.Paris))),
+        new("Repaired, proof", new CopyCommand.Repaired(3, later)),
+        new("Repaired, older try", new CopyCommand.Repaired(2, later)),
+        new("Repaired, the receipt from before", new CopyCommand.Repaired(3, Samples.ReceiptOf(Samples.Content, Samples.Paris))),
+        new("Repaired, other digest", new CopyCommand.Repaired(3, Samples.ReceiptOf(Samples.OtherContent, Samples.Paris) with { VerifiedAt = Samples.Now })),
+        new("Told", new CopyCommand.Told(0)),
+        new("Told of an older revision", new CopyCommand.Told(-1)),
     ];
 
     [Fact]

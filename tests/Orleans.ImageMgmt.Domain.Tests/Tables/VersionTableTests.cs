@@ -25,6 +25,8 @@ public sealed class VersionTableTests
         new("Replicating, op-1 not stored", complete with { OpenPublishes = [Samples.One], Targets = Of(TargetOutcome.Open, TargetOutcome.Open), Unstarted = [new UnstartedPublish(Samples.One, Samples.Gen(1), [Samples.Paris, Samples.Oslo])] }),
         new("Available", complete with { Targets = Of(TargetOutcome.Available, TargetOutcome.Available) }),
         new("PartiallyAvailable", complete with { Targets = Of(TargetOutcome.Available, TargetOutcome.Failed) }),
+        new("PartiallyAvailable, paris lost", complete with { Targets = Of(TargetOutcome.Failed, TargetOutcome.Available), LostCopies = new Dictionary<PodName, long> { [Samples.Paris] = 5 } }),
+        new("Available, paris was lost", complete with { Targets = Of(TargetOutcome.Available, TargetOutcome.Available), LostCopies = new Dictionary<PodName, long> { [Samples.Paris] = 5 } }),
         new("Failed, no target has it", complete with { Targets = Of(TargetOutcome.Failed, TargetOutcome.Failed) }),
         new("Disabled", complete with { IsDisabled = true, Targets = Of(TargetOutcome.Available, TargetOutcome.Available) }),
         new("Deleting, one pod left", complete with { Delete = Samples.Two, Removing = [Samples.Paris], Targets = Of(TargetOutcome.Available, TargetOutcome.Failed) }),
@@ -59,7 +61,10 @@ public sealed class VersionTableTests
         new("BeginDelete", new VersionCommand.BeginDelete(new OperationId("del-1"))),
         new("CopyRemoved paris", new VersionCommand.CopyRemoved(Samples.Paris)),
         new("CopyRemoved oslo", new VersionCommand.CopyRemoved(Samples.Oslo)),
-        new("CopyLost paris", new VersionCommand.CopyLost(Samples.Paris)),
+        new("CopyLost paris", new VersionCommand.CopyLost(Samples.Paris, 7)),
+        new("CopyLost paris, older word", new VersionCommand.CopyLost(Samples.Paris, 3)),
+        new("CopyRestored paris", new VersionCommand.CopyRestored(Samples.Paris, 9)),
+        new("CopyRestored paris, older word", new VersionCommand.CopyRestored(Samples.Paris, 4)),
     ];
 
     [Fact]

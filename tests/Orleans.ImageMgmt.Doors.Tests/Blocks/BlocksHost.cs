@@ -148,7 +148,15 @@ internal sealed class BlocksHost : IAsyncDisposable
     public async Task<(TcpClient Connection, SslStream Stream)> RawAsync()
     {
         var connection = Owned(new TcpClient { ReceiveBufferSize = 4096 });
-        await connection.ConnectAsync(IPAddress.Loopback, Address.Port, DoorsHost.Stop);
+        try
+        {
+            await connection.ConnectAsync(IPAddress.Loopback, Address.Port, DoorsHost.Stop);
+        }
+        catch (SocketException reset)
+        {
+            throw new IOException(reset.Message, reset); // closed by the server before the connect was told: an end like any other
+        }
+
         var stream = Owned(new SslStream(connection.GetStream()));
         await stream.AuthenticateAsClientAsync(
             new SslClientAuthenticationOptions

@@ -11,7 +11,7 @@ using Wire = Orleans.ImageMgmt.Api;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>Versions over HTTP: import, publish, disable, enable, delete, and where their copies are.</summary>
-internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, Accepting accepting, TimeProvider time)
+internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, Accepting accepting, PublishPlanning planning, TimeProvider time)
 {
     public void Map(IEndpointRouteBuilder app)
     {
@@ -23,6 +23,8 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         app.Door("GET", Wire.Routes.Version, "GetImageVersion", "Shows a version.", Roles.Viewer, GetAsync).Produces<Wire.VersionResource>();
         app.Door("POST", Wire.Routes.VersionPublish, "PublishVersion", "Puts a verified copy of a version on every target.", Roles.Publisher, PublishAsync)
             .Takes<Wire.PublishRequest>(isOptional: true).BeginsOperation().HeedsTag();
+        app.Door("POST", Wire.Routes.VersionPublishPlan, "PlanPublish", "Says what a publish would take, pod by pod; nothing is changed.", Roles.Publisher, PlanAsync)
+            .Takes<Wire.PublishRequest>(isOptional: true).Produces<Wire.PublishPlanResource>().Refuses(StatusCodes.Status409Conflict);
         app.Door("POST", Wire.Routes.VersionDisable, "DisableVersion", "Stops new use of a version.", Roles.Publisher, DisableAsync)
             .Takes<Wire.ActionRequest>(isOptional: true).Produces<Wire.VersionResource>().HeedsTag().Refuses(StatusCodes.Status409Conflict);
         app.Door("POST", Wire.Routes.VersionEnable, "EnableVersion", "Allows new use of a version again.", Roles.Publisher, EnableAsync)
@@ -32,6 +34,8 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         app.Door("GET", Wire.Routes.VersionCopies, "ListCopies", "Lists the copies of a version by pod.", Roles.Viewer, CopiesAsync).Produces<Wire.Page<Wire.CopyResource>>()
             .Query("state", "Only copies in this state.", typeof(Wire.CopyState)).Pages();
         app.Door("GET", Wire.Routes.VersionCopy, "GetCopy", "Shows the copy of a version on one pod, with the progress of what runs.", Roles.Viewer, CopyAsync).Produces<Wire.CopyResource>();
+        app.Door("POST", Wire.Routes.VersionCopyVerify, "VerifyCopy", "Reads a copy back; one that is damaged, or was, is repaired from another pod.", Roles.Operator, VerifyCopyAsync)
+            .Takes<Wire.ActionRequest>(isOptional: true).BeginsOperation();
         app.Door("GET", Wire.Routes.VersionReceipts, "ListReceipts", "Lists the receipts of a version's available copies by pod.", Roles.Viewer, ReceiptsAsync)
             .Produces<Wire.Page<Wire.ReceiptResource>>().Pages();
     }
@@ -91,6 +95,28 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         var (id, operation) = (ask.VersionId(), ask.Operation());
         var body = await ask.BodyAsync<Wire.PublishRequest>(mayBeEmpty: true);
         var (by, precondition) = (ask.By(body.Reason), ask.Precondition());
+        var pods = PodsOf(ask, body);
+        ask.Check();
+        await FindAsync(id);
+        var request = new PublishRequest(operation.Id, pods, body.Labels ?? new Dictionary<string, string>(), by, precondition, body.Urgent);
+        return await accepting.BeginAsync(http, operation, body, _ => grains.GetVersion(id).PublishAsync(request));
+    }
+
+    private async Task<IResult> PlanAsync(HttpContext http)
+    {
+        var ask = new Ask(http).Knows();
+        var id = ask.VersionId();
+        var body = await ask.BodyAsync<Wire.PublishRequest>(mayBeEmpty: true);
+        var by = ask.By(body.Reason);
+        var pods = PodsOf(ask, body);
+        ask.Check();
+        await FindAsync(id);
+        var request = new PublishRequest(new OperationId(Wire.ImageMgmtHttpClient.NewOperationId()), pods, body.Labels ?? new Dictionary<string, string>(), by);
+        return Replies.One(http, ToWire.Plan(id, (await planning.PlanAsync(id, request)).OrThrow()), null);
+    }
+
+    private static List<PodName>? PodsOf(Ask ask, Wire.PublishRequest body)
+    {
         if (body is { Pods: not null, Labels: not null })
         {
             ask.Fault("labels", "field.conflict", "It cannot be given together with pods.");
@@ -101,11 +127,7 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
             ask.Fault("pods", "field.invalid", $"It must name 1 to {Limits.Pods} pods.");
         }
 
-        List<PodName>? pods = body.Pods is null ? null : [.. body.Pods.Select((p, at) => ask.Word<PodName>($"pods[{at}]", p) ?? default)];
-        ask.Check();
-        await FindAsync(id);
-        var request = new PublishRequest(operation.Id, pods, body.Labels ?? new Dictionary<string, string>(), by, precondition);
-        return await accepting.BeginAsync(http, operation, body, _ => grains.GetVersion(id).PublishAsync(request));
+        return body.Pods is null ? null : [.. body.Pods.Select((p, at) => ask.Word<PodName>($"pods[{at}]", p) ?? default)];
     }
 
     private Task<IResult> DisableAsync(HttpContext http) => ChangeAsync(http, (version, by, precondition) => version.DisableAsync(by, precondition));
@@ -168,9 +190,27 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         ask.Check();
         var copy = await grains.GetPod(pod).GetCopyAsync(id);
         return copy.Copy.Revision == 0
-            ? throw new RequestProblem(StatusCodes.Status404NotFound, "copy.unknown", $"Pod {pod} holds no copy of {id}.", "List the version's copies to see which exist.")
+            ? throw UnknownCopy(id, pod)
             : Replies.One(http, ToWire.Copy(copy, time.GetUtcNow()), null);
     }
+
+    private async Task<IResult> VerifyCopyAsync(HttpContext http)
+    {
+        var ask = new Ask(http).Knows();
+        var (id, pod, operation) = (ask.VersionId(), ask.Path<PodName>("pod"), ask.Operation());
+        var body = await ask.BodyAsync<Wire.ActionRequest>(mayBeEmpty: true);
+        var by = ask.By(body.Reason);
+        ask.Check();
+        if ((await grains.GetPod(pod).GetCopyAsync(id)).Copy.Revision == 0)
+        {
+            throw UnknownCopy(id, pod);
+        }
+
+        return await accepting.BeginAsync(http, operation, body, key => grains.GetPod(pod).VerifyCopyAsync(id, key, by));
+    }
+
+    private static RequestProblem UnknownCopy(VersionId id, PodName pod) =>
+        new(StatusCodes.Status404NotFound, "copy.unknown", $"Pod {pod} holds no copy of {id}.", "List the version's copies to see which exist.");
 
     private async Task<Version> FindAsync(VersionId id)
     {

@@ -1,4 +1,5 @@
 using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Domain;
 using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
@@ -20,7 +21,7 @@ internal static class ToWire
         IsRetryable = Faults.IsRetryable(fault.Cause),
     };
 
-    public static Wire.PodResource Pod(PodView view) => new()
+    public static Wire.PodResource Pod(PodView view, DateTimeOffset now) => new()
     {
         Name = view.Pod.Name.Value,
         State = Wording.To<Wire.PodState>(view.Pod.State),
@@ -28,12 +29,30 @@ internal static class ToWire
         Settings = view.Pod.Spec.Settings,
         Labels = view.Pod.Spec.Labels,
         Slots = view.Pod.Spec.Slots,
+        Caps = Caps(view.Pod.Spec.Caps),
+        RatesNow = RatesNow(view.Pod.Spec.Caps, now),
         MovingCopies = view.Moving.Count,
         FailedProbes = view.Pod.FailedProbes,
         ProbedAt = view.Pod.ProbedAt,
         Fault = Fault(view.Pod.Fault),
         ChangedAt = view.Pod.ChangedAt,
         Etag = RecordTags.Of(view.Pod),
+    };
+
+    private static Wire.PodCapsResource? Caps(PodCaps? caps) => caps is null || caps == PodCaps.None ? null : new Wire.PodCapsResource
+    {
+        In = caps.In,
+        Out = caps.Out,
+        Link = caps.Link,
+        LinkRate = caps.LinkRate,
+        TimeZone = caps.TimeZone,
+    };
+
+    private static Wire.PodRatesNow? RatesNow(PodCaps? caps, DateTimeOffset now) => caps is null || caps == PodCaps.None ? null : new Wire.PodRatesNow
+    {
+        InBytesPerSecond = PodRates.Now(caps.In, caps, now),
+        OutBytesPerSecond = PodRates.Now(caps.Out, caps, now),
+        LinkBytesPerSecond = PodRates.Now(caps.LinkRate, caps, now),
     };
 
     public static Wire.CopyResource Copy(CopyView view, DateTimeOffset now) => new()
@@ -46,6 +65,7 @@ internal static class ToWire
         Generation = view.Copy.Generation.Value,
         Fault = Fault(view.Copy.Fault),
         RetryAt = view.Copy.RetryAt,
+        Damage = Damage(view.Copy.Damage, view.Copy.DamagedAt),
         Receipt = Receipt(view.Copy.Receipt),
         Progress = Progress(view.Progress, now),
         ChangedAt = view.Copy.ChangedAt,
@@ -64,6 +84,7 @@ internal static class ToWire
             Generation = body.Generation.Value,
             Fault = Fault(body.Fault),
             RetryAt = body.RetryAt,
+            Damage = Damage(body.Damage, body.DamagedAt),
             Receipt = Receipt(body.Receipt),
             ChangedAt = row.Changed,
         };
@@ -84,6 +105,15 @@ internal static class ToWire
         VerifiedAt = receipt.VerifiedAt,
         ConnectorVersion = receipt.ConnectorVersion,
         Generation = receipt.Generation.Value,
+        Repair = receipt.Repair is not { } repair ? null : new Wire.RepairResource { At = repair.At, FetchedBytes = repair.BytesFetched, Chunks = repair.Chunks, From = repair.From.Value },
+    };
+
+    private static Wire.DamageResource? Damage(ContentDamage? damage, DateTimeOffset? foundAt) => damage is null ? null : new Wire.DamageResource
+    {
+        FoundAt = foundAt ?? default,
+        BadChunks = damage.BadChunks,
+        ChunkBytes = damage.ChunkSize,
+        Offsets = [.. damage.Chunks.Select(chunk => (long)chunk * damage.ChunkSize)],
     };
 
     public static Wire.TransferProgress? Progress(CopyProgress? progress, DateTimeOffset now)
@@ -189,6 +219,31 @@ internal static class ToWire
             ChangedAt = row.Changed,
         };
     }
+
+    public static Wire.PublishPlanResource Plan(VersionId id, IReadOnlyList<ForeseenPod> pods) => new()
+    {
+        Image = id.Image.Value,
+        Version = id.Version.Value,
+        SendBytes = pods.Where(p => p.Plan.Refusal is null).Sum(p => p.Plan.Receive?.BytesToSend ?? 0),
+        Pods = [.. pods.Select(Plan)],
+    };
+
+    private static Wire.PodPlanResource Plan(ForeseenPod pod) => new()
+    {
+        Pod = pod.Plan.Pod.Value,
+        SendBytes = pod.Plan.Receive?.BytesToSend,
+        StagedBytes = pod.Plan.Receive?.BytesStaged,
+        ReusedBytes = pod.Plan.Receive?.BytesReused,
+        IsThere = pod.Plan.Receive?.IsHeld ?? false,
+        Datastore = pod.Plan.Receive?.Datastore,
+        RoomNeededBytes = pod.Plan.Receive?.RoomNeeded,
+        RoomFreeBytes = pod.Plan.Receive?.RoomFree,
+        BytesPerSecond = pod.BytesPerSecond,
+        ExpectedSeconds = pod.Takes is { } takes ? (long)Math.Ceiling(takes.TotalSeconds) : null,
+        RefusalCode = pod.Plan.Refusal?.Code,
+        Refusal = pod.Plan.Refusal is { } refusal ? $"{refusal.Message} {refusal.Hint}" : null,
+        Unknown = pod.Plan.Unknown,
+    };
 
     public static Wire.TargetTotals Totals(TargetTotals totals) => new()
     {

@@ -21,8 +21,8 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         app.Door("GET", Wire.Routes.Operation, "GetOperation", "Shows an operation: state, targets in numbers, bytes, rate, remaining time.", Roles.Viewer, GetAsync).Produces<Wire.OperationResource>();
         app.Door("GET", Wire.Routes.OperationTargets, "ListTargets", "Lists an operation's targets with the progress of each.", Roles.Viewer, TargetsAsync).Produces<Wire.Page<Wire.TargetResource>>().Pages();
         Verb(app, Wire.Routes.OperationCancel, "CancelOperation", "Stops what has not finished; keeps copies that are available.", CancelAsync).Takes<Wire.ActionRequest>(isOptional: true);
-        Verb(app, Wire.Routes.OperationPause, "PauseOperation", "Begins nothing new until it is resumed.", PauseAsync).Takes<Wire.ActionRequest>(isOptional: true);
-        Verb(app, Wire.Routes.OperationResume, "ResumeOperation", "Goes on with a paused operation.", ResumeAsync).Takes<Wire.ActionRequest>(isOptional: true);
+        Verb(app, Wire.Routes.OperationPause, "PauseOperation", "Stops what runs at its next chunk and begins nothing new until it is resumed; what is staged stays.", PauseAsync).Takes<Wire.ActionRequest>(isOptional: true);
+        Verb(app, Wire.Routes.OperationResume, "ResumeOperation", "Goes on with a paused operation, from what is staged.", ResumeAsync).Takes<Wire.ActionRequest>(isOptional: true);
         Verb(app, Wire.Routes.OperationRetry, "RetryOperation", "Tries again what failed: everything, or one pod.", RetryAsync).Takes<Wire.RetryRequest>(isOptional: true);
         app.Door("GET", Wire.Routes.OperationEvents, "WatchOperation", "Streams what changes about an operation as server-sent events, to its end.", Roles.Viewer, EventsAsync)
             .WithDescription("Events are named operation (as it is now), target (one target as it is now) and end (the operation as it ended). " + string.Create(CultureInfo.InvariantCulture,

@@ -36,6 +36,7 @@ internal sealed class OperationReader(IGrainFactory grains, CatalogReader catalo
             { Kind: OperationBody.Publish } => await ReadPublishAsync(row, body, withTargets),
             { Kind: OperationBody.Import, Version: { } version } => await ReadImportAsync(row, body, version),
             { Kind: OperationBody.Delete, Version: { } version } => await ReadDeleteAsync(row, body, version, withTargets),
+            { Kind: OperationBody.Verify, Version: { } version, Pod: { } pod } => await ReadVerifyAsync(row, body, version, pod),
             _ => new OperationSnapshot(Of(row, body, body.State, body.Totals), []),
         };
         return snapshot with { Operation = Tagged(snapshot.Operation) };
@@ -210,6 +211,34 @@ internal sealed class OperationReader(IGrainFactory grains, CatalogReader catalo
         return new OperationSnapshot(operation, [.. views.Select(v => ToWire.Target(v, time.GetUtcNow()))]);
     }
 
+    private async Task<OperationSnapshot> ReadVerifyAsync(CatalogRow row, OperationBody body, VersionId id, PodName pod)
+    {
+        var view = await grains.GetPod(pod).GetCopyAsync(id);
+        if (view.Copy.Check is not { } check || check.Operation != body.Operation)
+        {
+            return new OperationSnapshot(Of(row, body, body.State, body.Totals), []); // the copy has been verified again since
+        }
+
+        var now = time.GetUtcNow();
+        var outcome = check.State switch
+        {
+            OperationState.Succeeded => TargetOutcome.Available,
+            OperationState.Failed => TargetOutcome.Failed,
+            OperationState.Cancelled => TargetOutcome.Cancelled,
+            _ => TargetOutcome.Open,
+        };
+        var progress = check.IsOpen ? view.Progress : null;
+        var operation = Of(row, body, check.State, body.Totals) with { Fault = ToWire.Fault(check.Fault), Progress = VerifyProgress(ToWire.Progress(progress, now)), Allows = [], EndedAt = check.EndedAt };
+        var target = new TargetView(pod, outcome, view.Copy.State, view.Copy.Fault ?? check.Fault, view.Copy.Tries, view.Copy.RetryAt, progress, view.Copy.Receipt);
+        return new OperationSnapshot(operation, [ToWire.Target(target, now)]);
+    }
+
+    private static Wire.OperationProgress? VerifyProgress(Wire.TransferProgress? running) => running is null ? null : new Wire.OperationProgress
+    {
+        DoneBytes = running.VerifiedBytes, TotalBytes = running.ToVerifyBytes, DoneChunks = running.StagedChunks, TotalChunks = running.NeededChunks,
+        BytesPerSecond = running.BytesPerSecond, RemainingSeconds = running.RemainingSeconds,
+    };
+
     private static Wire.OperationResource Of(CatalogRow row, OperationBody body, OperationState state, TargetTotals? totals) => new()
     {
         Id = body.Operation.Value,
@@ -217,6 +246,7 @@ internal sealed class OperationReader(IGrainFactory grains, CatalogReader catalo
         {
             OperationBody.Import => Wire.OperationKind.Import,
             OperationBody.Publish => Wire.OperationKind.Publish,
+            OperationBody.Verify => Wire.OperationKind.Verify,
             _ => Wire.OperationKind.Delete,
         },
         State = Wording.To<Wire.OperationState>(state),

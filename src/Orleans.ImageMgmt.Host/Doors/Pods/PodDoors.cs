@@ -34,6 +34,8 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
         app.Door("GET", Wire.Routes.Pod, "GetPod", "Shows a pod.", Roles.Viewer, GetAsync).Produces<Wire.PodResource>();
         app.Door("PUT", Wire.Routes.PodLabels, "SetPodLabels", "Replaces a pod's labels.", Roles.Operator, RelabelAsync)
             .Takes<Wire.PodLabelsRequest>().Produces<Wire.PodResource>().HeedsTag();
+        app.Door("PUT", Wire.Routes.PodCaps, "SetPodCaps", "Sets how fast bytes may travel to and from a pod; transfers that run go on by it.", Roles.Operator, CapAsync)
+            .Takes<Wire.PodCapsRequest>().Produces<Wire.PodResource>().HeedsTag();
         app.Door("POST", Wire.Routes.PodDrain, "DrainPod", "Lets a pod finish what it has; it gets nothing new.", Roles.Operator, DrainAsync)
             .Takes<Wire.ActionRequest>(isOptional: true).Produces<Wire.PodResource>().HeedsTag().Refuses(StatusCodes.Status409Conflict);
         app.Door("POST", Wire.Routes.PodDisconnect, "DisconnectPod", "Stops using a pod; its record is kept.", Roles.Operator, DisconnectAsync)
@@ -60,7 +62,7 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
         ask.Check();
         var page = await catalog.ListAsync(query, ask.Stop);
         var views = await Task.WhenAll(page.Rows.Select(row => grains.GetPod(row.Read<PodBody>().Name).GetAsync()));
-        return Replies.Page(http, [.. views.Where(v => v.Pod.Spec is not null).Select(v => ToWire.Pod(v) with { Etag = null })], page.Next?.ToString());
+        return Replies.Page(http, [.. views.Where(v => v.Pod.Spec is not null).Select(v => ToWire.Pod(v, time.GetUtcNow()) with { Etag = null })], page.Next?.ToString());
     }
 
     private async Task<IResult> ProbeAsync(HttpContext http)
@@ -127,11 +129,12 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
         var name = ask.Path<PodName>("pod");
         var body = await ask.BodyAsync<Wire.ConnectPodRequest>();
         CheckSettings(ask, body.Family, body.Settings, body.Labels, body.Slots);
+        var caps = PodCapsDoor.Read(ask, body.Caps);
         var precondition = ask.Precondition();
         var by = ask.By(body.Reason);
         ask.Check();
         var isNew = (await grains.GetPod(name).GetAsync()).Pod.Spec is null;
-        (await grains.GetPod(name).ConnectAsync(new PodSpec(name, body.Family, body.Settings, body.Labels, body.Slots), by, precondition)).OrThrow();
+        (await grains.GetPod(name).ConnectAsync(new PodSpec(name, body.Family, body.Settings, body.Labels, body.Slots, caps), by, precondition)).OrThrow();
         if (isNew)
         {
             http.Response.Headers.Location = Wire.Routes.Fill(Wire.Routes.Pod, name.Value);
@@ -157,6 +160,18 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
         var (by, precondition) = (ask.By(body.Reason), ask.Precondition());
         ask.Check();
         (await grains.GetPod(name).RelabelAsync(body.Labels, by, precondition)).OrThrow();
+        return await ShowAsync(http, name);
+    }
+
+    private async Task<IResult> CapAsync(HttpContext http)
+    {
+        var ask = new Ask(http).Knows();
+        var name = ask.Path<PodName>("pod");
+        var body = await ask.BodyAsync<Wire.PodCapsRequest>();
+        var caps = PodCapsDoor.Read(ask, body.Caps);
+        var (by, precondition) = (ask.By(body.Reason), ask.Precondition());
+        ask.Check();
+        (await grains.GetPod(name).CapAsync(caps!, by, precondition)).OrThrow();
         return await ShowAsync(http, name);
     }
 
@@ -208,7 +223,7 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
 
     private async Task<IResult> ShowAsync(HttpContext http, PodName name, int status = StatusCodes.Status200OK)
     {
-        var pod = ToWire.Pod(await FindAsync(name));
+        var pod = ToWire.Pod(await FindAsync(name), time.GetUtcNow());
         return Replies.One(http, pod, pod.Etag, status);
     }
 

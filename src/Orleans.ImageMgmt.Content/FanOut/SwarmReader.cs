@@ -1,0 +1,390 @@
+using Microsoft.Win32.SafeHandles;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>Bounds of one receiver in a fan-out.</summary>
+internal sealed record SwarmReaderOptions
+{
+    /// <summary>Longest wait for one read of at most 1 MiB from another pod, after which it is asked from somebody else. Default: 30 s: half of what a transfer waits.</summary>
+    public TimeSpan ReadLimit { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long the tracker may be silent before pieces are asked from the source pod without it. Default: 10 s.</summary>
+    public TimeSpan TrackerPatience { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Wait before the tracker is asked again that did not answer. Default: 1 s.</summary>
+    public TimeSpan TrackerRetry { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>A piece is late after so many times the usual time. Default: 1.5, as in the simulation.</summary>
+    public double LateAfter { get; init; } = 1.5;
+
+    /// <summary>The usual time of a piece before one was measured. Default: 10 s.</summary>
+    public TimeSpan FirstTypical { get; init; } = TimeSpan.FromSeconds(10);
+
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+}
+
+/// <summary>
+/// Reads one content from many pods: the tracker says which piece to ask whom. A pod that fails, hangs or is slow is replaced in the middle of a
+/// piece, and nothing that was verified is asked again. A pod whose chunk came with a wrong digest is named to the tracker, and the rest of the
+/// piece comes from the source pod. Without a tracker everything comes from there.
+/// </summary>
+internal class SwarmReader : IDirectedReader, ITransferObserver
+{
+    /// <summary>Chunks of a piece that are still on their way when the next piece is asked for: earlier, and a source would keep a place for somebody who is busy.</summary>
+    private const int AskAhead = 2;
+
+    private readonly IContentReader origin;
+    private readonly PieceMap map;
+    private readonly ISwarm swarm;
+    private readonly ITransferObserver observer;
+    private readonly SwarmReaderOptions options;
+    private readonly TimeProvider time;
+    private readonly Lock gate = new();
+    private readonly HashSet<int> missing = [];
+    private readonly Dictionary<int, PieceSource> sources = []; // by piece
+    private readonly Dictionary<int, PieceSource> servedBy = []; // by chunk, until it is verified
+    private readonly Queue<int> ready = []; // pieces whose source is known, to be asked next
+    private readonly CancellationTokenSource over = new();
+    private readonly ITimer watch;
+    private PieceSet held;
+    private readonly HashSet<int> run = [];
+    private Task<int>? asking;
+    private TimeSpan typical;
+
+    /// <summary>Reads blocks too where the source pod's copy offers them; that copy stays the caller's.</summary>
+    public static SwarmReader Over(IContentReader origin, PieceMap map, ISwarm swarm, ITransferObserver observer, SwarmReaderOptions options) => origin is IBlockReader
+        ? new SwarmBlockReader(origin, map, swarm, observer, options)
+        : new SwarmReader(origin, map, swarm, observer, options);
+
+    protected SwarmReader(IContentReader origin, PieceMap map, ISwarm swarm, ITransferObserver observer, SwarmReaderOptions options)
+    {
+        (this.origin, this.map, this.swarm, this.observer, this.options, time) = (origin, map, swarm, observer, options, options.TimeProvider);
+        held = new PieceSet(map.Pieces);
+        typical = options.FirstTypical;
+        watch = time.CreateTimer(_ => LookForLate(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+    }
+
+    public ContentManifest Manifest => origin.Manifest;
+
+    public SafeFileHandle? LocalFile => null;
+
+    public void Begin(IReadOnlyCollection<int> missing)
+    {
+        lock (gate)
+        {
+            this.missing.Clear();
+            this.missing.UnionWith(missing);
+            held = map.HeldWithout(missing);
+        }
+    }
+
+    public IReadOnlyList<int>? Next(CancellationToken cancellationToken)
+    {
+        lock (gate)
+        {
+            if (missing.Count == 0)
+            {
+                return null;
+            }
+        }
+
+        var ask = Interlocked.Exchange(ref asking, null) ?? AskAsync(over.Token);
+        var piece = ask.WaitAsync(cancellationToken).GetAwaiter().GetResult();
+        lock (gate)
+        {
+            run.Clear();
+            run.UnionWith(map.ChunksOf(piece).Where(missing.Contains));
+            return [.. run.Order()];
+        }
+    }
+
+    public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => await ReadFromAsync(
+        (int)(offset / Manifest.ChunkSize),
+        async (from, target, stop) =>
+        {
+            await from.ReadAsync(offset, target, stop);
+            return target.Length;
+        },
+        buffer, cancellationToken);
+
+    /// <summary>Reads something of a chunk from whoever gives its piece, until it is there.</summary>
+    protected async ValueTask<int> ReadFromAsync(int chunk, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var source = SourceOf(chunk);
+            if (source is null)
+            {
+                return await read(origin, target, cancellationToken);
+            }
+
+            try
+            {
+                return await source.ReadAsync(read, target, options.ReadLimit, time, cancellationToken);
+            }
+            catch (Exception trouble) when (trouble is IOException or TimeoutException || (trouble is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+            {
+                await ReplaceAsync(source, cancellationToken);
+            }
+        }
+    }
+
+    public void Rejected(int chunk)
+    {
+        PieceSource? liar;
+        lock (gate)
+        {
+            if (!servedBy.TryGetValue(chunk, out liar))
+            {
+                return; // it was the source pod's
+            }
+
+            servedBy.Remove(chunk);
+            if (sources.GetValueOrDefault(map.PieceOf(chunk)) == liar)
+            {
+                sources.Remove(map.PieceOf(chunk)); // the rest of it comes from the source pod
+            }
+        }
+
+        liar.Dispose();
+        _ = TellAsync(new SwarmReport(Held(), 0) { Lie = (liar.Pod, chunk) });
+    }
+
+    public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded) => observer.Planned(chunksNeeded, chunksStaged, bytesNeeded);
+
+    public void ChunkRequested(int chunk) => observer.ChunkRequested(chunk);
+
+    public void Advanced(long bytes, long total) => observer.Advanced(bytes, total);
+
+    /// <summary>The chunk is verified and in the staging file: when its piece is whole, others may have it from here.</summary>
+    public void ChunkStaged(int chunk, int length)
+    {
+        observer.ChunkStaged(chunk, length);
+        bool isFromPeer;
+        SwarmReport? whole;
+        lock (gate)
+        {
+            isFromPeer = servedBy.Remove(chunk);
+            whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
+            if (run.Remove(chunk) && run.Count == AskAhead && missing.Count > run.Count)
+            {
+                asking ??= AskAsync(over.Token); // while the last chunks of this piece are on their way
+            }
+        }
+
+        if (isFromPeer)
+        {
+            swarm.CameFromPeer(length);
+        }
+
+        if (whole is not null)
+        {
+            _ = TellAsync(whole);
+        }
+    }
+
+    /// <summary>What to tell when this chunk made its piece whole; null when it did not.</summary>
+    private SwarmReport? WholeBy(int chunk)
+    {
+        var piece = map.PieceOf(chunk);
+        if (map.ChunksOf(piece).Any(missing.Contains))
+        {
+            return null;
+        }
+
+        held.Add(piece);
+        var took = TimeSpan.Zero;
+        if (sources.Remove(piece, out var source))
+        {
+            took = time.GetElapsedTime(source.Since);
+            typical = typical == options.FirstTypical ? took : (typical * 0.7) + (took * 0.3);
+            source.Dispose();
+        }
+
+        return new SwarmReport(Copy(held), 0) { Arrived = new Dictionary<int, double> { [piece] = took.TotalSeconds } };
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        await watch.DisposeAsync();
+        await over.CancelAsync();
+        PieceSource[] left;
+        lock (gate)
+        {
+            left = [.. sources.Values];
+            sources.Clear();
+        }
+
+        foreach (var source in left)
+        {
+            source.Dispose();
+        }
+
+        var report = new SwarmReport(Held(), 0) { IsLeaving = !Held().IsFull };
+        try
+        {
+            using var enough = new CancellationTokenSource(options.TrackerPatience, time);
+            await swarm.TellAsync(report, enough.Token);
+        }
+        catch (Exception trouble) when (trouble is IOException or OperationCanceledException)
+        {
+            // It finds out by the silence.
+        }
+    }
+
+    private PieceSource? SourceOf(int chunk)
+    {
+        lock (gate)
+        {
+            if (map.Has(chunk) && sources.TryGetValue(map.PieceOf(chunk), out var source) && !source.IsOrigin)
+            {
+                servedBy[chunk] = source;
+                return source;
+            }
+
+            servedBy.Remove(chunk);
+            return null;
+        }
+    }
+
+    /// <summary>Asks for a piece until one is known.</summary>
+    private async Task<int> AskAsync(CancellationToken cancellationToken)
+    {
+        if (ready.TryDequeue(out var known))
+        {
+            return known;
+        }
+
+        var heard = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                var orders = await swarm.TellAsync(new SwarmReport(Held(), 1), cancellationToken);
+                heard = time.GetTimestamp();
+                swarm.Waits();
+                foreach (var order in orders.Where(Take))
+                {
+                    ready.Enqueue(order.Piece);
+                }
+
+                if (ready.TryDequeue(out var piece))
+                {
+                    return piece;
+                }
+            }
+            catch (IOException)
+            {
+                if (time.GetElapsedTime(heard) >= options.TrackerPatience)
+                {
+                    return Any();
+                }
+
+                await Task.Delay(options.TrackerRetry, time, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>True for a piece that was not on its way; for one that was, its source is another one from now on.</summary>
+    private bool Take(PieceOrder order)
+    {
+        PieceSource? before;
+        lock (gate)
+        {
+            if (order.Piece < 0 || order.Piece >= map.Pieces || held.Has(order.Piece))
+            {
+                return false;
+            }
+
+            sources.Remove(order.Piece, out before);
+            sources[order.Piece] = new PieceSource(order, time.GetTimestamp(), order.IsOrigin ? null : stop => swarm.OpenAsync(order.Source, stop));
+        }
+
+        before?.Dispose();
+        return before is null;
+    }
+
+    private int Any()
+    {
+        lock (gate)
+        {
+            return map.PieceOf(missing.First(chunk => !sources.ContainsKey(map.PieceOf(chunk)) || missing.All(c => sources.ContainsKey(map.PieceOf(c)))));
+        }
+    }
+
+    /// <summary>Asks the tracker who else gives the rest of the piece; when nobody does, the source pod gives it.</summary>
+    private async Task ReplaceAsync(PieceSource failed, CancellationToken cancellationToken)
+    {
+        Task replacing;
+        lock (gate)
+        {
+            if (sources.GetValueOrDefault(failed.Piece) != failed)
+            {
+                return; // it has been
+            }
+
+            replacing = failed.Replacing ??= GoElsewhereAsync(failed);
+        }
+
+        await replacing.WaitAsync(cancellationToken);
+    }
+
+    private async Task GoElsewhereAsync(PieceSource failed)
+    {
+        await TellAsync(new SwarmReport(Held(), 0) { Failed = [failed.Piece] });
+        lock (gate)
+        {
+            if (sources.GetValueOrDefault(failed.Piece) == failed)
+            {
+                sources.Remove(failed.Piece);
+            }
+        }
+
+        failed.Dispose();
+    }
+
+    private void LookForLate()
+    {
+        Dictionary<int, double> late = [];
+        lock (gate)
+        {
+            foreach (var source in sources.Values.Where(s => !s.IsOrigin && s.IsLate(time, typical * options.LateAfter)))
+            {
+                late[source.Piece] = time.GetElapsedTime(source.Since).TotalSeconds;
+            }
+        }
+
+        if (late.Count > 0)
+        {
+            _ = TellAsync(new SwarmReport(Held(), 0) { Late = late });
+        }
+    }
+
+    /// <summary>Tells, and takes over what is answered. That the tracker does not hear is no reason to stop: it is told again with the next report.</summary>
+    private async Task TellAsync(SwarmReport report)
+    {
+        try
+        {
+            foreach (var order in await swarm.TellAsync(report, over.Token))
+            {
+                Take(order);
+            }
+        }
+        catch (Exception trouble) when (trouble is IOException or OperationCanceledException)
+        {
+            // What is held is in every report; what was lost besides costs a slot until the tracker misses it.
+        }
+    }
+
+    private PieceSet Held()
+    {
+        lock (gate)
+        {
+            return Copy(held);
+        }
+    }
+
+    private static PieceSet Copy(PieceSet set) => PieceSet.TryFrom(set.ToBytes(), set.Pieces)!;
+}

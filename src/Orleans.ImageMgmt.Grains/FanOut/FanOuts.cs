@@ -1,0 +1,111 @@
+using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Connectors;
+using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Domain;
+
+namespace Orleans.ImageMgmt.Grains;
+
+/// <summary>When pods give pieces of a content to each other.</summary>
+public enum FanOutUse
+{
+    /// <summary>Where the source pod's bytes come over a link. On one machine a copy is made straight from its file.</summary>
+    Remote,
+
+    /// <summary>Always where the receiver takes chunks.</summary>
+    Always,
+
+    /// <summary>Everything comes from the source pod.</summary>
+    Never,
+}
+
+/// <summary>Puts a swarm in front of the source pod's copy where that pays.</summary>
+internal sealed class FanOuts(IGrainFactory grains, ConnectorCache connectors, TransferCounters counters, ImageMgmtOptions options, TimeProvider time)
+{
+    /// <summary>Fewer pieces are not worth a tracker.</summary>
+    private const int FewestPieces = 4;
+
+    /// <summary>The reader that asks many pods; null where all comes from the source pod.</summary>
+    public SwarmReader? Begin(RunningTransfer transfer, IPodConnector receiver, IContentReader source, CopyStep.Receive step)
+    {
+        var wanted = options.FanOut switch
+        {
+            FanOutUse.Always => true,
+            FanOutUse.Remote => source.LocalFile is null,
+            _ => false,
+        };
+        if (!wanted || receiver.Capabilities.Transfer != TransferMode.Chunks)
+        {
+            return null;
+        }
+
+        var map = new PieceMap(source.Manifest, options.FanOutPieceBytes);
+        return map.Pieces is < FewestPieces or > Limits.PiecesPerContent
+            ? null
+            : SwarmReader.Over(source, map, new FanOutLink(grains, connectors, counters, transfer, receiver.Capabilities.ServesStaged, step), transfer, new SwarmReaderOptions { TimeProvider = time });
+    }
+}
+
+/// <summary>The way from one transfer to its tracker and to the pods that it names.</summary>
+internal sealed class FanOutLink(IGrainFactory grains, ConnectorCache connectors, TransferCounters counters, RunningTransfer transfer, bool gives, CopyStep.Receive step) : ISwarm
+{
+    private readonly VersionId version = transfer.Job.Copy.Version;
+    private readonly SwarmPlace place = SwarmPlace.Of(transfer.Job.Spec.Labels);
+    private readonly IFanOutGrain tracker = grains.GetFanOut(transfer.Job.Copy.Version, transfer.Job.Copy.Generation);
+
+    public async Task<IReadOnlyList<PieceOrder>> TellAsync(SwarmReport report, CancellationToken cancellationToken)
+    {
+        var told = new FanOutReport(transfer.Job.Spec.Name, step.From, place.Region, place.Site, gives, report.Held.Pieces, report.Held.ToBytes(), report.Wanted,
+            report.Arrived, report.Failed, report.Late, report.Lie?.Source, report.Lie?.Chunk ?? 0, report.IsLeaving);
+        try
+        {
+            return await tracker.TellAsync(told).WaitAsync(cancellationToken) is { } orders
+                ? [.. orders.Select(o => new PieceOrder(o.Piece, o.Source, o.IsOrigin))]
+                : throw new IOException("The tracker cuts the content otherwise.");
+        }
+        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
+        {
+            throw new IOException($"The tracker of {version} does not answer: {problem.Message}", problem);
+        }
+    }
+
+    public async Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken)
+    {
+        Pod pod;
+        try
+        {
+            pod = (await grains.GetPod(source).GetAsync().WaitAsync(cancellationToken)).Pod;
+        }
+        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
+        {
+            throw new IOException($"The record of pod {source} could not be read: {problem.Message}", problem);
+        }
+
+        if (pod.Spec is null || pod.State == PodState.Disconnected || connectors.Get(pod.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
+        {
+            throw new IOException($"Pod {source} cannot be opened.");
+        }
+
+        var opened = await connector.OpenAsync(version, step.Content, cancellationToken);
+        if (opened is not ConnectorResult<IContentReader>.Done)
+        {
+            opened = await connector.OpenStagedAsync(version, cancellationToken);
+        }
+
+        if (opened is not ConnectorResult<IContentReader>.Done(var reader))
+        {
+            throw new IOException(opened is ConnectorResult<IContentReader>.Failed(var fault) ? fault.ToString() : $"Pod {source} cannot open {version} yet.");
+        }
+
+        if (reader.Manifest.ComputeDigest() == step.Content.ManifestDigest)
+        {
+            return reader;
+        }
+
+        await reader.DisposeAsync();
+        throw new IOException($"Pod {source} holds another content under the name {version}.");
+    }
+
+    public void Waits() => transfer.Moved();
+
+    public void CameFromPeer(int bytes) => counters.CameFromPeer(bytes);
+}

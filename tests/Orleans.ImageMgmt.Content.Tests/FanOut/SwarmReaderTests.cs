@@ -1,0 +1,212 @@
+using Orleans.ImageMgmt.Content.Tests.Blocks;
+using Orleans.ImageMgmt.Content.Tests.Transfers;
+using Orleans.ImageMgmt.Domain;
+using Xunit;
+
+namespace Orleans.ImageMgmt.Content.Tests.FanOut;
+
+/// <summary>One receiver between a source pod and others, with the planner of the service: whatever the others do, the copy ends right.</summary>
+public sealed class SwarmReaderTests
+{
+    private const int Chunks = 12;
+    private static readonly PodName Source = new("source");
+
+    [Fact]
+    public async Task Pieces_come_from_those_who_hold_them_and_the_copy_is_right()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var swarm = new PlannedSwarm(copy, new RemoteDouble(copy));
+        var received = await ReceiveAsync(bench, swarm, new RemoteDouble(copy));
+        Assert.Equal(copy.Manifest.DataLength, received.BytesRequested);
+        Assert.Equal(copy.Manifest.DataLength, swarm.BytesFromPeers);
+    }
+
+    [Fact]
+    public async Task Without_a_tracker_everything_comes_from_the_source_pod()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var swarm = new PlannedSwarm(copy, new RemoteDouble(copy)) { IsDead = true };
+        var received = await ReceiveAsync(bench, swarm, new RemoteDouble(copy), new SwarmReaderOptions { TrackerPatience = TimeSpan.Zero });
+        Assert.Equal(copy.Manifest.DataLength, received.BytesRequested);
+        Assert.Equal(0, swarm.BytesFromPeers);
+    }
+
+    [Fact]
+    public async Task A_pod_that_hangs_in_the_middle_of_a_piece_is_replaced()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var reads = 0;
+        var hangs = new RemoteDouble(
+            copy, beforeRead: (_, stop) => Interlocked.Increment(ref reads) > 3 ? Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop) : Task.CompletedTask);
+        var swarm = new PlannedSwarm(copy, hangs);
+        var recorder = new Recorder();
+        await ReceiveAsync(bench, swarm, new RemoteDouble(copy), new SwarmReaderOptions { ReadLimit = TimeSpan.FromMilliseconds(200) }, recorder);
+        Assert.Equal(recorder.Staged.Count, recorder.Staged.Distinct().Count());
+        Assert.Equal(Enumerable.Range(0, Chunks), recorder.Requested.Order());
+        Assert.Equal(3 * Bench.MiB, swarm.BytesFromPeers);
+    }
+
+    [Fact]
+    public async Task A_pod_that_sends_wrong_bytes_is_named_with_the_chunk_and_asked_no_more()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var swarm = new PlannedSwarm(copy, new RemoteDouble(copy, afterRead: (_, bytes) => bytes.Span[100] ^= 1));
+        await ReceiveAsync(bench, swarm, new RemoteDouble(copy));
+        var (liar, chunk) = Assert.Single(swarm.Lies.DistinctBy(lie => lie.Source));
+        Assert.Equal("peer-1", liar.Value);
+        Assert.InRange(chunk, 0, Chunks - 1);
+        Assert.Equal(0, swarm.BytesFromPeers);
+    }
+
+    [Fact]
+    public async Task Blocks_that_changed_travel_alone_from_other_pods_too()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Bytes());
+        var bytes = Bytes();
+        bytes.AsSpan(3 * Bench.MiB, 4_096).Fill(9);
+        await using var copy = await SealAsync(bench, "new", bytes);
+        var swarm = new PlannedSwarm(copy, new BlocksDouble(copy));
+        var received = await ReceiveAsync(bench, swarm, new BlocksDouble(copy), own: new OwnCopy(old.LocalFile!, old.Manifest));
+        Assert.InRange(received.BytesRequested, 1, 64 << 10);
+        Assert.Equal(Bench.MiB, swarm.BytesFromPeers);
+    }
+
+    [Fact]
+    public async Task A_receiver_that_hides_its_order_gets_everything_from_the_source_pod()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var swarm = new PlannedSwarm(copy, new RemoteDouble(copy));
+        await using var reader = SwarmReader.Over(new RemoteDouble(copy), Map(copy), swarm, SilentObserver.Instance, new SwarmReaderOptions());
+        var bytes = new byte[Bench.MiB];
+        await reader.ReadAsync(2 * Bench.MiB, bytes, Bench.Token);
+        Assert.True(Bytes().AsSpan(2 * Bench.MiB, Bench.MiB).SequenceEqual(bytes));
+        Assert.Equal(0, swarm.BytesFromPeers);
+    }
+
+    private static async Task<ReceiveResult> ReceiveAsync(
+        Bench bench, PlannedSwarm swarm, IContentReader origin, SwarmReaderOptions? options = null, ITransferObserver? observer = null, OwnCopy? own = null)
+    {
+        await using var reader = SwarmReader.Over(origin, swarm.Map, swarm, observer ?? SilentObserver.Instance, options ?? new SwarmReaderOptions());
+        var received = await CopyReceiver.ReceiveAsync(
+            reader, bench.Open("staging"), new ReceiveOptions { OwnCopies = own is null ? [] : [own] }, (ITransferObserver)reader, Bench.Token);
+        Assert.Equal(origin.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        return received;
+    }
+
+    private static PieceMap Map(LocalContentReader copy) => new(copy.Manifest, 2 * Bench.MiB);
+
+    private static Task<LocalContentReader> MakeAsync(Bench bench) => SealAsync(bench, "copy", Bytes());
+
+    private static byte[] Bytes()
+    {
+        var bytes = new byte[Chunks * Bench.MiB];
+        new Random(5).NextBytes(bytes);
+        return bytes;
+    }
+
+    private static async Task<LocalContentReader> SealAsync(Bench bench, string name, byte[] bytes)
+    {
+        var file = bench.Open(name + ".source");
+        RandomAccess.Write(file, bytes, 0);
+        return await bench.SealAsync(name, file);
+    }
+
+    /// <summary>A tracker in the test's own process: the planner, a source pod, one pod that holds everything, and the receiver.</summary>
+    private sealed class PlannedSwarm : ISwarm
+    {
+        private readonly Lock gate = new();
+        private readonly Swarm planner;
+        private readonly IContentReader peer;
+        private readonly int receiver;
+        private long bytesFromPeers;
+
+        public PlannedSwarm(LocalContentReader copy, IContentReader peer)
+        {
+            this.peer = peer;
+            Map = SwarmReaderTests.Map(copy);
+            planner = new Swarm(Map.Pieces, 1, SwarmLimits.Default);
+            planner.Join(SwarmPlace.Nowhere, isOrigin: true);
+            var holder = planner.Join(SwarmPlace.Nowhere, isOrigin: false);
+            var all = new PieceSet(Map.Pieces);
+            all.Fill();
+            planner.Holds(holder, all);
+            receiver = planner.Join(SwarmPlace.Nowhere, isOrigin: false);
+        }
+
+        public PieceMap Map { get; }
+
+        public bool IsDead { get; init; }
+
+        public List<(PodName Source, int Chunk)> Lies { get; } = [];
+
+        public long BytesFromPeers => Interlocked.Read(ref bytesFromPeers);
+
+        public Task<IReadOnlyList<PieceOrder>> TellAsync(SwarmReport report, CancellationToken cancellationToken)
+        {
+            if (IsDead)
+            {
+                throw new IOException("Nobody is there.");
+            }
+
+            lock (gate)
+            {
+                foreach (var (piece, seconds) in report.Arrived)
+                {
+                    planner.Arrived(receiver, piece, seconds);
+                }
+
+                planner.Holds(receiver, report.Held);
+                if (report.Lie is { } lie)
+                {
+                    Lies.Add(lie);
+                    planner.Lied(receiver, 1);
+                }
+
+                foreach (var piece in report.Failed)
+                {
+                    planner.Failed(receiver, piece);
+                }
+
+                if (report.Wanted > 0)
+                {
+                    planner.Wants(receiver, report.Wanted);
+                }
+
+                return Task.FromResult<IReadOnlyList<PieceOrder>>(
+                    [.. planner.TakeGrants().Select(grant => new PieceOrder(grant.Piece, grant.Source == 0 ? Source : new PodName($"peer-{grant.Source}"), grant.Source == 0))]);
+            }
+        }
+
+        public Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken) => Task.FromResult<IContentReader>(new Lent(peer));
+
+        public void Waits()
+        {
+        }
+
+        public void CameFromPeer(int bytes) => Interlocked.Add(ref bytesFromPeers, bytes);
+    }
+
+    /// <summary>A reader that is closed by its user and lives on.</summary>
+    private sealed class Lent(IContentReader inner) : IContentReader, IBlockReader
+    {
+        public ContentManifest Manifest => inner.Manifest;
+
+        public Microsoft.Win32.SafeHandles.SafeFileHandle? LocalFile => null;
+
+        public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
+
+        public ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) =>
+            ((IBlockReader)inner).ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+
+        public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken) =>
+            ((IBlockReader)inner).ReadBlocksAsync(request, frame, cancellationToken);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}

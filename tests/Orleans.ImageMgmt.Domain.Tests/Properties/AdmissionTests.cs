@@ -1,0 +1,130 @@
+using CsCheck;
+using Xunit;
+
+namespace Orleans.ImageMgmt.Domain.Tests;
+
+/// <summary>Goal: urgent work finds room at once, nothing starves, and no bound is passed. Method: random arrivals and ends.</summary>
+public sealed class AdmissionTests
+{
+    private static readonly Gen<(int Version, bool IsUrgent)> arrival = Gen.Select(Gen.Int[0, 3], Gen.Int[0, 3]).Select((v, u) => (v, u == 0));
+
+    [Fact]
+    public void A_silo_never_passes_its_slots_and_its_lane_and_an_urgent_job_waits_only_for_urgent_ones() =>
+        Gen.Select(Gen.Int[1, 20], arrival.Array[1, 60], Gen.Int[0, 1_000]).Sample((slots, drawn, seed) =>
+        {
+            var desk = new Desk(slots);
+            for (var n = 0; n < drawn.Length; n++)
+            {
+                desk.Arrive(new SlotClaim(Samples.Paris, VersionOf(drawn[n].Version), drawn[n].IsUrgent, n));
+                Assert.True(desk.Running.Count(c => !c.IsUrgent) <= slots);
+                Assert.True(desk.Running.Count <= slots + Admission.LaneOf(slots));
+                Assert.True(!desk.Waiting.Any(c => c.IsUrgent) || desk.Running.Count == slots + Admission.LaneOf(slots));
+                Assert.True(desk.Waiting.Count == 0 || desk.Running.Count >= slots);
+                if (n % 3 == 2 && desk.Running.Count > 0)
+                {
+                    desk.End(seed);
+                }
+            }
+        }, iter: Sequences.Runs, threads: 1);
+
+    [Fact]
+    public void Nobody_starves_while_urgent_jobs_keep_coming() => Gen.Select(Gen.Int[1, 12], Gen.Int[0, 1_000], Gen.Int[0, 20]).Sample((slots, seed, before) =>
+    {
+        var desk = new Desk(slots);
+        var number = 0;
+        for (; number < slots + Admission.LaneOf(slots) + before; number++)
+        {
+            desk.Arrive(new SlotClaim(Samples.Paris, VersionOf(0), number % 2 == 0, number));
+        }
+
+        var patient = new SlotClaim(Samples.Oslo, VersionOf(1), false, number++);
+        desk.Arrive(patient);
+        var older = desk.Waiting.Count;
+        var (ends, granted) = (0, desk.Granted);
+        for (; desk.Waiting.Contains(patient); ends++)
+        {
+            // Every slot that becomes free is wanted by a new urgent job too.
+            desk.Arrive(new SlotClaim(Samples.Paris, VersionOf(2), true, number++));
+            desk.End(seed + ends);
+            Assert.True(desk.Granted - granted <= Admission.ByAgeEvery * (older + 1), $"still waiting after {desk.Granted - granted} grants, {older} were older");
+            Assert.True(ends < 5_000, $"only {desk.Granted - granted} slots were given in {ends} ends");
+        }
+    }, iter: 500, threads: 1);
+
+    [Fact]
+    public void A_publish_to_few_pods_does_not_wait_for_all_of_one_to_many()
+    {
+        var desk = new Desk(8);
+        for (var n = 0; n < 5_000; n++)
+        {
+            desk.Arrive(new SlotClaim(new PodName($"pod-{n}"), VersionOf(0), false, n));
+        }
+
+        desk.Arrive(new SlotClaim(Samples.Oslo, VersionOf(1), false, 5_000));
+        var ends = 0;
+        for (; desk.Waiting.Any(c => c.Pod == Samples.Oslo); ends++)
+        {
+            desk.End(ends);
+        }
+
+        Assert.InRange(ends, 1, 2);
+    }
+
+    [Fact]
+    public void An_urgent_copy_goes_ahead_on_a_full_pod_and_one_that_has_waited_longer_than_the_head_start_before_it()
+    {
+        var running = Enumerable.Range(0, 2).Select(n => CopyOf(n, CopyState.Replicating, 0)).ToList();
+        var urgent = CopyOf(5, CopyState.Pending, 60) with { IsUrgent = true };
+        var normal = CopyOf(6, CopyState.Pending, 30);
+        Assert.Equal([urgent.Version], Admit([.. running, normal, urgent]));
+        Assert.Empty(Admit([.. running, normal]));
+        Assert.Equal([normal.Version], Admit([running[0], CopyOf(7, CopyState.Replicating, 0) with { IsUrgent = true }, normal])); // the lane closes no slot
+        Assert.Empty(Admit([.. running, CopyOf(7, CopyState.Replicating, 0) with { IsUrgent = true }, normal, urgent])); // the lane is taken
+        var aged = normal with { WantedAt = urgent.WantedAt - Admission.HeadStart - TimeSpan.FromSeconds(1) };
+        Assert.Equal([aged.Version, urgent.Version], Admit([running[0], aged, urgent]));
+        Assert.Equal([urgent.Version, normal.Version], Admit([running[0], normal, urgent]));
+    }
+
+    private static IReadOnlyList<VersionId> Admit(IReadOnlyList<Copy> copies) =>
+        PodMachine.Admit(PodMachine.Initial(Samples.Paris) with { State = PodState.Connected, Spec = Samples.SpecOf(Samples.Paris) }, copies, Samples.Now, RetryPolicy.Default);
+
+    private static Copy CopyOf(int number, CopyState state, int seconds) => CopyMachine.Initial(VersionOf(number), Samples.Paris) with
+    {
+        State = state, WantedAt = Samples.Start.AddSeconds(seconds), Content = Samples.Content, From = Samples.Source, WantedBy = [Samples.One],
+    };
+
+    private static VersionId VersionOf(int number) => new(Samples.Id.Image, new VersionName($"1.{number}"));
+
+    /// <summary>The smallest thing that keeps slots as <see cref="Admission"/> says.</summary>
+    private sealed class Desk(int slots)
+    {
+        /// <summary>The lane's not counted.</summary>
+        public long Granted { get; private set; }
+
+        public List<SlotClaim> Waiting { get; } = [];
+
+        public List<SlotClaim> Running { get; } = [];
+
+        public void Arrive(SlotClaim claim)
+        {
+            Waiting.Add(claim);
+            Grant();
+        }
+
+        public void End(int which)
+        {
+            Running.RemoveAt(which % Running.Count);
+            Grant();
+        }
+
+        private void Grant()
+        {
+            while (Admission.Next(Waiting, Running, slots, Granted) is ({ } next, var isInLane))
+            {
+                Granted += isInLane ? 0 : 1;
+                Assert.True(Waiting.Remove(next));
+                Running.Add(next);
+            }
+        }
+    }
+}
