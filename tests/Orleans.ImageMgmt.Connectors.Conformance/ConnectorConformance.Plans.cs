@@ -6,7 +6,7 @@ namespace Orleans.ImageMgmt.Connectors.Conformance;
 public abstract partial class ConnectorConformance
 {
     [Fact]
-    public async Task Rule_21_a_plan_changes_nothing_and_says_what_a_receive_would_then_do()
+    public async Task Rule_22_a_plan_changes_nothing_and_says_what_a_receive_would_then_do()
     {
         var disk = OfferedDisk.Make();
         if (!Can.CanPlan)

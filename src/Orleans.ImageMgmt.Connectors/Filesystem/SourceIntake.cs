@@ -35,7 +35,7 @@ internal sealed class SourceIntake(PodName pod, string sources, long reserve, Ti
         if (!IsName(parcel.Name))
         {
             return IntakeResult.Refuse("upload.bad-name", $"'{parcel.Name}' is no name for a source.",
-                $"Use 1 to {NameLength} letters, digits, '.', '_' or '-', beginning with a letter or digit.");
+                $"Use 1 to {NameLength} letters, digits, '.', '_' or '-', beginning with a letter or digit, not ending with '.', and no device name of Windows such as NUL.");
         }
 
         lock (beginning)
@@ -257,8 +257,12 @@ internal sealed class SourceIntake(PodName pod, string sources, long reserve, Ti
 
     private string FinalPath(string name) => Path.Combine(sources, name);
 
-    private static bool IsName(string text) => text.Length is > 0 and <= NameLength && char.IsAsciiLetterOrDigit(text[0])
-        && HasPlainLetters(text);
+    private static bool IsName(string text) => text.Length is > 0 and <= NameLength && char.IsAsciiLetterOrDigit(text[0]) && text[^1] != '.'
+        && HasPlainLetters(text) && !IsDevice(text.Split('.')[0].ToUpperInvariant());
+
+    /// <summary>The folder may be a share of Windows, where these are devices, with any ending.</summary>
+    private static bool IsDevice(string stem) => stem is "CON" or "PRN" or "AUX" or "NUL"
+        || (stem is ['C', 'O', 'M', _] or ['L', 'P', 'T', _] && char.IsAsciiDigit(stem[^1]));
 
     private static bool HasPlainLetters(string text) => text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 

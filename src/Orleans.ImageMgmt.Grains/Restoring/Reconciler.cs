@@ -146,7 +146,7 @@ internal sealed class Reconciler(
     {
         var held = new HashSet<VersionId>();
         string? cursor = null;
-        do
+        while (true)
         {
             using var limit = new Moving(options.FinaliseStall, time, stop);
             switch (await connector.InventoryAsync(cursor, Limits.PageRows, limit.Token))
@@ -154,19 +154,21 @@ internal sealed class Reconciler(
                 case ConnectorResult<InventoryPage>.Done(var page):
                     held.UnionWith(page.Entries.Where(e => e.Final).Select(e => e.Version));
                     cursor = page.NextCursor;
+                    if (cursor is null)
+                    {
+                        return (held, null);
+                    }
+
                     break;
                 case ConnectorResult<InventoryPage>.Failed(var fault):
                     return (held, fault);
                 case ConnectorResult<InventoryPage>.InProgress { AskAgainAfter: var after }:
-                    await Task.Delay(after, time, stop);
+                    await Task.Delay(after, time, stop); // the same page again: a pod that is at it holds what it holds
                     break;
                 default:
                     throw new NotSupportedException();
             }
         }
-        while (cursor is not null);
-
-        return (held, null);
     }
 
     private async Task<Dictionary<VersionId, CopyBody>> KnownAsync(PodName pod, CancellationToken stop)

@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Net.Http.Headers;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Host;
@@ -15,8 +14,8 @@ internal sealed class EventStream
 
     public const string MediaType = "text/event-stream";
 
-    public static bool IsOne(HttpContext context) => context.GetEndpoint()?.Metadata.GetMetadata<EventStream>() is not null
-        || context.Request.Headers[HeaderNames.Accept].ToString().Contains(MediaType, StringComparison.OrdinalIgnoreCase);
+    /// <summary>The endpoint decides, never a header: else any request could step out of the number of requests at once.</summary>
+    public static bool IsOne(HttpContext context) => context.GetEndpoint()?.Metadata.GetMetadata<EventStream>() is not null;
 }
 
 /// <summary>How much one address and everybody together may ask. Stands before anybody looks at a token.</summary>

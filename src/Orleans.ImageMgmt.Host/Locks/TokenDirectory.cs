@@ -113,6 +113,7 @@ internal sealed class TokenUse(IGrainFactory grains, TimeProvider time, ILogger<
         }
         catch (Exception problem)
         {
+            // Whatever the call threw: a note that is late is better than a service that ends because of a note.
             LocksLog.UseNotWritten(log, names.Count, problem);
         }
     }

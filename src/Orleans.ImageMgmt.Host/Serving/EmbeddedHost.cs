@@ -14,6 +14,9 @@ namespace Orleans.ImageMgmt.Host;
 /// <summary>One process with one silo: alone on an embedded store, where nothing else has to be installed, or in a cluster on PostgreSQL.</summary>
 internal sealed class EmbeddedHost : IAsyncDisposable
 {
+    /// <summary>How long a host that ends waits for the word that a signal has ended the command too.</summary>
+    private static readonly TimeSpan SignalGrace = TimeSpan.FromSeconds(2);
+
     private readonly SiloStore store;
     private readonly IHost host;
     private readonly ILoggerFactory logging;
@@ -25,22 +28,40 @@ internal sealed class EmbeddedHost : IAsyncDisposable
 
     public IServiceProvider Services => host.Services;
 
+    /// <summary>Ends when the service cannot go on by itself, with a sentence: its database is damaged, or something inside has asked for the end.</summary>
+    public async Task<string> FailedAsync(CancellationToken stop)
+    {
+        var ending = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(ending.SetResult);
+        if (await Task.WhenAny(store.Broken, ending.Task).WaitAsync(stop) == store.Broken)
+        {
+            return (await store.Broken).Message;
+        }
+
+        // A signal ends the host and the command; which of them hears it first is chance.
+        await Task.Delay(SignalGrace, TimeProvider.System, stop);
+        return "The service ended by itself. The log says why; start it again.";
+    }
+
     /// <summary>Opens the data directory and starts the silo.</summary>
     /// <exception cref="StoreException">The data directory cannot be used; the message is one sentence.</exception>
     public static async Task<EmbeddedHost> StartAsync(HostSettings settings, CancellationToken cancellationToken)
     {
         var logging = LoggerFactory.Create(log => log.AddImgmt(settings));
         var store = await OpenAsync(settings, logging.CreateLogger("imgmt.store"), cancellationToken);
+        IHost? host = null;
         try
         {
             var trust = SiloTrust.Open(settings.DataDirectory, settings.Trust, TimeProvider.System);
             var restored = await RestoreRecord.ReadAsync(store.Rows, cancellationToken);
-            var host = settings.Http is null ? BuildQuiet(settings, store, restored, trust, logging) : BuildWeb(settings, settings.Http, store, restored, trust, logging);
+            host = settings.Http is null ? BuildQuiet(settings, store, restored, trust, logging) : BuildWeb(settings, settings.Http, store, restored, trust, logging);
             await host.StartAsync(cancellationToken);
             return new EmbeddedHost(store, host, logging);
         }
         catch
         {
+            // Whatever it was goes on to the caller; what was begun is ended first, the silo before its store.
+            await ((host as IAsyncDisposable)?.DisposeAsync() ?? ValueTask.CompletedTask);
             await store.DisposeAsync();
             logging.Dispose();
             throw;
@@ -133,6 +154,8 @@ internal sealed record HostSettings(string DataDirectory)
     public TrustOptions Trust { get; init; } = new();
 
     public GatewayOptions Gateway { get; init; } = new();
+
+    public BackupOptions Backup { get; init; } = new();
 
     public BlocksOptions Blocks { get; init; } = new();
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Client;
@@ -61,10 +62,19 @@ internal static class ServeCommand
 
             if (!request.ExitWhenDone)
             {
-                await WaitAsync(stop);
+                await Console.Error.WriteLineAsync($"imgmt: {await host.FailedAsync(stop)}");
+                return Failed;
             }
 
             return well ? Well : Failed;
+        }
+        catch (IOException problem) when (problem.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException || problem.GetBaseException() is SocketException)
+        {
+            return await UnusableAddressAsync(problem);
+        }
+        catch (SocketException problem)
+        {
+            return await UnusableAddressAsync(problem);
         }
         catch (Exception problem) when (problem is SettingsException or StoreException or TrustException or RefusedException or ArgumentException)
         {
@@ -77,11 +87,10 @@ internal static class ServeCommand
         }
     }
 
-    private static async Task WaitAsync(CancellationToken stop)
+    private static async Task<int> UnusableAddressAsync(Exception problem)
     {
-        var stopped = new TaskCompletionSource();
-        await using var registration = stop.Register(stopped.SetResult);
-        await stopped.Task;
+        await Console.Error.WriteLineAsync($"imgmt: The address of Http:Listen cannot be used: {problem.Message} End the program that has it, or give another address and port with --set Http:Listen=http://127.0.0.1:PORT.");
+        return Unusable;
     }
 
     public static string DefaultData() => Environment.GetEnvironmentVariable("IMGMT_DATA") is { Length: > 0 } chosen ? chosen

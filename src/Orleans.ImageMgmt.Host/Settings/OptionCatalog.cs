@@ -43,6 +43,7 @@ internal static class OptionCatalog
 {
     public static IReadOnlyList<OptionSection> Sections { get; } =
     [
+        new("Backup", typeof(BackupOptions), settings => settings.Backup),
         new("Blocks", typeof(BlocksOptions), settings => settings.Blocks),
         new("Cluster", typeof(ClusterModeOptions), settings => settings.Cluster),
         new("Gateway", typeof(GatewayOptions), settings => settings.Gateway),

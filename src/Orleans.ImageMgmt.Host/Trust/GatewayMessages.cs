@@ -79,7 +79,8 @@ internal sealed class GatewayMessages(Serializer<GatewayPreamble> preambles, Ser
         }
         catch (Exception)
         {
-            return GatewayVerdict.Forged; // ends too early
+            // Bytes from outside, read by Orleans' own reader, which throws many kinds where they end too early or make no sense. No kind means anything else here.
+            return GatewayVerdict.Forged;
         }
     }
 

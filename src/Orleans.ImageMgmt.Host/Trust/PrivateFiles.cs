@@ -1,4 +1,5 @@
 using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Content;
 
 namespace Orleans.ImageMgmt.Host;
 
@@ -12,7 +13,7 @@ internal static class PrivateFiles
 
     public static void MakeFolder(string path) => Directory.CreateDirectory(path, Folder700);
 
-    /// <summary>Writes under a temporary name, syncs, and renames: a reader sees the old text or the new.</summary>
+    /// <summary>Writes under a temporary name, syncs, renames, and syncs the folder: a reader sees the old text or the new, and the new one survives a loss of power.</summary>
     public static void Write(string path, string text, bool isSecret)
     {
         var half = $"{path}.{Guid.NewGuid():N}.new";
@@ -31,9 +32,11 @@ internal static class PrivateFiles
             }
 
             File.Move(half, path, overwrite: true);
+            SparseFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
         }
         catch
         {
+            // Whatever it was goes on to the caller; half a secret is not left lying about.
             File.Delete(half);
             throw;
         }

@@ -39,6 +39,9 @@ internal sealed class SiloTrust
     public static SiloTrust OpenForBlocks(string dataDirectory, TrustOptions options, TimeProvider time) =>
         new(Path.Combine(Path.GetFullPath(dataDirectory), FolderName), options, time, [CertificateKind.Blocks, CertificateKind.Silo]);
 
+    /// <summary>Whether a service has made keys in this data directory.</summary>
+    public static bool HasKeys(string dataDirectory) => File.Exists(Path.Combine(Path.GetFullPath(dataDirectory), FolderName, AuthorityName));
+
     /// <summary>What this silo shows and accepts now; asked at every handshake, so that a renewal needs no restart.</summary>
     public PrivateTrust Current()
     {
@@ -82,19 +85,26 @@ internal sealed class SiloTrust
     {
         if (options.AreFilesGiven)
         {
-            throw new TrustException("This service uses an authority that was given by files and has no key of its own: issue certificates where that authority is kept.");
+            throw new TrustException($"This service uses the authority {options.Authority} (Trust:Authority) and has no key of it. Issue the certificate where that authority is kept: with this command and --data FOLDER of that authority, or with tools of your own, for TLS clients, with the subject {name.ToSubject().Decode(X500DistinguishedNameFlags.None)}.");
         }
 
-        Guarded(() =>
+        var (authority, certificate) = Guarded(() =>
         {
-            var authority = PrivateAuthority.Parse(File.ReadAllText(Path.Combine(folder, AuthorityName)));
-            using var certificate = authority.Issue(name, life, time.GetUtcNow());
+            var own = PrivateAuthority.Parse(ReadSecret(Path.Combine(folder, AuthorityName)));
+            return (own, own.Issue(name, life, time.GetUtcNow()));
+        });
+        using var issued = certificate;
+        try
+        {
             PrivateFiles.MakeFolder(into);
             PrivateFiles.Write(Path.Combine(into, $"{file}.key"), PrivateAuthority.KeyPem(certificate) + "\n", isSecret: true);
             PrivateFiles.Write(Path.Combine(into, $"{file}.crt"), certificate.ExportCertificatePem() + "\n", isSecret: false);
             PrivateFiles.Write(Path.Combine(into, AuthorityCertificateName), authority.CertificatesPem(), isSecret: false);
-            return true;
-        });
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new TrustException($"The certificate cannot be written into {into}: {problem.Message} Name another folder.", problem);
+        }
     }
 
     private bool IsDue(X509Certificate2 own) => own.NotAfter - time.GetUtcNow() < PrivateAuthority.LeafLife / 3;

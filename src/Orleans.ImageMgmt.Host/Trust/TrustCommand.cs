@@ -11,66 +11,63 @@ internal static class TrustCommand
     private const int Unusable = 2;
     private const int MostDays = 3_650;
 
-    public static Command Create()
+    public static Command Create() =>
+        new("trust", "Certificates for callers of the Orleans gateway, for block servers, and for the silos of a cluster.") { IssueClient(), IssueBlocks(), TrustSiloCommand.Create() };
+
+    private static Command IssueClient()
     {
-        var data = new Option<string>("--data") { Description = "Folder of the service's data.", DefaultValueFactory = _ => ServeCommand.DefaultData() };
+        var (data, config, set, days) = (ServeCommand.DataOption(), ServeCommand.ConfigOption(), ServeCommand.SetOption(), DaysOption());
         var name = new Option<string>("--name") { Description = "The caller's name; the activity log says it.", Required = true };
         var role = new Option<string>("--role") { Description = "What it may do: viewer, operator, publisher or administrator.", Required = true };
         var into = new Option<string>("--out") { Description = "Folder for client.key, client.crt and ca.crt.", Required = true };
-        var days = new Option<int>("--days") { Description = "How long the certificate is good.", DefaultValueFactory = _ => (int)PrivateAuthority.LeafLife.TotalDays };
-        var issue = new Command("issue-client", "Make a key and a certificate with which a frontend calls the Orleans gateway.") { data, name, role, into, days };
+        var issue = new Command("issue-client", "Make a key and a certificate with which a frontend calls the Orleans gateway.") { data, config, set, name, role, into, days };
         issue.SetAction(parsed => Issue(
-            parsed.GetValue(data)!, parsed.GetValue(name)!, parsed.GetValue(role)!, parsed.GetValue(into)!, parsed.GetValue(days)));
-        return new Command("trust", "Certificates for callers of the Orleans gateway, for block servers, and for the silos of a cluster.") { issue, IssueBlocks(), TrustSiloCommand.Create() };
+            new SettingsRequest(parsed.GetValue(data)!) { File = parsed.GetValue(config), Assignments = parsed.GetValue(set) ?? [] },
+            FaultOf(parsed.GetValue(name)!, parsed.GetValue(role)!, parsed.GetValue(days)),
+            trust => trust.IssueClient(parsed.GetValue(name)!, parsed.GetValue(role)!, TimeSpan.FromDays(parsed.GetValue(days)), Path.GetFullPath(parsed.GetValue(into)!)),
+            $"{parsed.GetValue(name)} is {parsed.GetValue(role)} for {parsed.GetValue(days)} days: client.key, client.crt and ca.crt are in {Path.GetFullPath(parsed.GetValue(into)!)}"));
+        return issue;
     }
 
     private static Command IssueBlocks()
     {
-        var data = new Option<string>("--data") { Description = "Folder of the service's data.", DefaultValueFactory = _ => ServeCommand.DefaultData() };
+        var (data, config, set, days) = (ServeCommand.DataOption(), ServeCommand.ConfigOption(), ServeCommand.SetOption(), DaysOption());
         var name = new Option<string>("--name") { Description = "The block server's name, such as its site's.", Required = true };
         var into = new Option<string>("--out") { Description = "Folder for blocks.key, blocks.crt and ca.crt.", Required = true };
-        var days = new Option<int>("--days") { Description = "How long the certificate is good.", DefaultValueFactory = _ => (int)PrivateAuthority.LeafLife.TotalDays };
-        var issue = new Command("issue-blocks", "Make a key and a certificate for a block server (imgmt blocks) on another machine.") { data, name, into, days };
-        issue.SetAction(parsed => IssueBlocks(parsed.GetValue(data)!, parsed.GetValue(name)!, parsed.GetValue(into)!, parsed.GetValue(days)));
+        var issue = new Command("issue-blocks", "Make a key and a certificate for a block server (imgmt blocks) on another machine.") { data, config, set, name, into, days };
+        issue.SetAction(parsed => Issue(
+            new SettingsRequest(parsed.GetValue(data)!) { File = parsed.GetValue(config), Assignments = parsed.GetValue(set) ?? [] },
+            FaultOf(parsed.GetValue(name)!, CallerRoles.Viewer, parsed.GetValue(days)),
+            trust => trust.IssueBlocks(parsed.GetValue(name)!, TimeSpan.FromDays(parsed.GetValue(days)), Path.GetFullPath(parsed.GetValue(into)!)),
+            $"{parsed.GetValue(name)} may serve blocks for {parsed.GetValue(days)} days: blocks.key, blocks.crt and ca.crt are in {Path.GetFullPath(parsed.GetValue(into)!)}"));
         return issue;
     }
 
-    private static int IssueBlocks(string data, string name, string into, int days)
-    {
-        if (FaultOf(name, CallerRoles.Viewer, days) is { } fault)
-        {
-            Console.Error.WriteLine($"imgmt: {fault}");
-            return Unusable;
-        }
+    private static Option<int> DaysOption() =>
+        new("--days") { Description = "How long the certificate is good.", DefaultValueFactory = _ => (int)PrivateAuthority.LeafLife.TotalDays };
 
-        try
-        {
-            SiloTrust.Open(data, new TrustOptions(), TimeProvider.System).IssueBlocks(name, TimeSpan.FromDays(days), Path.GetFullPath(into));
-            Console.WriteLine($"{name} may serve blocks for {days} days: blocks.key, blocks.crt and ca.crt are in {Path.GetFullPath(into)}");
-            return Well;
-        }
-        catch (TrustException problem)
-        {
-            Console.Error.WriteLine($"imgmt: {problem.Message}");
-            return Unusable;
-        }
-    }
-
-    private static int Issue(string data, string name, string role, string into, int days)
+    /// <summary>With the service's own settings: under an authority that was given by files (Trust:*) nothing can be issued here, and nothing must seem to be.</summary>
+    private static int Issue(SettingsRequest request, string? fault, Action<SiloTrust> issue, string done)
     {
         try
         {
-            if (FaultOf(name, role, days) is { } fault)
+            if (fault is not null)
             {
                 Console.Error.WriteLine($"imgmt: {fault}");
                 return Unusable;
             }
 
-            SiloTrust.Open(data, new TrustOptions(), TimeProvider.System).IssueClient(name, role, TimeSpan.FromDays(days), Path.GetFullPath(into));
-            Console.WriteLine($"{name} is {role} for {days} days: client.key, client.crt and ca.crt are in {Path.GetFullPath(into)}");
+            var trust = new HostSettings(request.DataFolder) { Http = new HttpOptions() }.FillOrThrow(request).Trust;
+            if (!trust.AreFilesGiven && !SiloTrust.HasKeys(request.DataFolder))
+            {
+                throw new TrustException($"There are no keys of a service in {Path.GetFullPath(request.DataFolder)}. Name the data folder of the service with --data; its first start makes them.");
+            }
+
+            issue(SiloTrust.Open(request.DataFolder, trust, TimeProvider.System));
+            Console.WriteLine(done);
             return Well;
         }
-        catch (TrustException problem)
+        catch (Exception problem) when (problem is TrustException or SettingsException)
         {
             Console.Error.WriteLine($"imgmt: {problem.Message}");
             return Unusable;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -15,12 +16,16 @@ using Orleans.ImageMgmt.Grains.Durable;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>Backups of the running service, in the folder <c>backups</c> of its data directory. One is made at a time.</summary>
-internal sealed partial class Backups(EmbeddedStore store, TimeProvider time, ILogger<Backups> log) : IDisposable
+internal sealed partial class Backups(EmbeddedStore store, HostSettings settings, TimeProvider time, ILogger<Backups> log) : IDisposable
 {
     /// <summary>Room left free on the disk, over the copies of the databases and the archive.</summary>
     private const long Margin = 64L << 20;
 
+    /// <summary>Name of a backup that the caller gave none: its time.</summary>
+    private const string OwnName = "yyyyMMdd-HHmmss";
+
     private readonly SemaphoreSlim one = new(1);
+    private readonly ConcurrentDictionary<string, (long Length, DateTime Written, string Sha256)> digests = new(StringComparer.Ordinal); // of the files that are there
 
     public string Folder => Path.Combine(store.DataDirectory, "backups");
 
@@ -31,7 +36,7 @@ internal sealed partial class Backups(EmbeddedStore store, TimeProvider time, IL
     public async Task<BackupResource> MakeAsync(string? name, RequestedBy by, CancellationToken stop)
     {
         var now = time.GetUtcNow();
-        name ??= now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
+        name ??= now.ToString(OwnName, CultureInfo.InvariantCulture);
         if (!PodName.TryCreate(name, out _))
         {
             throw new BackupException("backup.invalid-name", $"'{name}' is no name for a backup.", $"Use {PodName.Rule}.");
@@ -46,7 +51,7 @@ internal sealed partial class Backups(EmbeddedStore store, TimeProvider time, IL
         {
             return await MakeAloneAsync(name, now, by, stop);
         }
-        catch (IOException problem)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             throw new BackupException("backup.failed", $"The backup could not be written: {problem.Message}", "Look at the file system of the data directory.", problem);
         }
@@ -62,6 +67,11 @@ internal sealed partial class Backups(EmbeddedStore store, TimeProvider time, IL
         foreach (var path in Directory.Exists(Folder) ? Directory.EnumerateFiles(Folder, "*" + BackupArchive.Extension).Order(StringComparer.Ordinal).Take(Limits.PageRows) : [])
         {
             found.Add(await DescribeAsync(path, File.GetLastWriteTimeUtc(path), stop));
+        }
+
+        foreach (var gone in digests.Keys.Where(path => !File.Exists(path)))
+        {
+            digests.TryRemove(gone, out _);
         }
 
         return found;
@@ -97,20 +107,40 @@ internal sealed partial class Backups(EmbeddedStore store, TimeProvider time, IL
             Empty(work);
         }
 
-        await NoteAsync(name, now, by, stop);
+        var removed = RemoveOldest();
+        await NoteAsync(name, removed, now, by, stop);
         var made = await DescribeAsync(path, now, stop);
         LogMade(log, path, made.LengthBytes);
         return made;
     }
 
-    private Task NoteAsync(string name, DateTimeOffset now, RequestedBy by, CancellationToken stop) => store.Rows.WriteAsync(
+    /// <summary>Those without a name of the caller's, beyond the newest that are kept. Their names are their times, so they are in order.</summary>
+    private List<string> RemoveOldest()
+    {
+        List<string> old = [.. Directory.EnumerateFiles(Folder, "*" + BackupArchive.Extension)
+            .Where(path => DateTime.TryParseExact(Path.GetFileNameWithoutExtension(path), OwnName, CultureInfo.InvariantCulture, DateTimeStyles.None, out _))
+            .OrderDescending(StringComparer.Ordinal).Skip(settings.Backup.Keep)];
+        foreach (var path in old)
+        {
+            File.Delete(path);
+            LogRemoved(log, path, settings.Backup.Keep);
+        }
+
+        return [.. old.Select(path => Path.GetFileNameWithoutExtension(path))];
+    }
+
+    private Task NoteAsync(string name, IReadOnlyList<string> removed, DateTimeOffset now, RequestedBy by, CancellationToken stop) => store.Rows.WriteAsync(
         [
             new RowWrite("service", "backup", RowWrite.AnyETag, JsonSerializer.SerializeToUtf8Bytes(new { name, madeAt = now }, StateJson.Options),
             [
-                new Projection.Append(new ActivityRow(now, by.Actor, "backup.made", JsonSerializer.Serialize(new ActivityBody($"Backup {name}", by.Origin, by.Reason), StateJson.Options))),
+                Line("backup.made", $"Backup {name}", now, by),
+            .. removed.Select(old => Line("backup.removed", $"Backup {old} made room: the newest {settings.Backup.Keep} are kept", now, by)),
             ]),
         ],
         stop);
+
+    private static Projection.Append Line(string action, string what, DateTimeOffset now, RequestedBy by) =>
+        new(new ActivityRow(now, by.Actor, action, JsonSerializer.Serialize(new ActivityBody(what, by.Origin, by.Reason), StateJson.Options)));
 
     private void CheckRoom()
     {
@@ -122,14 +152,18 @@ internal sealed partial class Backups(EmbeddedStore store, TimeProvider time, IL
         }
     }
 
-    private static async Task<BackupResource> DescribeAsync(string path, DateTimeOffset at, CancellationToken stop)
+    /// <summary>A file is read once for its digest, and again only when its length or time is another.</summary>
+    private async Task<BackupResource> DescribeAsync(string path, DateTimeOffset at, CancellationToken stop)
     {
         await using var file = File.OpenRead(path);
-        return new BackupResource
+        var (length, written) = (file.Length, File.GetLastWriteTimeUtc(path));
+        if (!digests.TryGetValue(path, out var known) || known.Length != length || known.Written != written)
         {
-            Name = Path.GetFileNameWithoutExtension(path), Path = path, LengthBytes = file.Length, CreatedAt = at,
-            Sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(file, stop)),
-        };
+            known = (length, written, Convert.ToHexStringLower(await SHA256.HashDataAsync(file, stop)));
+            digests[path] = known;
+        }
+
+        return new BackupResource { Name = Path.GetFileNameWithoutExtension(path), Path = path, LengthBytes = length, CreatedAt = at, Sha256 = known.Sha256 };
     }
 
     private static void Empty(string folder)
@@ -139,6 +173,9 @@ internal sealed partial class Backups(EmbeddedStore store, TimeProvider time, IL
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Backup {Path} was removed: the newest {Keep} without a name are kept")]
+    private static partial void LogRemoved(ILogger logger, string path, int keep);
 
     [LoggerMessage(EventId = 400, Level = LogLevel.Information, Message = "Backup {Path} made, {Bytes} bytes")]
     private static partial void LogMade(ILogger logger, string path, long bytes);

@@ -61,14 +61,15 @@ internal sealed partial class RecentLines
 
     public void Add(string line, int kept)
     {
-        lines.Enqueue(Scrub(line.Length > LineLimit ? line[..LineLimit] : line));
+        var clean = Scrub(line); // first: a secret that is cut in half is not known any more
+        lines.Enqueue(clean.Length > LineLimit ? clean[..LineLimit] : clean);
         while (lines.Count > kept && lines.TryDequeue(out _))
         {
         }
     }
 
-    /// <summary>Takes out bearer tokens, and the values of what is called password, secret, token or key.</summary>
-    internal static string Scrub(string text) => Assignment().Replace(Bearer().Replace(text, "$1" + EffectiveOption.Hidden), "$1" + EffectiveOption.Hidden);
+    /// <summary>Takes out tokens of this service wherever they stand, bearer tokens, and the values of what is called password, secret, token or key.</summary>
+    internal static string Scrub(string text) => Assignment().Replace(Bearer().Replace(Secrets.Scrub(text), "$1" + EffectiveOption.Hidden), "$1" + EffectiveOption.Hidden);
 
     [GeneratedRegex(@"(?i)(\bBearer\s+)[A-Za-z0-9._~+/=-]+")]
     private static partial Regex Bearer();

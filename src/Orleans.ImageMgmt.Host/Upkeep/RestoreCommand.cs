@@ -26,8 +26,9 @@ internal static class RestoreCommand
     {
         try
         {
-            var manifest = await RestoreAsync(from, Path.GetFullPath(data), new RequestedBy(Environment.UserName, "imgmt restore"), TimeProvider.System, stop);
-            await Console.Out.WriteLineAsync($"Restored the backup of {manifest.CreatedAt:yyyy-MM-dd HH:mm:ss} UTC into {data}. Tokens of then are valid again. At the first start every pod is asked what it really holds.");
+            data = Path.TrimEndingDirectorySeparator(Path.GetFullPath(data));
+            var manifest = await RestoreAsync(from, data, new RequestedBy(Environment.UserName, "imgmt restore"), TimeProvider.System, stop);
+            await Console.Out.WriteLineAsync($"Restored the backup of {manifest.CreatedAt:yyyy-MM-dd HH:mm:ss} UTC into {data}. At the first start every pod is asked what it really holds. Tokens of then work again; there is no administrator.token in the folder: who has none makes one, before the first start, with 'imgmt token reset --data {data}'.");
             return Well;
         }
         catch (Exception problem) when (problem is BackupException or StoreException or IOException or UnauthorizedAccessException)
@@ -45,7 +46,7 @@ internal static class RestoreCommand
             throw new BackupException("restore.not-empty", $"{data} is not empty; a restore overwrites nothing.", "Name another directory, or move this one away.");
         }
 
-        var making = data.TrimEnd('/') + ".restoring";
+        var making = data + ".restoring";
         if (Directory.Exists(making))
         {
             Directory.Delete(making, recursive: true); // an earlier restore into the same directory was cut

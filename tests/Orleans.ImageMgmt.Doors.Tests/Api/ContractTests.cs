@@ -32,6 +32,37 @@ public sealed class ContractTests
     }
 
     [Fact]
+    public async Task A_verb_of_an_operation_heeds_the_tag_of_its_standing_and_not_of_its_bytes()
+    {
+        await using var host = await PodsHost.StartAsync();
+        await host.ImportAsync();
+        await host.ConnectAsync("slow", "receive:slow=2MB/s");
+        await host.ConnectAsync("paris", "receive:stall=10m:after=50%:times=1");
+        await host.Client.PublishAsync("win", "1.0", null, "pub-1", cancellationToken: host.Stop);
+        var running = await host.UntilAsync(() => host.Client.GetOperationAsync("pub-1", host.Stop), o => o.State == OperationState.Running);
+        await host.UntilAsync(() => host.Client.GetOperationAsync("pub-1", host.Stop), o => o.Targets!.Available == 1); // bytes moved, a copy arrived
+        Assert.Equal(HttpStatusCode.Accepted, (await VerbAsync("pause", running.Etag!)).Status);
+
+        var paused = await host.Client.GetOperationAsync("pub-1", host.Stop);
+        Assert.Equal((HttpStatusCode.PreconditionFailed, "precondition.failed"), await VerbAsync("resume", running.Etag!));
+        Assert.Equal((HttpStatusCode.PreconditionFailed, "precondition.failed"), await VerbAsync("cancel", running.Etag!));
+        Assert.Equal(OperationState.Paused, (await host.Client.GetOperationAsync("pub-1", host.Stop)).State);
+        Assert.Equal(HttpStatusCode.Accepted, (await VerbAsync("resume", paused.Etag!)).Status);
+        Assert.Equal(HttpStatusCode.PreconditionFailed, (await VerbAsync("retry", paused.Etag!)).Status);
+        using var any = new HttpRequestMessage(HttpMethod.Post, "/api/v1/operations/pub-1/cancel");
+        any.Headers.TryAddWithoutValidation("If-Match", "*");
+        Assert.Equal(HttpStatusCode.Accepted, (await host.Http.SendAsync(any, host.Stop)).StatusCode);
+
+        async Task<(HttpStatusCode Status, string? Code)> VerbAsync(string verb, string etag)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/operations/pub-1/{verb}");
+            request.Headers.TryAddWithoutValidation("If-Match", $"\"{etag}\"");
+            using var answer = await host.Http.SendAsync(request, host.Stop);
+            return (answer.StatusCode, answer.IsSuccessStatusCode ? null : (await answer.Content.ReadFromJsonAsync<Problem>(ImageMgmtJson.Options, host.Stop))!.Code);
+        }
+    }
+
+    [Fact]
     public async Task A_resource_that_has_not_changed_is_not_sent_again()
     {
         await using var host = await PodsHost.StartAsync();

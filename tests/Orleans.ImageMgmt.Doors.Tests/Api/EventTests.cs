@@ -49,6 +49,27 @@ public sealed class EventTests
         Assert.Equal((OperationEvent.EndName, OperationState.Cancelled), (rest[^1].Name, rest[^1].Operation!.State));
     }
 
+    [Fact]
+    public async Task An_operation_with_more_than_a_thousand_targets_tells_sums_only_and_the_description_says_so()
+    {
+        const int pods = 1_001;
+        await using var host = await PodsHost.StartAsync("Http:RequestsPerSecondPerToken=100000", "Http:RequestsPerSecondPerAddress=100000");
+        await RunningPublish.ConnectAsync(host.Client, "source", ("source.golden", "length=2MiB,data=1MiB,seed=7"));
+        await Parallel.ForEachAsync(Enumerable.Range(0, pods), host.Stop, async (number, stop) => await host.Client.ConnectPodAsync(
+            $"pod-{number}", new ConnectPodRequest { Family = "simulated", Settings = new Dictionary<string, string> { ["content"] = "digests" } }, cancellationToken: stop));
+        await host.UntilAsync(() => host.Client.GetServerStatusAsync(host.Stop), status => status.Pods["connected"] == pods + 1);
+        await host.Client.ImportAsync("win", new ImportRequest { Pod = "source", Source = "golden" }, "import-1", host.Stop);
+        Assert.Equal(OperationState.Succeeded, (await host.EndOfAsync("import-1")).State);
+
+        await host.Client.PublishAsync("win", "1.0", null, "pub-1", cancellationToken: host.Stop);
+        var events = await host.Client.WatchOperationAsync("pub-1", cancellationToken: host.Stop).ToListAsync(host.Stop);
+
+        Assert.DoesNotContain(events, e => e.Name == OperationEvent.TargetName);
+        Assert.Equal((OperationEvent.EndName, OperationState.Succeeded, pods), (events[^1].Name, events[^1].Operation!.State, events[^1].Operation!.Targets!.Available));
+        Assert.Equal(pods, await host.Client.AllTargetsAsync("pub-1", host.Stop).CountAsync(host.Stop));
+        Assert.Contains("more than 1000 targets tells its sums only", await host.Http.GetStringAsync(new Uri(Routes.OpenApi, UriKind.Relative), host.Stop), StringComparison.Ordinal);
+    }
+
     private static async Task<List<OperationEvent>> HearUntilAsync(PodsHost host, string last, OperationState state)
     {
         List<OperationEvent> heard = [];

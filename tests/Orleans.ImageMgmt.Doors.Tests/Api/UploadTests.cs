@@ -50,6 +50,28 @@ public sealed class UploadTests
     }
 
     [Fact]
+    public async Task An_upload_that_nobody_continues_is_thrown_away_with_its_bytes_and_a_later_piece_gets_a_clear_answer()
+    {
+        List<string> settings = ["Http:UploadIdle=24h"];
+        await using var host = await PodsHost.StartAsync(settings);
+        await host.ConnectAsync("source");
+        var (bytes, _) = Disk();
+        var begun = await host.Client.BeginUploadAsync("source", new UploadRequest { Name = "mine.raw", LengthBytes = Length }, host.Stop);
+        await host.Client.SendUploadPieceAsync(begun.Id, 0, new MemoryStream(bytes, 0, Length / 2), host.Stop);
+        var folder = Path.Combine(host.Sources, ".imgmt-uploads");
+        Assert.Equal(Length / 2, Directory.EnumerateFiles(folder, "*.part").Sum(file => new FileInfo(file).Length));
+
+        settings[0] = "Http:UploadIdle=1s";
+        await host.RestartAsync(); // nobody asks for the upload any more: the service itself has to look
+
+        await host.UntilAsync(() => Task.FromResult(Directory.EnumerateFiles(folder).Count()), left => left == 0);
+        var late = await Assert.ThrowsAsync<ProblemException>(() => host.Client.SendUploadPieceAsync(begun.Id, Length / 2, new MemoryStream(bytes, Length / 2, Length / 2), host.Stop));
+        Assert.Equal((HttpStatusCode.NotFound, "upload.unknown"), (late.StatusCode, late.Code));
+        Assert.Contains("rests too long", late.Hint, StringComparison.Ordinal);
+        Assert.Empty(await host.Client.AllSourcesAsync("source", host.Stop).ToListAsync(host.Stop));
+    }
+
+    [Fact]
     public async Task Wrong_bytes_wrong_lengths_and_wrong_places_are_refused_and_nothing_appears()
     {
         await using var host = await PodsHost.StartAsync("Http:UploadsPerPod=2");

@@ -123,6 +123,46 @@ public sealed class BackupTests
     }
 
     [Fact]
+    public async Task The_newest_backups_are_kept_and_those_that_were_named_stay()
+    {
+        await using var server = await UpkeepServer.StartAsync("Backup:Keep=2");
+        var named = await BackUpAsync(server, "before-upgrade");
+        string[] older = ["20250101-000000", "20250102-000000", "20250103-000000"];
+        Array.ForEach(older, name => File.Copy(named.Path, Path.Combine(Path.GetDirectoryName(named.Path)!, name + ".imgmt-backup")));
+
+        var made = await BackUpAsync(server);
+
+        var listed = await server.Http.GetFromJsonAsync<List<BackupResource>>(Routes.Backups, ImageMgmtJson.Options, UpkeepServer.Stop);
+        Assert.Equal(["20250103-000000", made.Name, "before-upgrade"], listed!.Select(b => b.Name).Order(StringComparer.Ordinal));
+        var lines = await server.Services.GetRequiredService<CatalogReader>().ListActivityAsync(new ActivityQuery(), UpkeepServer.Stop);
+        Assert.Equal(2, lines.Count(l => l.Action == "backup.removed" && l.Actor == "administrator"));
+        Assert.Contains("Keep is 0", Assert.Single(new BackupOptions { Keep = 0 }.Faults()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_restore_names_the_way_to_a_token_and_the_way_works()
+    {
+        await using var old = await UpkeepServer.StartAsync();
+        var made = await BackUpAsync(old);
+        var before = old.Http.DefaultRequestHeaders.Authorization!;
+        await old.StopAsync();
+        var data = Path.Combine(old.Root, "restored");
+
+        await using var restore = ImgmtProgram.Start("restore", "--from", made.Path, "--data", data);
+        Assert.Equal(0, await restore.ExitAsync());
+        Assert.Contains($"'imgmt token reset --data {data}'", restore.Output, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(data, "administrator.token")));
+        await using var reset = ImgmtProgram.Start("token", "reset", "--data", data);
+        Assert.True(await reset.ExitAsync() == 0, reset.Output);
+
+        await using var server = await UpkeepServer.StartInAsync(old.Root, "restored");
+        Assert.NotEqual(before.Parameter, server.Http.DefaultRequestHeaders.Authorization!.Parameter);
+        Assert.Equal(HttpStatusCode.OK, (await server.Http.GetAsync(Routes.Tokens, UpkeepServer.Stop)).StatusCode);
+        server.Http.DefaultRequestHeaders.Authorization = before;
+        Assert.Equal(HttpStatusCode.Unauthorized, (await server.Http.GetAsync(Routes.Me, UpkeepServer.Stop)).StatusCode);
+    }
+
+    [Fact]
     public async Task A_restore_of_a_restore_raises_generations_again()
     {
         await using var old = await UpkeepServer.StartAsync();

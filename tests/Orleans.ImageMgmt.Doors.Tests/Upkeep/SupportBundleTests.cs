@@ -11,6 +11,9 @@ public sealed class SupportBundleTests
 {
     private const string Planted = "planted5ecret";
 
+    /// <summary>A token that stands alone, as in a path.</summary>
+    private const string Planted4 = "imgmt_QmFzZTY0dXJsQmFzZTY0dXJsQmFzZTY0dXJsQmFzZTY";
+
     [Fact]
     public async Task A_bundle_holds_version_configuration_status_operations_machine_and_log_and_no_planted_secret()
     {
@@ -19,6 +22,7 @@ public sealed class SupportBundleTests
         var log = server.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Orleans.ImageMgmt.Test");
 #pragma warning disable CA1848, CA2254 // A line as careless code would write it.
         log.LogWarning($"Authorization: Bearer {Planted}1 was refused; password={Planted}2 \"token\": \"{Planted}3\"");
+        log.LogWarning($"There is nothing at /{Planted4}, and at the end of a long line: {new string('x', 4_000)} {Planted4}");
         log.LogWarning("An ordinary line");
 #pragma warning restore CA1848, CA2254
 
@@ -37,7 +41,7 @@ public sealed class SupportBundleTests
         Assert.Contains("\"value\": \"2000\"", entries["configuration.json"], StringComparison.Ordinal);
         Assert.Contains("\"source\"", entries["pods.json"], StringComparison.Ordinal);
         Assert.Contains("dataFileSystem", entries["machine.json"], StringComparison.Ordinal);
-        string[] secrets = [Planted, "424242", .. Secrets(server)];
+        string[] secrets = [Planted, "424242", Planted4[..20], .. Secrets(server)];
         Assert.All(entries, entry => Assert.All(secrets, secret => Assert.False(entry.Value.Contains(secret, StringComparison.Ordinal), $"{entry.Key} gives a secret away.")));
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -24,7 +25,9 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         Verb(app, Wire.Routes.OperationResume, "ResumeOperation", "Goes on with a paused operation, from what is staged.", ResumeAsync).Takes<Wire.ActionRequest>(isOptional: true);
         Verb(app, Wire.Routes.OperationRetry, "RetryOperation", "Tries again what failed: everything, or one pod.", RetryAsync).Takes<Wire.RetryRequest>(isOptional: true);
         app.Door("GET", Wire.Routes.OperationEvents, "WatchOperation", "Streams what changes about an operation as server-sent events, to its end.", Roles.Viewer, EventsAsync)
-            .Produces<string>(StatusCodes.Status200OK, "text/event-stream").Refuses(StatusCodes.Status429TooManyRequests).WithMetadata(EventStream.Marker)
+            .WithDescription("Events are named operation (as it is now), target (one target as it is now) and end (the operation as it ended). " + string.Create(CultureInfo.InvariantCulture,
+                $"An operation with more than {OperationFeed.ToldTargets} targets tells its sums only, and no target events: list its targets for the progress of each."))
+            .Produces<string>(StatusCodes.Status200OK, EventStream.MediaType).Refuses(StatusCodes.Status429TooManyRequests).WithMetadata(EventStream.Marker)
             .Reads(new DoorParameter(Wire.ApiHeaders.LastEventId, "header", "The last event that was seen: the stream goes on after it.", typeof(string)));
         app.Door("GET", Wire.Routes.Activity, "ListActivity", "Lists the activity log, newest first: who, what, when, from where, why.", Roles.Viewer, ActivityAsync)
             .Produces<Wire.Page<Wire.ActivityResource>>().Query("image", "Only lines about this image.", typeof(string))
@@ -32,7 +35,8 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
     }
 
     private static RouteHandlerBuilder Verb(IEndpointRouteBuilder app, string route, string name, string summary, Func<HttpContext, Task<IResult>> handler) =>
-        app.Door("POST", route, name, summary, Roles.Operator, handler).Produces<Wire.OperationResource>(StatusCodes.Status202Accepted).Refuses(StatusCodes.Status409Conflict);
+        app.Door("POST", route, name, summary, Roles.Operator, handler).Produces<Wire.OperationResource>(StatusCodes.Status202Accepted).Refuses(StatusCodes.Status409Conflict)
+            .HeedsTag("Only when the operation still stands as it did when this ETag was given: state, faults, what it allows. Bytes that moved and copies that became available since do not count.");
 
     private async Task<IResult> ListAsync(HttpContext http)
     {
@@ -66,7 +70,7 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         var (id, limit, from) = (ask.Path<OperationId>("operation"), ask.Limit(), ask.NumberCursor());
         ask.Check();
         var (items, next) = await operations.TargetsAsync(id, from ?? 0, limit, ask.Stop);
-        return Replies.Page(http, items, next?.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        return Replies.Page(http, items, next?.ToString(CultureInfo.InvariantCulture));
     }
 
     private Task<IResult> CancelAsync(HttpContext http) => VerbAsync<Wire.ActionRequest>(http, body => body.Reason, Wire.OperationVerb.Cancel, async (operation, by, _) =>
@@ -104,7 +108,7 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         var ask = new Ask(http).Knows();
         var id = ask.Path<OperationId>("operation");
         var body = await ask.BodyAsync<TBody>(mayBeEmpty: true);
-        var by = ask.By(reason(body));
+        var (by, precondition) = (ask.By(reason(body)), ask.Precondition());
         if (body is Wire.RetryRequest { Pod: { } pod })
         {
             ask.Word<PodName>("pod", pod);
@@ -112,6 +116,11 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
 
         ask.Check();
         var known = await operations.BodyAsync(id, ask.Stop);
+        if (precondition is not null)
+        {
+            await CheckAsync(id, precondition, ask.Stop);
+        }
+
         if (known.Kind != OperationBody.Publish)
         {
             // A publish says itself what it allows; an import or a delete that has ended would just do nothing.
@@ -127,6 +136,17 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         var operation = await operations.GetAsync(id, ask.Stop);
         http.Response.Headers.Location = Wire.Routes.Fill(Wire.Routes.Operation, id.Value);
         return Replies.One(http, operation, operation.Etag, StatusCodes.Status202Accepted);
+    }
+
+    /// <summary>Compared before the verb is carried out, and not in one step with it: an operation is the sum of many records. What happens in between
+    /// is judged by the operation itself, which refuses a verb that does not fit its state.</summary>
+    private async Task CheckAsync(OperationId id, Precondition wanted, CancellationToken stop)
+    {
+        var standing = OperationReader.StandingOf((await operations.GetAsync(id, stop)).Etag!);
+        if (Precondition.Check(wanted with { Tags = wanted.Tags?.Select(OperationReader.StandingOf).ToList() }, standing, $"Operation {id}") is { } no)
+        {
+            throw RequestProblem.Of(no);
+        }
     }
 
     private async Task<IResult> EventsAsync(HttpContext http)
@@ -154,6 +174,6 @@ internal sealed class OperationDoors(IGrainFactory grains, CatalogReader catalog
         ask.Check();
         var rows = await catalog.ListActivityAsync(query, ask.Stop);
         return Replies.Page(http, [.. rows.Select(ToWire.Activity)],
-            rows.Count == limit ? rows[^1].Number.ToString(System.Globalization.CultureInfo.InvariantCulture) : null);
+            rows.Count == limit ? rows[^1].Number.ToString(CultureInfo.InvariantCulture) : null);
     }
 }

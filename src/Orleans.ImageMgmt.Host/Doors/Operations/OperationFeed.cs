@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Domain;
@@ -6,8 +7,8 @@ using Wire = Orleans.ImageMgmt.Api;
 
 namespace Orleans.ImageMgmt.Host;
 
-/// <summary>One event as it goes over the wire.</summary>
-internal sealed record FeedEvent(string Id, string Text, bool IsEnd);
+/// <summary>One event as it goes over the wire; the same bytes for everybody who watches.</summary>
+internal sealed record FeedEvent(string Id, ReadOnlyMemory<byte> Bytes, bool IsEnd);
 
 /// <summary>
 /// What changes about one operation, while somebody watches. It looks at the operation in intervals, numbers what changed, and keeps the last
@@ -20,7 +21,7 @@ internal sealed class OperationFeed : IDisposable
     private const int KeptEvents = 2_048;
 
     /// <summary>Targets whose changes are told one by one; an operation with more tells sums only. A console folds far earlier.</summary>
-    private const int ToldTargets = 1_000;
+    public const int ToldTargets = 1_000;
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
 
@@ -29,11 +30,12 @@ internal sealed class OperationFeed : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger log;
     private readonly Lock gate = new();
-    private readonly Queue<(long Number, FeedEvent Event)> kept = new();
+    private readonly FeedEvent[] kept = new FeedEvent[KeptEvents]; // event n lies at n modulo the length
     private readonly Dictionary<string, Wire.TargetResource> targets = [];
     private readonly CancellationTokenSource closing = new();
     private readonly string epoch = Guid.NewGuid().ToString("N")[..12];
     private Wire.OperationResource? operation;
+    private (long Number, IReadOnlyList<FeedEvent> Events)? everything;
     private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long number;
     private int watchers;
@@ -83,9 +85,8 @@ internal sealed class OperationFeed : IDisposable
     {
         lock (gate)
         {
-            var oldest = kept.Count > 0 ? kept.Peek().Number : number + 1;
-            return NumberOf(last) is { } seen && seen >= oldest - 1 && seen <= number
-                ? ([.. kept.Where(e => e.Number > seen).Select(e => e.Event)], changed.Task)
+            return NumberOf(last) is { } seen && seen >= number - KeptEvents && seen <= number
+                ? (Since(seen), changed.Task)
                 : (Everything(), changed.Task);
         }
     }
@@ -98,8 +99,9 @@ internal sealed class OperationFeed : IDisposable
         {
             try
             {
-                // Beyond so many targets each look costs thousands of calls: only the sums are read.
-                var snapshot = await operations.ReadAsync(id, withTargets: operation?.Targets?.All is null or <= ToldTargets, stop);
+                // Beyond so many targets each look costs thousands of calls: only the sums are read. The first look finds out how many there are.
+                var all = (operation ?? await operations.FindAsync(id, stop))?.Targets?.All;
+                var snapshot = await operations.ReadAsync(id, withTargets: all is null or <= ToldTargets, stop);
                 if (snapshot is null || Take(snapshot))
                 {
                     return;
@@ -107,6 +109,7 @@ internal sealed class OperationFeed : IDisposable
             }
             catch (Exception problem) when (!stop.IsCancellationRequested)
             {
+                // Whatever it is: nobody awaits this loop, and those who watch must not hang on a feed that has died. It looks again.
                 DoorLog.FeedFailed(log, id.Value, problem);
             }
 
@@ -127,6 +130,11 @@ internal sealed class OperationFeed : IDisposable
         lock (gate)
         {
             var before = number;
+            if (snapshot.Operation.Targets?.All > ToldTargets)
+            {
+                targets.Clear(); // it grew beyond: what was told of single ones is old
+            }
+
             foreach (var target in snapshot.Targets.Where(t => !targets.TryGetValue(t.Pod, out var known) || !Same(known, t)))
             {
                 targets[target.Pod] = target;
@@ -153,29 +161,44 @@ internal sealed class OperationFeed : IDisposable
 
     private void Add<T>(string name, T body)
     {
-        kept.Enqueue((++number, Event(number, name, body)));
-        if (kept.Count > KeptEvents)
-        {
-            kept.Dequeue();
-        }
+        number++;
+        kept[number % KeptEvents] = Event(number, name, body);
     }
 
-    /// <summary>Everything as it is now; the events share the newest number, so that a stream cut among them begins with everything again.</summary>
-    private List<FeedEvent> Everything()
+    private FeedEvent[] Since(long seen)
+    {
+        var events = new FeedEvent[number - seen];
+        for (var at = 0; at < events.Length; at++)
+        {
+            events[at] = kept[(seen + 1 + at) % KeptEvents];
+        }
+
+        return events;
+    }
+
+    /// <summary>Everything as it is now, made once however many come; the events share the newest number, so that a stream cut among them begins
+    /// with everything again.</summary>
+    private IReadOnlyList<FeedEvent> Everything()
     {
         if (operation is null)
         {
             return []; // not looked yet
         }
 
-        var last = operation.IsEnded ? Wire.OperationEvent.EndName : Wire.OperationEvent.OperationName;
-        return [.. targets.Values.Select(t => Event(null, Wire.OperationEvent.TargetName, t)), Event(number, last, operation)];
+        if (everything?.Number != number)
+        {
+            var last = operation.IsEnded ? Wire.OperationEvent.EndName : Wire.OperationEvent.OperationName;
+            everything = (number, [.. targets.Values.Select(t => Event(null, Wire.OperationEvent.TargetName, t)), Event(number, last, operation)]);
+        }
+
+        return everything.Value.Events;
     }
 
     private FeedEvent Event<T>(long? at, string name, T body)
     {
         var eventId = at is { } n ? string.Create(CultureInfo.InvariantCulture, $"{epoch}-{n}") : $"{epoch}-all";
-        return new FeedEvent(eventId, $"id: {eventId}\nevent: {name}\ndata: {JsonSerializer.Serialize(body, Wire.ImageMgmtJson.Options)}\n\n", name == Wire.OperationEvent.EndName);
+        var text = $"id: {eventId}\nevent: {name}\ndata: {JsonSerializer.Serialize(body, Wire.ImageMgmtJson.Options)}\n\n";
+        return new FeedEvent(eventId, Encoding.UTF8.GetBytes(text), name == Wire.OperationEvent.EndName);
     }
 
     private long? NumberOf(string? last) => last is not null && last.StartsWith(epoch + "-", StringComparison.Ordinal)

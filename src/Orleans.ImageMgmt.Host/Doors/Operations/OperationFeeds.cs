@@ -10,6 +10,8 @@ namespace Orleans.ImageMgmt.Host;
 /// <summary>Streams of server-sent events about operations: one feed per operation, however many watch it. How many may watch is the locks' affair.</summary>
 internal sealed class OperationFeeds(OperationReader operations, HttpOptions options, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<OperationFeeds> log)
 {
+    private static readonly byte[] Alive = "event: alive\ndata: {}\n\n"u8.ToArray();
+
     private readonly ConcurrentDictionary<OperationId, OperationFeed> feeds = new();
 
     /// <summary>Writes events to the response until the operation ends, the client leaves or the server stops.</summary>
@@ -48,7 +50,7 @@ internal sealed class OperationFeeds(OperationReader operations, HttpOptions opt
             var (events, changed) = feed.After(last);
             foreach (var one in events)
             {
-                await http.Response.WriteAsync(one.Text, stop);
+                await http.Response.Body.WriteAsync(one.Bytes, stop);
                 last = one.Id;
             }
 
@@ -64,7 +66,7 @@ internal sealed class OperationFeeds(OperationReader operations, HttpOptions opt
             }
             catch (TimeoutException)
             {
-                await http.Response.WriteAsync("event: alive\ndata: {}\n\n", stop);
+                await http.Response.Body.WriteAsync(Alive, stop);
             }
         }
     }

@@ -35,7 +35,7 @@ internal sealed class OperationReader(IGrainFactory grains, CatalogReader catalo
         {
             { Kind: OperationBody.Publish } => await ReadPublishAsync(row, body, withTargets),
             { Kind: OperationBody.Import, Version: { } version } => await ReadImportAsync(row, body, version),
-            { Kind: OperationBody.Delete, Version: { } version } => await ReadDeleteAsync(row, body, version),
+            { Kind: OperationBody.Delete, Version: { } version } => await ReadDeleteAsync(row, body, version, withTargets),
             _ => new OperationSnapshot(Of(row, body, body.State, body.Totals), []),
         };
         return snapshot with { Operation = Tagged(snapshot.Operation) };
@@ -189,7 +189,7 @@ internal sealed class OperationReader(IGrainFactory grains, CatalogReader catalo
         _ => null,
     };
 
-    private async Task<OperationSnapshot> ReadDeleteAsync(CatalogRow row, OperationBody body, VersionId id)
+    private async Task<OperationSnapshot> ReadDeleteAsync(CatalogRow row, OperationBody body, VersionId id, bool withTargets)
     {
         var version = await grains.GetVersion(id).GetAsync();
         if (version.Delete != body.Operation)
@@ -199,7 +199,7 @@ internal sealed class OperationReader(IGrainFactory grains, CatalogReader catalo
 
         var holders = version.Targets.Keys.Concat(version.Former).Concat(version.SourcePod is { } source ? [source] : [])
             .Concat(version.Removing).Distinct().OrderBy(p => p.Value, StringComparer.Ordinal).ToList();
-        var views = await Task.WhenAll(holders.Select(async pod =>
+        var views = !withTargets ? [] : await Task.WhenAll(holders.Select(async pod =>
         {
             var isLeft = version.Removing.Contains(pod);
             var copy = isLeft ? (await grains.GetPod(pod).GetCopyAsync(id)).Copy : null;
@@ -229,9 +229,26 @@ internal sealed class OperationReader(IGrainFactory grains, CatalogReader catalo
         EndedAt = state.IsEnded() ? row.Changed : null,
     };
 
-    /// <summary>Many records make up one operation; its tag is over what is shown of them.</summary>
-    private static Wire.OperationResource Tagged(Wire.OperationResource operation) =>
-        operation with { Etag = Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(operation, Wire.ImageMgmtJson.Options)).AsSpan(0, 8)) };
+    /// <summary>
+    /// Many records make up one operation; its tag is over what is shown of them. It has two parts: the first is over what somebody decides by (state,
+    /// faults, what is allowed), the second over everything. A change heeds the first alone, because the rest moves by itself while the operation runs.
+    /// </summary>
+    private static Wire.OperationResource Tagged(Wire.OperationResource operation)
+    {
+        var standing = operation with
+        {
+            Progress = null,
+            ChangedAt = default,
+            Targets = operation.Targets is { } targets ? targets with { Open = 0, Available = 0 } : null,
+        };
+        return operation with { Etag = $"{HashOf(standing)}-{HashOf(operation)}" };
+    }
+
+    /// <summary>The part of a tag that a change heeds.</summary>
+    public static string StandingOf(string tag) => tag.Split('-', 2)[0];
+
+    private static string HashOf(Wire.OperationResource operation) =>
+        Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(operation, Wire.ImageMgmtJson.Options)).AsSpan(0, 8));
 }
 
 /// <summary>An operation and its targets at one moment.</summary>

@@ -136,4 +136,7 @@ internal static partial class DoorLog
 
     [LoggerMessage(EventId = 302, Level = LogLevel.Warning, Message = "The events of operation {Operation} could not be read; they are read again")]
     internal static partial void FeedFailed(ILogger logger, string operation, Exception problem);
+
+    [LoggerMessage(EventId = 303, Level = LogLevel.Warning, Message = "Resting uploads were not looked for, because the pods cannot be listed; it is tried again")]
+    internal static partial void SweepPutOff(ILogger logger, Exception problem);
 }

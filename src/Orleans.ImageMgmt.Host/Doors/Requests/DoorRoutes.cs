@@ -40,8 +40,8 @@ internal static class DoorRoutes
         .Reads(new DoorParameter(ApiHeaders.IdempotencyKey, "header", "The operation's id, chosen by the caller: the same key and body again is the same operation.", typeof(string)));
 
     /// <summary>Is a change of a record, so that it heeds <c>If-Match</c>.</summary>
-    public static RouteHandlerBuilder HeedsTag(this RouteHandlerBuilder door) => door.Refuses(StatusCodes.Status412PreconditionFailed)
-        .Reads(new DoorParameter("If-Match", "header", "Only when the record still has this ETag.", typeof(string)));
+    public static RouteHandlerBuilder HeedsTag(this RouteHandlerBuilder door, string description = "Only when the record still has this ETag.") =>
+        door.Refuses(StatusCodes.Status412PreconditionFailed).Reads(new DoorParameter("If-Match", "header", description, typeof(string)));
 
     /// <summary>Is a list in pages.</summary>
     public static RouteHandlerBuilder Pages(this RouteHandlerBuilder door) => door

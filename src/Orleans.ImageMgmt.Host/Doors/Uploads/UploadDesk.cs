@@ -12,9 +12,10 @@ namespace Orleans.ImageMgmt.Host;
 /// <summary>Where uploads go: to the intake of the pod that their id names. Throws away what rests too long.</summary>
 internal sealed class UploadDesk(IGrainFactory grains, CatalogReader catalog, ConnectorRegistry connectors, HttpOptions options, TimeProvider time, ILogger<UploadDesk> log) : BackgroundService
 {
-    private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(10);
+    /// <summary>Longest time between two looks for uploads that rest too long; shorter where they may rest less.</summary>
+    private static readonly TimeSpan SweepLimit = TimeSpan.FromMinutes(10);
 
-    private readonly ConcurrentDictionary<PodName, (PodSpec Spec, ISourceIntake Intake)> intakes = new();
+    private readonly ConcurrentDictionary<PodName, (PodSpec Spec, ISourceIntake Intake)> intakes = new(); // one per pod
 
     public TimeSpan Idle => options.UploadIdle;
 
@@ -31,59 +32,81 @@ internal sealed class UploadDesk(IGrainFactory grains, CatalogReader catalog, Co
             throw RequestProblem.Of(new Refusal("pod.not-connected", $"Pod {pod} is not connected.", "Connect it, or choose another pod."));
         }
 
-        if (intakes.TryGetValue(pod, out var known) && ReferenceEquals(known.Spec.Settings, spec.Settings) | Same(known.Spec, spec))
+        if (intakes.TryGetValue(pod, out var known) && Same(known.Spec, spec))
         {
             return known.Intake;
         }
 
         // Faults are planned for the work of pods; an upload is none of it.
         var plain = spec with { Settings = spec.Settings.Where(s => !ConnectorRegistry.CommonKeys.Contains(s.Key)).ToDictionary() };
-        if (connectors.Create(plain) is not ConnectorResult<IPodConnector>.Done(ISourceIntake intake))
+        var made = connectors.Create(plain);
+        if (made is not ConnectorResult<IPodConnector>.Done(ISourceIntake intake))
         {
+            if (made is ConnectorResult<IPodConnector>.Done(var other))
+            {
+                await other.DisposeAsync();
+            }
+
             throw RequestProblem.Of(new Refusal("pod.takes-no-uploads", $"Pod {pod} of family {spec.Family} takes no uploads.", "Use a pod of family filesystem with a sources folder."));
         }
 
+        // The one before is left to the collector: an upload may still run through it.
         intakes[pod] = (spec, intake);
         return intake;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        var isFirst = true;
+        using var timer = new PeriodicTimer(Idle / 2 < SweepLimit ? Idle / 2 : SweepLimit, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            await Task.Delay(SweepInterval, time, stoppingToken);
-            await foreach (var pod in PodsAsync(stoppingToken))
+            try
             {
-                try
-                {
-                    await (await IntakeOfAsync(pod)).ExpireAsync(time.GetUtcNow() - Idle, stoppingToken);
-                }
-                catch (RequestProblem)
-                {
-                    // A pod that takes no uploads has none that rest.
-                }
-                catch (Exception problem) when (!stoppingToken.IsCancellationRequested)
-                {
-                    DoorLog.SweepFailed(log, pod.Value, problem);
-                }
+                // Once all pods, for uploads of the process before; then those that had uploads in this one.
+                await SweepAsync(isFirst ? await PodsAsync(stoppingToken) : intakes.Keys, stoppingToken);
+                isFirst = false;
+            }
+            catch (StoreException problem)
+            {
+                DoorLog.SweepPutOff(log, problem); // the pods cannot be listed now; an upload rests on
             }
         }
     }
 
-    private async IAsyncEnumerable<PodName> PodsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stop)
+    private async Task SweepAsync(IEnumerable<PodName> pods, CancellationToken stop)
     {
+        foreach (var pod in pods)
+        {
+            try
+            {
+                await (await IntakeOfAsync(pod)).ExpireAsync(time.GetUtcNow() - Idle, stop);
+            }
+            catch (RequestProblem)
+            {
+                // A pod that takes no uploads has none that rest.
+            }
+            catch (Exception problem) when (!stop.IsCancellationRequested)
+            {
+                // Whatever one pod's storage throws, the others are looked through, and the service goes on.
+                DoorLog.SweepFailed(log, pod.Value, problem);
+            }
+        }
+    }
+
+    private async Task<List<PodName>> PodsAsync(CancellationToken stop)
+    {
+        var pods = new List<PodName>(); // at most Limits.Pods
         CatalogCursor? after = null;
         do
         {
             var page = await catalog.ListPodsAsync(after, Limits.PageRows, stop);
-            foreach (var row in page.Rows)
-            {
-                yield return row.Read<PodBody>().Name;
-            }
-
+            pods.AddRange(page.Rows.Select(row => row.Read<PodBody>().Name));
             after = page.Next;
         }
         while (after is not null);
+
+        return pods;
     }
 
     private static bool Same(PodSpec a, PodSpec b) => a.Family == b.Family && a.Settings.Count == b.Settings.Count
