@@ -38,7 +38,7 @@ public interface IPodConnector : IAsyncDisposable
     Task<ConnectorResult<StagedCopy>> ReceiveAsync(CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken);
 
     /// <summary>What a receive of this content would take, found out without changing anything: no byte is read from another pod and none is written
-    /// (rule 21; only where <see cref="ConnectorCapabilities.CanPlan"/>).</summary>
+    /// (rule 22; only where <see cref="ConnectorCapabilities.CanPlan"/>).</summary>
     Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken) =>
         Task.FromResult<ConnectorResult<ReceivePlan>>(ConnectorFaults.Unsupported(FaultStage.Receive, Capabilities.Name, "cannot say beforehand what a transfer would take"));
 

@@ -241,7 +241,7 @@ public static class ImageMachine
                 ? new ImageEvent.VersionUpdated(entry with { IsBegun = true, Status = status, IsUsable = c.IsUsable })
                 : new ImageEvent.VersionRemoved(c.Version)) : Nothing,
         ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && c.Revision >= entry.Revision
-            && (entry.Status != c.Status || entry.IsUsable != c.IsUsable || !entry.IsBegun)
+            && (entry.Status != c.Status || entry.IsUsable != c.IsUsable || !entry.IsBegun || IsNewer(entry, c))
             ? Of(new ImageEvent.VersionUpdated(entry with
             {
                 IsBegun = true, Status = c.Status, IsUsable = c.IsUsable, Revision = c.Revision == long.MaxValue ? entry.Revision : c.Revision,
@@ -251,6 +251,9 @@ public static class ImageMachine
         ImageCommand.BeginDelete c => DecideDelete(image, c.Operation),
         _ => throw new NotSupportedException(command.ToString()),
     };
+
+    /// <summary>A word that says the same again is kept too, for its revision: a word between the two that comes late would else pass for the newest.</summary>
+    private static bool IsNewer(VersionEntry entry, ImageCommand.VersionChanged word) => word.Revision != long.MaxValue && word.Revision > entry.Revision;
 
     /// <summary>The record after something happened. Takes whatever was decided; refuses nothing.</summary>
     public static Image Evolve(Image image, ImageEvent happened, DateTimeOffset now)

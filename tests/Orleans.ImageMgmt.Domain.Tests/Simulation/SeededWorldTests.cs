@@ -52,9 +52,8 @@ public sealed class SeededWorldTests
     {
         var caught = Enumerable.Range(1, SeedsUntilCaught)
             .Select(seed => plant == Plant.OneAfterTheOther ? DeadPod.Check(seed, plant) : Simulator.Run(new WorldOptions(seed, plant) { WriteFailures = 0.03 }).Violation)
-            .FirstOrDefault(v => v is not null);
+            .FirstOrDefault(v => v?.Invariant.Contains(Expected(plant), StringComparison.Ordinal) == true);
         Assert.True(caught is not null, $"{plant} went unseen through {SeedsUntilCaught} seeds");
-        Assert.Contains(Expected(plant), caught.Invariant, StringComparison.Ordinal);
     }
 
     /// <summary>Each bug has to be caught for what it is, not by chance.</summary>
