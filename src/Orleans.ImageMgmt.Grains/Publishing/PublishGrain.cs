@@ -197,7 +197,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
         return outcomes;
     }
 
-    /// <summary>What makes a resting publish go on: a paused one has let its reminder go.</summary>
+    /// <summary>What makes a resting publish go on: one that rests may have let its reminder go.</summary>
     private async Task<Reply<OperationState>> IntendAsync(PublishCommand command, RequestedBy by, string action) =>
         PublishMachine.Decide(Publish, command).Refusal is { } early
             ? Reply.Refused<OperationState>(early)
