@@ -23,7 +23,6 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     private PodName Name => GrainKeys.PodOf(this.GetPrimaryKeyString());
 
     protected override TimeSpan FirstBackOff => options.StepRetry;
-
     protected override bool UsesReminder => false; // driven by the resume scan and by the shards that want something
 
     public override async Task OnActivateAsync(CancellationToken cancellationToken)

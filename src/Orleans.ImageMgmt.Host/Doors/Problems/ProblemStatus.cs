@@ -13,10 +13,12 @@ internal static class ProblemStatus
     private static readonly Dictionary<string, int> Table = new(StringComparer.Ordinal)
     {
         ["copy.deleting"] = Conflict,
+        ["copy.not-final"] = Conflict,
         ["copy.other-content"] = Conflict,
         ["copy.stale-generation"] = Conflict,
         ["copy.too-many-operations"] = StatusCodes.Status429TooManyRequests,
         ["copy.unknown"] = StatusCodes.Status404NotFound,
+        ["copy.verifying"] = Conflict,
         ["image.busy"] = Conflict,
         ["image.deleting"] = Conflict,
         ["image.family-mismatch"] = Unprocessable,
@@ -42,6 +44,8 @@ internal static class ProblemStatus
         ["publish.no-targets"] = Conflict,
         ["publish.pods-and-labels"] = Unprocessable,
         ["publish.superseded"] = Conflict,
+        ["publish.wrong-family"] = Conflict,
+        ["receive.no-room"] = Conflict,
         ["token.exists"] = Conflict,
         ["token.expires-in-the-past"] = Unprocessable,
         ["token.last-administrator"] = Conflict,
