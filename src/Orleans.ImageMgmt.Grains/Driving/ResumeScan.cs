@@ -22,8 +22,8 @@ internal sealed class ResumeScan(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        HashSet<SiloAddress> ended = [.. EndedIn(membership.CurrentSnapshot)]; // before the scan: one that goes while it runs is news after it
         await ScanAsync(stoppingToken);
-        HashSet<SiloAddress> ended = [.. EndedIn(membership.CurrentSnapshot)];
         await foreach (var snapshot in membership.MembershipUpdates.WithCancellation(stoppingToken))
         {
             // What lived on the silo that went is nobody's until somebody asks for it. One of those that are left does, for all.
