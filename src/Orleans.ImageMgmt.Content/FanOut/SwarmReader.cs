@@ -100,7 +100,7 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
     }
 
     public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => await ReadFromAsync(
-        (int)(offset / Manifest.ChunkSize),
+        [(int)(offset / Manifest.ChunkSize)],
         async (from, target, stop) =>
         {
             await from.ReadAsync(offset, target, stop);
@@ -108,12 +108,12 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         },
         buffer, cancellationToken);
 
-    /// <summary>Reads something of a chunk from whoever gives its piece, until it is there.</summary>
-    protected async ValueTask<int> ReadFromAsync(int chunk, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
+    /// <summary>Reads something of chunks of one piece from whoever gives it, until it is there.</summary>
+    protected async ValueTask<int> ReadFromAsync(IReadOnlyList<int> chunks, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var source = SourceOf(chunk);
+            var source = SourceOf(chunks);
             if (source is null)
             {
                 return await read(origin, target, cancellationToken);
@@ -234,18 +234,25 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         }
     }
 
-    private PieceSource? SourceOf(int chunk)
+    private PieceSource? SourceOf(IReadOnlyList<int> chunks)
     {
         lock (gate)
         {
-            if (map.Has(chunk) && sources.TryGetValue(map.PieceOf(chunk), out var source) && !source.IsOrigin)
+            var source = map.Has(chunks[0]) ? sources.GetValueOrDefault(map.PieceOf(chunks[0])) : null;
+            source = source is { IsOrigin: true } ? null : source;
+            foreach (var chunk in chunks)
             {
-                servedBy[chunk] = source;
-                return source;
+                if (source is null)
+                {
+                    servedBy.Remove(chunk);
+                }
+                else
+                {
+                    servedBy[chunk] = source;
+                }
             }
 
-            servedBy.Remove(chunk);
-            return null;
+            return source;
         }
     }
 
