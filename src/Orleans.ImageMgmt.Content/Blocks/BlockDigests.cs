@@ -49,9 +49,9 @@ internal static class BlockDigests
     private static async Task<byte[]> AskAsync(BuildSite site, int firstPiece, int pieces, CancellationToken cancellationToken)
     {
         var digests = new byte[BlockLayout.DigestsLength(site.Manifest.Length, firstPiece, pieces)];
-        if (site.Options.Throttle is { } throttle)
+        if (site.Throttle is { } throttle)
         {
-            await WireRate.AllAsync(throttle, digests.Length, cancellationToken);
+            await WireRate.AllAsync(throttle, BlockLayout.OffsetOf(firstPiece), digests.Length, cancellationToken);
         }
 
         await site.Blocks.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken).AsTask()

@@ -4,7 +4,7 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>What all pieces of one receive share.</summary>
-internal sealed class BuildSite(IContentReader source, IBlockReader blocks, SafeFileHandle staging, ReceiveOptions options)
+internal sealed class BuildSite(IContentReader source, IBlockReader blocks, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer)
 {
     private long travelled;
 
@@ -18,7 +18,10 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
 
     public LinkGauge Gauge { get; } = new(options.Blocks, blocks.LinkBytesPerSecond, options.TimeProvider);
 
-    public WireRate Rate { get; } = new(options.Throttle);
+    /// <summary>Asked before bytes at an offset travel; null: no limit of rate.</summary>
+    public Func<long, int, CancellationToken, ValueTask<int>>? Throttle { get; } = options.ThrottleOf(source);
+
+    public WireRate Rate { get; } = new(options.ThrottleOf(source));
 
     public IReadOnlyList<OwnCopy> Own { get; } = options.OwnCopies;
 
@@ -29,7 +32,11 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
     /// <summary>Bytes of all answers.</summary>
     public long Travelled => Interlocked.Read(ref travelled);
 
-    public void Arrived(long bytes) => Interlocked.Add(ref travelled, bytes);
+    public void Arrived(int bytes)
+    {
+        Interlocked.Add(ref travelled, bytes);
+        observer.Travelled(bytes);
+    }
 
     public bool ReadWindow(int which, int window, Span<byte> room)
     {
@@ -239,7 +246,7 @@ internal sealed class PieceBuild : IDisposable
     private async Task AskAsync()
     {
         var length = missing.BytesOf(site.Manifest.Length, Piece);
-        var guess = await site.Rate.AskAsync(length, stop.Token);
+        var guess = await site.Rate.AskAsync(BlockLayout.OffsetOf(Piece), length, stop.Token);
         var choice = site.Gauge.Begin();
         var frame = PieceBuffers.RentFrame();
         var ask = site.Blocks.ReadBlocksAsync(new BlockRequest(Piece, missing, choice.Level, choice.Windows ? site.Bases : []), frame, stop.Token).AsTask();
