@@ -14,6 +14,9 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
     private readonly List<Silo> silos = [];
     private string database = "";
 
+    /// <summary>Connection string of the database that they share.</summary>
+    public string Database => database;
+
     public string Root { get; } = Directory.CreateTempSubdirectory("imgmt-cluster-").FullName;
 
     public IReadOnlyList<Silo> Silos => silos;
