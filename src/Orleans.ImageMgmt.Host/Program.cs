@@ -10,6 +10,8 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
     TrustCommand.Create(),
     ConfigCommand.Create(),
     OpenApiCommand.Create(),
+    BackupCommand.Create(),
     RestoreCommand.Create(),
+    MoveCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

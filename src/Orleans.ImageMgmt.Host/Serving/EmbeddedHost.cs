@@ -107,7 +107,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             builder.Services.AddHostedService(services => services.GetRequiredService<BlockServer>());
         }
 
-        builder.UseOrleans(silo => (store is PostgresStore shared ? silo.AddCluster(settings.Cluster, shared) : AddAlone(silo, (EmbeddedStore)store, restored))
+        builder.UseOrleans(silo => (store is PostgresStore shared ? silo.AddCluster(settings.Cluster, shared, restored) : AddAlone(silo, (EmbeddedStore)store, restored))
             .AddSiloLocks(trust, settings.Gateway, logging, TimeProvider.System)
             .AddImageMgmt(settings.Options));
     }
