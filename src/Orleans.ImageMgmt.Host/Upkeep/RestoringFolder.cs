@@ -9,8 +9,8 @@ namespace Orleans.ImageMgmt.Host;
 internal sealed class RestoringFolder : IDisposable
 {
     private const string Suffix = ".restoring";
-    private const string NoteName = ".imgmt-restoring";
-    private const string NoteText = "imgmt restore is at work in this folder; what is in it is of no use without its end.\n";
+    internal const string NoteName = ".imgmt-restoring";
+    internal const string NoteText = "imgmt restore is at work in this folder; what is in it is of no use without its end.\n";
 
     private readonly FileStream note;
     private string noteFolder;
@@ -76,9 +76,9 @@ internal sealed class RestoringFolder : IDisposable
         }
 
         var name = System.IO.Path.Combine(path, NoteName);
-        if (!File.Exists(name) || new FileInfo(name).Length > NoteText.Length)
+        if (!File.Exists(name))
         {
-            throw new BackupException("restore.foreign-folder", $"{path} is there and was not made by a restore; it is left alone.", "Move it away, or restore into another directory.");
+            throw Foreign(path);
         }
 
         FileStream left;
@@ -93,7 +93,22 @@ internal sealed class RestoringFolder : IDisposable
 
         using (left)
         {
+            var isCutAtOnce = left.Length == 0 && Directory.EnumerateFileSystemEntries(path).Count() == 1;
+            if (!isCutAtOnce && !IsOurs(left))
+            {
+                throw Foreign(path);
+            }
+
             Directory.Delete(path, recursive: true); // an earlier restore into the same directory was cut
         }
     }
+
+    private static bool IsOurs(FileStream note)
+    {
+        var text = new byte[NoteText.Length];
+        return note.Length == text.Length && note.ReadAtLeast(text, text.Length, throwOnEndOfStream: false) == text.Length && text.AsSpan().SequenceEqual(System.Text.Encoding.UTF8.GetBytes(NoteText));
+    }
+
+    private static BackupException Foreign(string path) =>
+        new("restore.foreign-folder", $"{path} is there and was not made by a restore; it is left alone.", "Move it away, or restore into another directory.");
 }
