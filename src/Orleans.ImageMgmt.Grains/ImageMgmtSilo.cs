@@ -62,7 +62,14 @@ public static class ImageMgmtSilo
     }
 
     /// <summary>Grain state, membership, reminders and the catalog in a database that the silos of a cluster share.</summary>
-    public static ISiloBuilder AddClustered(this ISiloBuilder silo, PostgresStore store) => silo.AddClusteredStorage(store);
+    /// <param name="silo">Gets them.</param>
+    /// <param name="store">Already open.</param>
+    /// <param name="restored">What it says of its restore, or null when it never was.</param>
+    public static ISiloBuilder AddClustered(this ISiloBuilder silo, PostgresStore store, RestoreRecord? restored = null)
+    {
+        silo.Services.AddSingleton(new GenerationFloor(restored?.GenerationFloor ?? 0));
+        return silo.AddClusteredStorage(store);
+    }
 
     /// <summary>Finds the silos of a cluster in the database that they share, and reads lists from it.</summary>
     public static IClientBuilder AddClustered(this IClientBuilder client, PostgresStore store) => client.AddClusteredStorage(store);

@@ -10,7 +10,9 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
     TrustCommand.Create(),
     ConfigCommand.Create(),
     OpenApiCommand.Create(),
+    BackupCommand.Create(),
     RestoreCommand.Create(),
+    MoveCommand.Create(),
 };
 
 // After a signal: the longest leave, what runs is handed over, the host ends. What is then still there ends with the process.

@@ -66,7 +66,7 @@ internal static class ClusterConnection
         }
     }
 
-    public static ISiloBuilder AddCluster(this ISiloBuilder silo, ClusterModeOptions options, PostgresStore store)
+    public static ISiloBuilder AddCluster(this ISiloBuilder silo, ClusterModeOptions options, PostgresStore store, RestoreRecord? restored)
     {
         var listen = IPEndPoint.Parse(options.Listen);
         listen.Port = listen.Port == 0 ? SiloLocks.FreePort(listen.Address) : listen.Port;
@@ -89,6 +89,6 @@ internal static class ClusterConnection
                 membership.IAmAliveTablePublishTimeout = options.AliveInterval;
                 membership.TableRefreshTimeout = TimeSpan.FromSeconds(15);
             })
-            .AddClustered(store);
+            .AddClustered(store, restored);
     }
 }

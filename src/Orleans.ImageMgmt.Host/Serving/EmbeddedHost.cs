@@ -136,7 +136,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         }
 
         builder.Services.AddSingleton<ISeat, SiloSeat>();
-        builder.UseOrleans(silo => (store is PostgresStore shared ? silo.AddCluster(settings.Cluster, shared) : AddAlone(silo, (EmbeddedStore)store, restored))
+        builder.UseOrleans(silo => (store is PostgresStore shared ? silo.AddCluster(settings.Cluster, shared, restored) : AddAlone(silo, (EmbeddedStore)store, restored))
             .AddSiloLocks(trust, settings.Gateway, settings.Cluster.IsOn, logging, TimeProvider.System)
             .AddImageMgmt(settings.Options));
     }

@@ -37,7 +37,7 @@ internal static class SiloLocks
         silo.Services.AddSingleton<GatewayCallers>();
         silo.Services.AddSingleton<GatewayMessages>();
         silo.Services.AddSingleton(services => new GatewayGuard(
-            services.GetRequiredService<GatewayMessages>(), services.GetRequiredService<GatewayCallers>(), gateway, logger));
+            services.GetRequiredService<GatewayMessages>(), services.GetRequiredService<GatewayCallers>(), gateway, time, logger));
         return gateway.IsOn ? silo.AddIncomingGrainCallFilter<CallerFilter>().Configure<EndpointOptions>(endpoints => Open(endpoints, gateway)) : silo;
     }
 

@@ -54,6 +54,9 @@ public sealed class PostgresServer : IAsyncLifetime
         await server.WaitForExitAsync().WaitAsync(Limit, TimeProvider.System);
     }
 
+    /// <summary>As an administrator stops it: connections are ended, everything is written back.</summary>
+    public Task StopAsync() => AsServerAsync("pg_ctl", "-D", Data, "-m", "fast", "-w", "stop");
+
     public Task StartAsync() => AsServerAsync(
         "pg_ctl", "-D", Data, "-w", "-t", "60", "-l", Path.Combine(folder, "server.log"), "-o",
         string.Create(CultureInfo.InvariantCulture, $"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c max_connections=200"), "start");

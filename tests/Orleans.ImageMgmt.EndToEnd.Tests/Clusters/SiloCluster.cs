@@ -21,10 +21,10 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
 
     public IReadOnlyList<Silo> Silos => silos;
 
-    /// <summary>Starts silos at once, on a database that none of them has seen before.</summary>
-    public async Task StartAsync(int count)
+    /// <summary>Starts silos at once, on a database that none of them has seen before, or on the one that is given.</summary>
+    public async Task StartAsync(int count, string? onto = null)
     {
-        database = await server.CreateDatabaseAsync();
+        database = onto ?? await server.CreateDatabaseAsync();
         for (var n = 1; n <= count; n++)
         {
             await AddAsync(string.Create(CultureInfo.InvariantCulture, $"silo-{n}"));
