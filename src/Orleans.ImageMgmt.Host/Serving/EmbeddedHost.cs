@@ -58,12 +58,18 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             await host.StartAsync(cancellationToken);
             return new EmbeddedHost(store, host, logging);
         }
-        catch
+        catch (Exception problem)
         {
             // Whatever it was goes on to the caller; what was begun is ended first, the silo before its store.
             await ((host as IAsyncDisposable)?.DisposeAsync() ?? ValueTask.CompletedTask);
             await store.DisposeAsync();
             logging.Dispose();
+            if (problem is System.Data.Common.DbException gone)
+            {
+                // Orleans' own tables are read while it starts, and its providers give the driver's error as it is.
+                throw new StoreUnavailableException(StoreUnavailableException.InputOutput, $"{store.Place} went away while the silo started: {gone.Message}", gone);
+            }
+
             throw;
         }
     }
