@@ -66,13 +66,19 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             probes?.Started(host.Services.GetRequiredService<Readiness>());
             return new EmbeddedHost(store, host, probes, settings.Cluster.IsOn ? settings.Cluster.DrainTime : TimeSpan.Zero, logging);
         }
-        catch
+        catch (Exception problem)
         {
             // Whatever it was goes on to the caller; what was begun is ended first, the silo before its store.
             await ((host as IAsyncDisposable)?.DisposeAsync() ?? ValueTask.CompletedTask);
             await (store?.DisposeAsync() ?? ValueTask.CompletedTask);
             await (probes?.DisposeAsync() ?? ValueTask.CompletedTask);
             logging.Dispose();
+            if (problem is System.Data.Common.DbException gone)
+            {
+                // Orleans' own tables are read while it starts, and its providers give the driver's error as it is.
+                throw new StoreUnavailableException(StoreUnavailableException.InputOutput, $"{store?.Place ?? "The database"} went away while the silo started: {gone.Message}", gone);
+            }
+
             throw;
         }
     }
