@@ -70,7 +70,7 @@ internal static class ClusterConnection
     {
         var listen = IPEndPoint.Parse(options.Listen);
         listen.Port = listen.Port == 0 ? SiloLocks.FreePort(listen.Address) : listen.Port;
-        return silo
+        return (options.Kubernetes ? silo.UseKubernetesHosting() : silo)
             .Configure<ClusterOptions>(cluster => (cluster.ClusterId, cluster.ServiceId) = (options.Name, options.Name))
             .Configure<EndpointOptions>(endpoints =>
             {

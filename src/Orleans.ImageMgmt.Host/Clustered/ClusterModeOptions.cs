@@ -36,6 +36,10 @@ internal sealed class ClusterModeOptions
     /// takes to notice. Default: 5 s.</summary>
     public TimeSpan DrainTime { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>This silo runs in a pod of Kubernetes and may read and watch the pods of its namespace: a silo whose pod was deleted is then declared dead at once,
+    /// without waiting for probes. Default: false.</summary>
+    public bool Kubernetes { get; set; }
+
     /// <summary>Silos with the same name, on the same database, are one cluster. Default: imgmt.</summary>
     public string Name { get; set; } = "imgmt";
 
@@ -70,7 +74,7 @@ internal sealed class ClusterModeOptions
             faults.Add($"{nameof(ConnectionString)} is no connection string: Host, Database and Username are needed, such as Host=db1;Database=imgmt;Username=imgmt.");
         }
 
-        if (!IPEndPoint.TryParse(Listen, out var listen) || !Listen.Contains(':', StringComparison.Ordinal) || (IsAny(listen.Address) && Advertise.Length == 0))
+        if (!IPEndPoint.TryParse(Listen, out var listen) || !Listen.Contains(':', StringComparison.Ordinal) || (IsAny(listen.Address) && Advertise.Length == 0 && HasSilo))
         {
             faults.Add($"{nameof(Listen)} is '{Listen}'; an address of this machine and a port are expected, such as 10.0.0.5:7482. 0.0.0.0 needs Cluster:Advertise.");
         }

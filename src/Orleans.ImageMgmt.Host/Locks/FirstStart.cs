@@ -50,9 +50,9 @@ internal sealed class FirstStart(IServiceProvider services, IGrainFactory grains
     private async Task MakeAdministratorAsync()
     {
         var tokens = grains.GetTokens();
-        if (await tokens.GetAsync(-1) is not { Revision: 0 })
+        if (!settings.Cluster.HasSilo || await tokens.GetAsync(-1) is not { Revision: 0 })
         {
-            return;
+            return; // a front end's folder is nobody's place to look for it
         }
 
         var file = Path.Combine(Path.GetFullPath(settings.DataDirectory), TokenFile);

@@ -17,7 +17,23 @@ internal static class TokenVerbs
         var data = new Option<string>("--data") { Description = "Folder of the service's own database.", DefaultValueFactory = _ => ServeCommand.DefaultData() };
         var reset = new Command("reset", "Put a new administrator token in the place of the old one. The service must be stopped; the token is written to administrator.token in the folder.") { data };
         reset.SetAction((parsed, stop) => ResetAsync(parsed.GetValue(data)!, stop));
-        return new Command("token", "The administrator's token, while the service is stopped. 'imgctl token' manages all others.") { reset };
+        var show = new Command("show", "Print the administrator's token that the first start has written into the folder, where no other program can read it (containers).") { data };
+        show.SetAction((parsed, stop) => ShowAsync(parsed.GetValue(data)!, stop));
+        return new Command("token", "The administrator's token. 'imgctl token' manages all others.") { reset, show };
+    }
+
+    private static async Task<int> ShowAsync(string data, CancellationToken stop)
+    {
+        try
+        {
+            await Console.Out.WriteLineAsync((await File.ReadAllTextAsync(Path.Combine(data, FirstStart.TokenFile), stop)).Trim());
+            return Well;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync($"imgmt: The token cannot be read: {problem.Message} In a cluster the silo that was first has the file.");
+            return Unusable;
+        }
     }
 
     private static async Task<int> ResetAsync(string data, CancellationToken stop)
