@@ -80,7 +80,7 @@ internal static class BackupCommand
     {
         if (settings.Cluster.IsOn)
         {
-            var sums = await PostgresSnapshot.TakeAsync(settings.Cluster.ReadConnectionString(), settings.Cluster.Name, making, time, stop);
+            var sums = await PostgresSnapshot.TakeAsync(settings.Cluster.ReadConnectionString(settings.Trust.AllowGroupRead), settings.Cluster.Name, making, time, stop);
             return $"the PostgreSQL database of the configuration, {sums.Sum(sum => sum.Rows)} rows";
         }
 

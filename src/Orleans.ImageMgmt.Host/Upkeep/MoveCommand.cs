@@ -73,7 +73,7 @@ internal static class MoveCommand
         await held.CopyAsync(stop);
         say("copied");
         var origin = new MoveRecord { From = $"{data} on {Environment.MachineName}", MovedAt = time.GetUtcNow(), By = Environment.UserName };
-        var outcome = await PostgresLoad.RunAsync(held.Folder, settings.Cluster.ReadConnectionString(), settings.Cluster.Name, origin, say, time, stop);
+        var outcome = await PostgresLoad.RunAsync(held.Folder, settings.Cluster.ReadConnectionString(settings.Trust.AllowGroupRead), settings.Cluster.Name, origin, say, time, stop);
         if (outcome.End == LoadEnd.NotEmpty)
         {
             throw new BackupException(

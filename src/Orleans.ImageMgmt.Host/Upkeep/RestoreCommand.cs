@@ -73,7 +73,7 @@ internal static class RestoreCommand
     internal static async Task<(BackupManifest Manifest, string Place)> RestoreToPostgresAsync(
         string from, HostSettings settings, RequestedBy by, TimeProvider time, CancellationToken stop)
     {
-        var connection = settings.Cluster.ReadConnectionString();
+        var connection = settings.Cluster.ReadConnectionString(settings.Trust.AllowGroupRead);
         var folder = Directory.CreateTempSubdirectory("imgmt-restore-").FullName; // for its user alone
         try
         {
