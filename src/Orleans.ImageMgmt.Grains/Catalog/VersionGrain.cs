@@ -65,6 +65,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         }
 
         // What the version itself refuses is said before anything about its targets.
+        await cell.SettledAsync();
         if (VersionMachine.Decide(Version, new VersionCommand.BeginPublish(request.Operation, [Version.SourcePod ?? default])).Refusal is { } early)
         {
             return Reply.Refused<OperationId>(early);

@@ -60,6 +60,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
     public Task<Reply<OperationState>> RetryAsync(RequestedBy by, PodName? pod = null) => books.PassAsync(async () =>
     {
+        await cell.SettledAsync();
         var publish = Publish;
         if (PublishMachine.Decide(publish, new PublishCommand.Retry(pod)).Refusal is { } early)
         {
@@ -198,10 +199,13 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
     }
 
     /// <summary>What makes a resting publish go on: one that rests may have let its reminder go.</summary>
-    private async Task<Reply<OperationState>> IntendAsync(PublishCommand command, RequestedBy by, string action) =>
-        PublishMachine.Decide(Publish, command).Refusal is { } early
+    private async Task<Reply<OperationState>> IntendAsync(PublishCommand command, RequestedBy by, string action)
+    {
+        await cell.SettledAsync();
+        return PublishMachine.Decide(Publish, command).Refusal is { } early
             ? Reply.Refused<OperationState>(early)
             : await AcceptAsync(() => CommandAsync(command, by, action));
+    }
 
     private async Task<Reply<OperationState>> CommandAsync(PublishCommand command, RequestedBy by, string action)
     {

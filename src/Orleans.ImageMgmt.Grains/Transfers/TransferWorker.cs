@@ -217,6 +217,11 @@ internal sealed partial class TransferWorker : IDisposable
         {
             return Stopped(transfer);
         }
+        catch (Exception away) when (away is TimeoutException or Runtime.OrleansException or Durable.StoreException)
+        {
+            return Failed(job, new ConnectorFault(StageOf(transfer), FaultCause.TimedOut, $"The service's own records could not be read: {away.Message}",
+                "Nothing to do: it is tried again."));
+        }
         catch (Exception bug)
         {
             TransferLog.Broke(log, job.Spec.Name.Value, job.Copy.Version.Value, bug);
