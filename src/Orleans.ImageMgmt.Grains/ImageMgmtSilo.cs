@@ -34,7 +34,7 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<IConnectorFactory>(services => new SimulatedPods(services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton(services => new ConnectorRegistry(
             services.GetServices<IConnectorFactory>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<IFaultLog>(),
-            services.GetService<IBlockLink>()));
+            services.GetService<IBlockLink>(), services.GetService<ISiteLink>()));
         silo.Services.AddSingleton(services => new ImageMgmtClient(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<TimeProvider>()));
         silo.Services.AddHostedService<TransferLifetime>();
         silo.Services.AddHostedService<ResumeScan>();
