@@ -83,6 +83,9 @@ public static class Routes
     /// <summary>Reading a copy back again.</summary>
     public const string VersionCopyVerify = VersionCopy + "/verify";
 
+    /// <summary>A ticket with which somebody else reads a copy.</summary>
+    public const string VersionCopyTicket = VersionCopy + "/ticket";
+
     /// <summary>The proofs of a version's copies.</summary>
     public const string VersionReceipts = Version + "/receipts";
 

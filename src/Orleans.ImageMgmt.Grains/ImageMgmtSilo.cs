@@ -45,7 +45,7 @@ public static class ImageMgmtSilo
         services.AddSingleton<IConnectorFactory>(provider => new SimulatedPods(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new ConnectorRegistry(
             provider.GetServices<IConnectorFactory>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IFaultLog>(),
-            provider.GetService<IBlockLink>()));
+            provider.GetService<IBlockLink>(), provider.GetService<ISiteLink>()));
         return services.AddSingleton(provider => new ImageMgmtClient(provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<TimeProvider>()));
     }
 

@@ -126,7 +126,9 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.Services.AddSingleton<Departure>();
         builder.Services.AddSingleton<Readiness>();
         builder.Services.AddSingleton(settings.FaultLog);
-        builder.Services.AddSingleton<IBlockLink>(new BlockLink(settings.Blocks, trust.Current, TimeProvider.System));
+        var link = new BlockLink(settings.Blocks, trust.Current, TimeProvider.System);
+        builder.Services.AddSingleton<IBlockLink>(link);
+        builder.Services.AddSingleton<ISiteLink>(new SiteLink(link, trust.Current, TimeProvider.System));
         if (settings.Blocks.IsOn)
         {
             builder.Services.AddSingleton(services => new BlockServer(
