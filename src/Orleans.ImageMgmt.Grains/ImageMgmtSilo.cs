@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -27,6 +28,7 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<OperationIds>();
         silo.Services.AddSingleton<TokenChanges>();
         silo.Services.AddSingleton<TransferCounters>();
+        silo.Services.AddSingleton(services => new SiloMeter(services.GetRequiredService<TransferCounters>(), services.GetService<IMeterFactory>()));
         silo.Services.AddSingleton(services => new RateGate(services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<PodRates>();
         silo.Services.AddSingleton<TransferWorker>();
@@ -37,6 +39,7 @@ public static class ImageMgmtSilo
             services.GetService<IBlockLink>()));
         silo.Services.AddSingleton(services => new ImageMgmtClient(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<TimeProvider>()));
         silo.Services.AddHostedService<TransferLifetime>();
+        silo.Services.AddSingleton<StartProgress>();
         silo.Services.AddHostedService<ResumeScan>();
         silo.Services.AddHostedService<Reconciler>();
         silo.Services.TryAddSingleton(new GenerationFloor(0));

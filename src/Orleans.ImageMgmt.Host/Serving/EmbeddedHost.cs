@@ -97,6 +97,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.Services.AddSystemd(); // tells systemd when the service is ready and when it ends; nothing where there is no systemd
         builder.Services.AddLogging(log => log.AddImgmt(settings));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        builder.Services.AddSingleton(trust);
         builder.Services.AddSingleton(settings.FaultLog);
         builder.Services.AddSingleton<IBlockLink>(new BlockLink(settings.Blocks, trust.Current, TimeProvider.System));
         if (settings.Blocks.IsOn)
@@ -154,6 +155,8 @@ internal sealed record HostSettings(string DataDirectory)
     public TrustOptions Trust { get; init; } = new();
 
     public GatewayOptions Gateway { get; init; } = new();
+
+    public TelemetryOptions Telemetry { get; init; } = new();
 
     public BackupOptions Backup { get; init; } = new();
 

@@ -51,6 +51,7 @@ internal static class OptionCatalog
         new("ImageMgmt", typeof(ImageMgmtOptions), settings => settings.Options),
         new("Log", typeof(LogOptions), settings => settings.Log),
         new("Store", typeof(DurableOptions), settings => settings.Store),
+        new("Telemetry", typeof(TelemetryOptions), settings => settings.Telemetry),
         new("Trust", typeof(TrustOptions), settings => settings.Trust),
     ];
 

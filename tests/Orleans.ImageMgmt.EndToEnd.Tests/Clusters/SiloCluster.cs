@@ -19,12 +19,14 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
     public IReadOnlyList<Silo> Silos => silos;
 
     /// <summary>Starts silos at once, on a database that none of them has seen before.</summary>
-    public async Task StartAsync(int count)
+    /// <param name="count">How many.</param>
+    /// <param name="settings">Beside those that make them one cluster.</param>
+    public async Task StartAsync(int count, params IReadOnlyList<string> settings)
     {
         database = await server.CreateDatabaseAsync();
         for (var n = 1; n <= count; n++)
         {
-            var silo = new Silo(Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"silo-{n}")), database);
+            var silo = new Silo(Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"silo-{n}")), database, settings);
             await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
             Assert.True(await issue.ExitAsync() == 0, issue.ToString());
             silos.Add(silo);
@@ -76,7 +78,7 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
 }
 
 /// <summary>One silo of a cluster.</summary>
-internal sealed class Silo(string root, string database) : IAsyncDisposable
+internal sealed class Silo(string root, string database, params IReadOnlyList<string> more) : IAsyncDisposable
 {
     private ImgmtProcess? process;
 
@@ -101,7 +103,7 @@ internal sealed class Silo(string root, string database) : IAsyncDisposable
         string[] settings =
         [
             $"Cluster:ConnectionString={database}", "Cluster:ProbeTimeout=1s", "Cluster:MissedProbes=2", "Cluster:AliveInterval=2s",
-            $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}",
+            $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}", .. more,
         ];
         process = ImgmtProcess.Start(["serve", "--data", Data, .. settings.SelectMany(setting => new[] { "--set", setting })]);
     }
