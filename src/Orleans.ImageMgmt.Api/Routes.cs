@@ -143,6 +143,9 @@ public static class Routes
     /// <summary>Whether the service takes work: 200 or 503.</summary>
     public const string Readiness = "/readyz";
 
+    /// <summary>200 once the service has started and taken up what was unfinished.</summary>
+    public const string Startup = "/startupz";
+
     /// <summary>Measurements in Prometheus' text format.</summary>
     public const string Metrics = "/metrics";
 

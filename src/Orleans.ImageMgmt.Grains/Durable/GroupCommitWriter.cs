@@ -24,7 +24,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     public GroupCommitWriter(DatabaseFile file, WriterConnection connection, DurableOptions options, TimeProvider time, ILogger log, StoreCounters counters)
     {
         (this.file, this.connection, this.options, this.time, this.log, this.counters) = (file, connection, options, time, log, counters);
-        queue = new OpQueue<WriteOp>($"The device under {file.Path}", options, time);
+        queue = new OpQueue<WriteOp>($"The device under {file.Path}", options, time, counters);
         counters.QueueLength = () => queue.Count;
         new Thread(Run) { IsBackground = true, Name = "ImageMgmt store writer" }.Start();
     }

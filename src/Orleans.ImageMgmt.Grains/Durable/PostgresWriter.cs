@@ -28,7 +28,7 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
     public PostgresWriter(NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time, ILogger log, StoreCounters counters)
     {
         (this.source, this.place, this.options, this.time, this.log, this.counters) = (source, place, options, time, log, counters);
-        queue = new OpQueue<PostgresOp>(place, options, time);
+        queue = new OpQueue<PostgresOp>(place, options, time, counters);
         counters.QueueLength = () => queue.Count;
         running = Task.Run(RunAsync);
     }

@@ -125,6 +125,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.Services.AddSingleton<IHostLifetime, CommandLifetime>();
         builder.Services.AddSingleton<Departure>();
         builder.Services.AddSingleton<Readiness>();
+        builder.Services.AddSingleton(trust);
         builder.Services.AddSingleton(settings.FaultLog);
         var link = new BlockLink(settings.Blocks, trust.Current, TimeProvider.System);
         builder.Services.AddSingleton<IBlockLink>(link);
@@ -192,6 +193,8 @@ internal sealed record HostSettings(string DataDirectory)
     public TrustOptions Trust { get; init; } = new();
 
     public GatewayOptions Gateway { get; init; } = new();
+
+    public TelemetryOptions Telemetry { get; init; } = new();
 
     public BackupOptions Backup { get; init; } = new();
 

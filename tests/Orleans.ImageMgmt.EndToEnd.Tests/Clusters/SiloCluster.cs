@@ -22,12 +22,15 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
     public IReadOnlyList<Silo> Silos => silos;
 
     /// <summary>Starts silos at once, on a database that none of them has seen before, or on the one that is given.</summary>
-    public async Task StartAsync(int count, string? onto = null)
+    /// <param name="count">How many.</param>
+    /// <param name="onto">The database; null: a new one.</param>
+    /// <param name="settings">Beside those that make them one cluster.</param>
+    public async Task StartAsync(int count, string? onto = null, IReadOnlyList<string>? settings = null)
     {
         database = onto ?? await server.CreateDatabaseAsync();
         for (var n = 1; n <= count; n++)
         {
-            await AddAsync(string.Create(CultureInfo.InvariantCulture, $"silo-{n}"));
+            await AddAsync(string.Create(CultureInfo.InvariantCulture, $"silo-{n}"), settings ?? []);
         }
 
         await StartAllAsync();
