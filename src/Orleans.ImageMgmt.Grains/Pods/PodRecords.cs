@@ -74,6 +74,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
                 Moving = [.. next.Values],
                 UnknownFields = current.UnknownFields,
                 ThisWriteOnly = lines,
+                Before = current,
             }, decidesOnce: true);
         }
 

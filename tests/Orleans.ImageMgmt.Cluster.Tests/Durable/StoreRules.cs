@@ -215,6 +215,21 @@ public abstract class StoreRules : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_bug_in_one_request_fails_that_one_and_what_came_with_it_is_stored()
+    {
+        // The first write keeps the writer busy; what comes meanwhile goes into one batch.
+        var writes = Enumerable.Range(0, 200).Select(n => store.Rows.WriteAsync([RowWrite.Put(StoreFolder.Id("box", $"{n}"), "s", null, new Box { Key = $"{n}" })], Token)).ToList();
+        var bug = store.Rows.WriteAsync([new RowWrite("k", "bug", null, "{}"u8.ToArray(), new ProjectionsThatBreak())], Token);
+        writes.AddRange(Enumerable.Range(200, 50).Select(n => store.Rows.WriteAsync([RowWrite.Put(StoreFolder.Id("box", $"{n}"), "s", null, new Box { Key = $"{n}" })], Token)));
+
+        await Task.WhenAll(writes);
+        Assert.Equal("a bug", (await Assert.ThrowsAsync<InvalidOperationException>(() => bug)).Message);
+        Assert.Null(await store.Rows.ReadAsync("k", "bug", Token));
+        Assert.Equal(250, (await store.Catalog.ListImagesAsync(null, 500, Token)).Rows.Count);
+        Assert.False(store.Broken.IsCompleted);
+    }
+
+    [Fact]
     public async Task Orleans_keeps_grain_state_in_it_under_the_whole_grain_id()
     {
         await using var services = new ServiceCollection().AddSerializer().BuildServiceProvider();
@@ -245,6 +260,18 @@ public abstract class StoreRules : IAsyncLifetime
 
     private async Task ProjectAsync(params IReadOnlyList<Projection> projections) =>
         await store.Rows.WriteAsync([new RowWrite("test", "test", RowWrite.AnyETag, "{}"u8.ToArray(), projections)], Token);
+}
+
+/// <summary>What a state of ours with a bug would bring.</summary>
+internal sealed class ProjectionsThatBreak : IReadOnlyList<Projection>
+{
+    public int Count => 1;
+
+    public Projection this[int index] => throw new InvalidOperationException("a bug");
+
+    public IEnumerator<Projection> GetEnumerator() => throw new InvalidOperationException("a bug");
+
+    System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
 public sealed class EmbeddedStoreRules : StoreRules
