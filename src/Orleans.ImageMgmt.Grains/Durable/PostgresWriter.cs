@@ -19,7 +19,9 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
     private readonly OpQueue<PostgresOp> queue;
     private readonly CancellationTokenSource closing = new();
     private readonly Task running;
-    private int appended;
+
+    /// <summary>Lines since the last trim; starts one short of the mark, so that a silo which never writes many lines trims too.</summary>
+    private int appended = TrimEvery - 1;
 
     public PostgresWriter(NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time, ILogger log, StoreCounters counters)
     {
