@@ -130,6 +130,9 @@ public abstract class StoreRules : IAsyncLifetime
 
         Assert.Empty((await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Copy) { Labels = new Dictionary<string, string> { ["site"] = "us" } }, Token)).Rows);
         Assert.Empty((await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Copy) { NamePrefix = "win1_" }, Token)).Rows);
+        await ProjectAsync(new Projection.Upsert(Row(CatalogKind.Operation, "op") with { Body = """{"kind":"delete"}""" }));
+        Assert.Single((await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Operation) { OperationKind = "delete", Descending = true }, Token)).Rows);
+        Assert.Empty((await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Operation) { OperationKind = "import" }, Token)).Rows);
         Assert.Equal(1, (await store.Catalog.CountByStatusAsync(CatalogKind.Copy, Token))["Available"]);
     }
 
@@ -144,6 +147,9 @@ public abstract class StoreRules : IAsyncLifetime
 
         Assert.Equal(Enumerable.Range(0, 25).Select(n => $"img{n:D2}"), first.Rows.Concat(second.Rows).Concat(third.Rows).Select(row => row.Key));
         Assert.Null(third.Next);
+        var begun = await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Image) { NamePrefix = "img1", After = new CatalogCursor("img11", "img11"), Limit = 3 }, Token);
+        Assert.Equal(["img12", "img13", "img14"], begun.Rows.Select(row => row.Key));
+        Assert.Equal(10, (await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Image) { NamePrefix = "img1" }, Token)).Rows.Count);
         var last = await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Image) { Descending = true, Limit = 2 }, Token);
         Assert.Equal(["img24", "img23"], last.Rows.Select(row => row.Key));
     }
