@@ -175,6 +175,10 @@ internal sealed record SiteHearing(
     {
         { Tell: { } report } => new SiteMessage.Answer(question.Id) { Orders = await TellAsync(report, cancellationToken) },
         { Ticket: { } source } => await TicketAsync(question.Id, source, link, receiver, cancellationToken),
+        { Throttle: > 0 and var bytes, ThrottleFrom: { } peer } => new SiteMessage.Answer(question.Id)
+        {
+            Bytes = await (Route?.Swarm ?? throw new IOException("This call has no tracker.")).AskAsync(peer, bytes, cancellationToken),
+        },
         { Throttle: > 0 and var bytes } => new SiteMessage.Answer(question.Id) { Bytes = Throttle is null ? bytes : await Throttle(bytes, cancellationToken) },
         { Pace: > 0 and var bytes } => new SiteMessage.Answer(question.Id) { Bytes = await PaceAsync(bytes, cancellationToken) },
         _ => throw new IOException("The question cannot be understood."),

@@ -81,9 +81,12 @@ internal sealed class SiteLineEnd : IPacedObserver, IAsyncDisposable
     public async ValueTask PaceAsync(int bytes, CancellationToken cancellationToken) => await AskAsync(id => new SiteMessage.Question(id) { Pace = bytes }, cancellationToken);
 
     /// <summary>How many of these bytes may travel now.</summary>
-    public async ValueTask<int> ThrottleAsync(int wanted, CancellationToken cancellationToken)
+    public ValueTask<int> ThrottleAsync(int wanted, CancellationToken cancellationToken) => ThrottleAsync(null, wanted, cancellationToken);
+
+    /// <summary>How many of these bytes may travel now from that pod, or from the source pod where none is named.</summary>
+    public async ValueTask<int> ThrottleAsync(PodName? from, int wanted, CancellationToken cancellationToken)
     {
-        var answer = await AskAsync(id => new SiteMessage.Question(id) { Throttle = wanted }, cancellationToken);
+        var answer = await AskAsync(id => new SiteMessage.Question(id) { Throttle = wanted, ThrottleFrom = from }, cancellationToken);
         return answer.Bytes > 0 && answer.Bytes <= wanted ? answer.Bytes : throw new IOException($"The service lets {answer.Bytes} of {wanted} bytes travel.");
     }
 

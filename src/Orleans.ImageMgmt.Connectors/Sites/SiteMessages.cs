@@ -135,6 +135,9 @@ internal abstract record SiteMessage
         /// <summary>How many of these bytes may travel now.</summary>
         public int? Throttle { get; init; }
 
+        /// <summary>From which pod they would come; null: from the source pod.</summary>
+        public PodName? ThrottleFrom { get; init; }
+
         /// <summary>When these bytes of a read-back may be read.</summary>
         public int? Pace { get; init; }
     }

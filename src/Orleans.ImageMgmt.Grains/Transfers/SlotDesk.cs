@@ -17,7 +17,7 @@ internal sealed class SlotDesk(int slots)
         {
             lock (desk)
             {
-                return waiting.Count;
+                return turns.Count;
             }
         }
     }
