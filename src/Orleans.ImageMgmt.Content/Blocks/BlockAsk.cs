@@ -60,7 +60,7 @@ internal sealed class BlockAsk : IDisposable
     private async Task AskAsync(BlockRequest request)
     {
         var length = request.BytesIn(site.Manifest.Length);
-        var guess = await site.Rate.AskAsync(length, stop.Token);
+        var guess = await site.Rate.AskAsync(BlockLayout.OffsetOf(FirstPiece), length, stop.Token);
         var choice = site.Gauge.Begin();
         var frame = PieceBuffers.RentFrame();
         var ask = site.Blocks.ReadBlocksAsync(request with { Level = choice.Level, Bases = choice.Windows ? site.Bases : [] }, frame, stop.Token).AsTask();

@@ -40,7 +40,7 @@ internal static class BlockDigests
     {
         var request = new DigestRequest(NumberRuns.Of(batch.Pieces.Skip(index).Take(count).Select(piece => (long)piece)), site.Bases);
         var answer = new byte[DigestAnswer.MaxLength(count)];
-        var guess = await site.DigestRate.AskAsync(answer.Length, cancellationToken);
+        var guess = await site.DigestRate.AskAsync(BlockLayout.OffsetOf(batch.Pieces[index]), answer.Length, cancellationToken);
         var arrived = await site.Blocks.ReadDigestsAsync(request, answer, cancellationToken).AsTask()
             .WaitAsync(site.Options.StallTimeout, site.Options.TimeProvider, cancellationToken);
         site.DigestRate.Settle(answer.Length, guess, arrived);

@@ -17,7 +17,7 @@ internal sealed class BlockFetch(
     CancellationToken cancellationToken)
 {
     private readonly ContentManifest manifest = source.Manifest;
-    private readonly BuildSite site = new(source, blocks, staging, options);
+    private readonly BuildSite site = new(source, blocks, staging, options, watch.Observer);
     private readonly HashedFetch plain = new(source, writer, options, watch, cancellationToken);
     private readonly List<int> wrong = [];
     private readonly HashSet<int> apart = [];

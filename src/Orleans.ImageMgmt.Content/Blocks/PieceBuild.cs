@@ -5,7 +5,7 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>What all pieces of one receive share.</summary>
-internal sealed class BuildSite(IContentReader source, IBlockReader blocks, SafeFileHandle staging, ReceiveOptions options)
+internal sealed class BuildSite(IContentReader source, IBlockReader blocks, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer)
 {
     private long travelled;
     private int badAnswers;
@@ -20,10 +20,10 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
 
     public LinkGauge Gauge { get; } = new(options.Blocks, blocks.LinkBytesPerSecond, options.TimeProvider);
 
-    public WireRate Rate { get; } = new(options.Throttle);
+    public WireRate Rate { get; } = new(options.ThrottleOf(source));
 
     /// <summary>Digests pack otherwise than blocks.</summary>
-    public WireRate DigestRate { get; } = new(options.Throttle);
+    public WireRate DigestRate { get; } = new(options.ThrottleOf(source));
 
     public IReadOnlyList<OwnCopy> Own { get; } = options.OwnCopies;
 
@@ -34,7 +34,11 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
     /// <summary>Bytes of all answers.</summary>
     public long Travelled => Interlocked.Read(ref travelled);
 
-    public void Arrived(long bytes) => Interlocked.Add(ref travelled, bytes);
+    public void Arrived(int bytes)
+    {
+        Interlocked.Add(ref travelled, bytes);
+        observer.Travelled(bytes);
+    }
 
     /// <summary>So many answers were no good that the source is asked for plain bytes only.</summary>
     public bool IsGivenUp => Volatile.Read(ref badAnswers) >= BlockOptions.BadAnswers;

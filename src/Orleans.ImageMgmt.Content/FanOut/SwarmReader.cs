@@ -29,7 +29,7 @@ internal sealed record SwarmReaderOptions
 /// piece, and nothing that was verified is asked again. A pod whose chunk came with a wrong digest is named to the tracker, and the rest of the
 /// piece comes from the source pod. Without a tracker everything comes from there.
 /// </summary>
-internal class SwarmReader : IDirectedReader, ITransferObserver
+internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
 {
     /// <summary>Chunks of a piece that are still on their way when the next piece is asked for: earlier, and a source would keep a place for somebody who is busy.</summary>
     private const int AskAhead = 2;
@@ -108,6 +108,23 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         },
         buffer, cancellationToken);
 
+    /// <summary>Asks the caps on the way from whoever gives the piece now. One whose caps cannot be found out is replaced like one that fails.</summary>
+    public async ValueTask<int> AskAsync(long offset, int wanted, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var source = SourceOf([(int)(offset / Manifest.ChunkSize)]);
+            try
+            {
+                return await swarm.AskAsync(source?.Pod, wanted, cancellationToken);
+            }
+            catch (IOException) when (source is not null)
+            {
+                await ReplaceAsync(source, cancellationToken);
+            }
+        }
+    }
+
     /// <summary>Reads something of chunks of one piece from whoever gives it, until it is there.</summary>
     protected async ValueTask<int> ReadFromAsync(IReadOnlyList<int> chunks, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
     {
@@ -154,6 +171,8 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
     public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded) => observer.Planned(chunksNeeded, chunksStaged, bytesNeeded);
 
     public void ChunkRequested(int chunk) => observer.ChunkRequested(chunk);
+
+    public void Travelled(int bytes) => observer.Travelled(bytes);
 
     public void Advanced(long bytes, long total) => observer.Advanced(bytes, total);
 
