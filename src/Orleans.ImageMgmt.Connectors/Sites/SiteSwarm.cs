@@ -54,6 +54,8 @@ internal sealed class SiteSwarm(SiteLineEnd line, SiteSources sources) : ISwarm
 
     public Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken) => sources.OpenAsync(source, cancellationToken);
 
+    public ValueTask<int> AskAsync(PodName? from, int wanted, CancellationToken cancellationToken) => line.ThrottleAsync(from, wanted, cancellationToken);
+
     public void Waits() => line.Waits();
 
     public void CameFromPeer(int bytes) => line.CameFromPeer(bytes);

@@ -19,7 +19,7 @@ internal sealed record SwarmReport(PieceSet Held, int Wanted)
     /// <summary>Who sent wrong bytes, and the chunk that shows it.</summary>
     public (PodName Source, int Chunk)? Lie { get; init; }
 
-    /// <summary>It stops here, and gives nothing any more.</summary>
+    /// <summary>It stops here, and gives nothing any more until its next report. Told first of all too, for what an earlier try of this pod was promised.</summary>
     public bool IsLeaving { get; init; }
 }
 
@@ -36,6 +36,10 @@ internal interface ISwarm
     /// <summary>Opens the pod's copy, final or on its way.</summary>
     /// <exception cref="IOException">It cannot be opened.</exception>
     Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken);
+
+    /// <summary>Returns how many of the wanted bytes may travel now from that pod, or from the source pod where none is named, at least one; waits until some may.</summary>
+    /// <exception cref="IOException">The pod's caps cannot be found out.</exception>
+    ValueTask<int> AskAsync(PodName? from, int wanted, CancellationToken cancellationToken);
 
     /// <summary>The transfer waits for its turn, and is not stalled.</summary>
     void Waits();

@@ -9,7 +9,7 @@ namespace Orleans.ImageMgmt.Content;
 /// piece, and nothing that was verified is asked again. A pod whose chunk came with a wrong digest is named to the tracker, and the rest of the
 /// piece comes from the source pod. Without a tracker everything comes from there.
 /// </summary>
-internal class SwarmReader : IDirectedReader, ITransferObserver
+internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
 {
     /// <summary>Chunks of a piece that are still on their way when the next piece is asked for: earlier, and a source would keep a place for somebody who is busy.</summary>
     private const int AskAhead = 2;
@@ -36,6 +36,7 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
     private readonly HashSet<int> run = [];
     private Task<int>? asking;
     private int askAt;
+    private bool isKnown;
     private TimeSpan typical;
 
     /// <summary>Reads blocks too where the source pod's copy offers them; that copy stays the caller's.</summary>
@@ -92,7 +93,7 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
     }
 
     public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => await ReadFromAsync(
-        (int)(offset / Manifest.ChunkSize),
+        [(int)(offset / Manifest.ChunkSize)],
         async (from, target, stop) =>
         {
             await from.ReadAsync(offset, target, stop);
@@ -100,12 +101,29 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         },
         buffer, cancellationToken);
 
-    /// <summary>Reads something of a chunk from whoever gives its piece, until it is there.</summary>
-    protected async ValueTask<int> ReadFromAsync(int chunk, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
+    /// <summary>Asks the caps on the way from whoever gives the piece now. One whose caps cannot be found out is replaced like one that fails.</summary>
+    public async ValueTask<int> AskAsync(long offset, int wanted, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var source = SourceOf(chunk);
+            var source = SourceOf([(int)(offset / Manifest.ChunkSize)]);
+            try
+            {
+                return await swarm.AskAsync(source?.Pod, wanted, cancellationToken);
+            }
+            catch (IOException) when (source is not null)
+            {
+                await ReplaceAsync(source, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Reads something of chunks of one piece from whoever gives it, until it is there.</summary>
+    protected async ValueTask<int> ReadFromAsync(IReadOnlyList<int> chunks, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var source = SourceOf(chunks);
             if (source is null)
             {
                 return await read(origin, target, cancellationToken);
@@ -143,60 +161,6 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         _ = TellAsync(new SwarmReport(Held(), 0) { Lie = (liar.Pod, chunk) });
     }
 
-    public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded) => observer.Planned(chunksNeeded, chunksStaged, bytesNeeded);
-
-    public void ChunkRequested(int chunk) => observer.ChunkRequested(chunk);
-
-    public void Advanced(long bytes, long total) => observer.Advanced(bytes, total);
-
-    /// <summary>The chunk is verified and in the staging file: when its piece is whole, others may have it from here.</summary>
-    public void ChunkStaged(int chunk, int length)
-    {
-        observer.ChunkStaged(chunk, length);
-        bool isFromPeer;
-        SwarmReport? whole;
-        lock (gate)
-        {
-            isFromPeer = servedBy.Remove(chunk);
-            whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
-            if (run.Remove(chunk) && run.Count == askAt && missing.Count > run.Count)
-            {
-                asking ??= AskAsync(over.Token); // while the last chunks of this piece are on their way
-            }
-        }
-
-        if (isFromPeer)
-        {
-            swarm.CameFromPeer(length);
-        }
-
-        if (whole is not null)
-        {
-            _ = TellAsync(whole);
-        }
-    }
-
-    /// <summary>What to tell when this chunk made its piece whole; null when it did not.</summary>
-    private SwarmReport? WholeBy(int chunk)
-    {
-        var piece = map.PieceOf(chunk);
-        if (map.ChunksOf(piece).Any(missing.Contains))
-        {
-            return null;
-        }
-
-        held.Add(piece);
-        var took = TimeSpan.Zero;
-        if (sources.Remove(piece, out var source))
-        {
-            took = time.GetElapsedTime(source.Since);
-            typical = typical == options.FirstTypical ? took : (typical * 0.7) + (took * 0.3);
-            source.Dispose();
-        }
-
-        return new SwarmReport(Copy(held), 0) { Arrived = new Dictionary<int, double> { [piece] = took.TotalSeconds } };
-    }
-
     public async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
@@ -226,18 +190,25 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         }
     }
 
-    private PieceSource? SourceOf(int chunk)
+    private PieceSource? SourceOf(IReadOnlyList<int> chunks)
     {
         lock (gate)
         {
-            if (map.Has(chunk) && sources.TryGetValue(map.PieceOf(chunk), out var source) && !source.IsOrigin)
+            var source = map.Has(chunks[0]) ? sources.GetValueOrDefault(map.PieceOf(chunks[0])) : null;
+            source = source is { IsOrigin: true } ? null : source;
+            foreach (var chunk in chunks)
             {
-                servedBy[chunk] = source;
-                return source;
+                if (source is null)
+                {
+                    servedBy.Remove(chunk);
+                }
+                else
+                {
+                    servedBy[chunk] = source;
+                }
             }
 
-            servedBy.Remove(chunk);
-            return null;
+            return source;
         }
     }
 
@@ -247,6 +218,12 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         if (ready.TryDequeue(out var known))
         {
             return known;
+        }
+
+        if (!isKnown)
+        {
+            isKnown = true;
+            await TellAsync(new SwarmReport(Held(), 0) { IsLeaving = true }); // an earlier try may have died with pieces promised to it, and hold places at their sources
         }
 
         var heard = time.GetTimestamp();

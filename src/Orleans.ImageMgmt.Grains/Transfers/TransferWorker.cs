@@ -277,7 +277,7 @@ internal sealed partial class TransferWorker : IDisposable
 
         await using (offer.Reader)
         {
-            var (taken, reader) = new FanOuts(grains, connectors, counters, options, time).Begin(transfer, connector, offer, step);
+            var (taken, reader) = new FanOuts(grains, connectors, rates, counters, options, time).Begin(transfer, connector, offer, step);
             await using var swarm = reader;
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, taken, swarm as Content.ITransferObserver ?? transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
