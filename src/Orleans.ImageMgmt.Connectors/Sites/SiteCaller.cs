@@ -156,6 +156,9 @@ internal sealed record SiteHearing(
             case SiteMessage.Staged staged:
                 Observer.ChunkStaged(staged.Chunk, staged.Length);
                 break;
+            case SiteMessage.Travelled travelled:
+                Observer.Travelled(travelled.Bytes);
+                break;
             case SiteMessage.Advanced advanced:
                 Observer.Advanced(advanced.Bytes, advanced.Total);
                 break;
@@ -175,11 +178,7 @@ internal sealed record SiteHearing(
     {
         { Tell: { } report } => new SiteMessage.Answer(question.Id) { Orders = await TellAsync(report, cancellationToken) },
         { Ticket: { } source } => await TicketAsync(question.Id, source, link, receiver, cancellationToken),
-        { Throttle: > 0 and var bytes, ThrottleFrom: { } peer } => new SiteMessage.Answer(question.Id)
-        {
-            Bytes = await (Route?.Swarm ?? throw new IOException("This call has no tracker.")).AskAsync(peer, bytes, cancellationToken),
-        },
-        { Throttle: > 0 and var bytes } => new SiteMessage.Answer(question.Id) { Bytes = Throttle is null ? bytes : await Throttle(bytes, cancellationToken) },
+        { Throttle: > 0 and var bytes } => new SiteMessage.Answer(question.Id) { Bytes = await ThrottleAsync(question.From, bytes, cancellationToken) },
         { Pace: > 0 and var bytes } => new SiteMessage.Answer(question.Id) { Bytes = await PaceAsync(bytes, cancellationToken) },
         _ => throw new IOException("The question cannot be understood."),
     };
@@ -211,6 +210,14 @@ internal sealed record SiteHearing(
     }
 
     public static string NotServed(PodName source) => $"No block server gives out the copies of pod {source}.";
+
+    /// <summary>Another pod's bytes count against its own caps.</summary>
+    private async ValueTask<int> ThrottleAsync(PodName? from, int bytes, CancellationToken cancellationToken) => (from, Route?.Swarm, Throttle) switch
+    {
+        ({ } peer, { } swarm, _) => await swarm.AskAsync(peer, bytes, cancellationToken),
+        (_, _, { } throttle) => await throttle(bytes, cancellationToken),
+        _ => bytes,
+    };
 
     private async Task<int> PaceAsync(int bytes, CancellationToken cancellationToken)
     {

@@ -64,6 +64,8 @@ internal sealed class SiteLineEnd : IPacedObserver, IAsyncDisposable
 
     public void ChunkStaged(int chunk, int length) => Tell(new SiteMessage.Staged(chunk, length));
 
+    public void Travelled(int bytes) => Tell(new SiteMessage.Travelled(bytes));
+
     public void Advanced(long bytes, long total)
     {
         var at = Interlocked.Read(ref advancedAt);
@@ -80,13 +82,13 @@ internal sealed class SiteLineEnd : IPacedObserver, IAsyncDisposable
 
     public async ValueTask PaceAsync(int bytes, CancellationToken cancellationToken) => await AskAsync(id => new SiteMessage.Question(id) { Pace = bytes }, cancellationToken);
 
-    /// <summary>How many of these bytes may travel now.</summary>
+    /// <summary>How many of these bytes may travel now from the origin.</summary>
     public ValueTask<int> ThrottleAsync(int wanted, CancellationToken cancellationToken) => ThrottleAsync(null, wanted, cancellationToken);
 
-    /// <summary>How many of these bytes may travel now from that pod, or from the source pod where none is named.</summary>
+    /// <summary>The same from any pod; null: from the origin.</summary>
     public async ValueTask<int> ThrottleAsync(PodName? from, int wanted, CancellationToken cancellationToken)
     {
-        var answer = await AskAsync(id => new SiteMessage.Question(id) { Throttle = wanted, ThrottleFrom = from }, cancellationToken);
+        var answer = await AskAsync(id => new SiteMessage.Question(id) { Throttle = wanted, From = from }, cancellationToken);
         return answer.Bytes > 0 && answer.Bytes <= wanted ? answer.Bytes : throw new IOException($"The service lets {answer.Bytes} of {wanted} bytes travel.");
     }
 

@@ -31,6 +31,7 @@ internal enum SiteVerb
 [JsonDerivedType(typeof(Planned), "planned")]
 [JsonDerivedType(typeof(Requested), "requested")]
 [JsonDerivedType(typeof(Staged), "staged")]
+[JsonDerivedType(typeof(Travelled), "travelled")]
 [JsonDerivedType(typeof(Advanced), "advanced")]
 [JsonDerivedType(typeof(FromPeer), "from-peer")]
 [JsonDerivedType(typeof(Waits), "waits")]
@@ -115,6 +116,8 @@ internal abstract record SiteMessage
 
     public sealed record Staged(int Chunk, int Length) : SiteMessage;
 
+    public sealed record Travelled(int Bytes) : SiteMessage;
+
     public sealed record Advanced(long Bytes, long Total) : SiteMessage;
 
     public sealed record FromPeer(int Bytes) : SiteMessage;
@@ -135,8 +138,8 @@ internal abstract record SiteMessage
         /// <summary>How many of these bytes may travel now.</summary>
         public int? Throttle { get; init; }
 
-        /// <summary>From which pod they would come; null: from the source pod.</summary>
-        public PodName? ThrottleFrom { get; init; }
+        /// <summary>With <see cref="Throttle"/>: the pod that they come from, where it is not the origin.</summary>
+        public PodName? From { get; init; }
 
         /// <summary>When these bytes of a read-back may be read.</summary>
         public int? Pace { get; init; }

@@ -9,7 +9,7 @@ namespace Orleans.ImageMgmt.Content;
 /// piece, and nothing that was verified is asked again. A pod whose chunk came with a wrong digest is named to the tracker, and the rest of the
 /// piece comes from the source pod. Without a tracker everything comes from there.
 /// </summary>
-internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
+internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
 {
     /// <summary>Chunks of a piece that are still on their way when the next piece is asked for: earlier, and a source would keep a place for somebody who is busy.</summary>
     private const int AskAhead = 2;
@@ -36,6 +36,7 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
     private readonly HashSet<int> run = [];
     private Task<int>? asking;
     private int askAt;
+    private bool isKnown;
     private TimeSpan typical;
 
     /// <summary>Reads blocks too where the source pod's copy offers them; that copy stays the caller's.</summary>
@@ -160,62 +161,6 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
         _ = TellAsync(new SwarmReport(Held(), 0) { Lie = (liar.Pod, chunk) });
     }
 
-    public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded) => observer.Planned(chunksNeeded, chunksStaged, bytesNeeded);
-
-    public void ChunkRequested(int chunk) => observer.ChunkRequested(chunk);
-
-    public void Travelled(int bytes) => observer.Travelled(bytes);
-
-    public void Advanced(long bytes, long total) => observer.Advanced(bytes, total);
-
-    /// <summary>The chunk is verified and in the staging file: when its piece is whole, others may have it from here.</summary>
-    public void ChunkStaged(int chunk, int length)
-    {
-        observer.ChunkStaged(chunk, length);
-        bool isFromPeer;
-        SwarmReport? whole;
-        lock (gate)
-        {
-            isFromPeer = servedBy.Remove(chunk);
-            whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
-            if (run.Remove(chunk) && run.Count == askAt && missing.Count > run.Count)
-            {
-                asking ??= AskAsync(over.Token); // while the last chunks of this piece are on their way
-            }
-        }
-
-        if (isFromPeer)
-        {
-            swarm.CameFromPeer(length);
-        }
-
-        if (whole is not null)
-        {
-            _ = TellAsync(whole);
-        }
-    }
-
-    /// <summary>What to tell when this chunk made its piece whole; null when it did not.</summary>
-    private SwarmReport? WholeBy(int chunk)
-    {
-        var piece = map.PieceOf(chunk);
-        if (map.ChunksOf(piece).Any(missing.Contains))
-        {
-            return null;
-        }
-
-        held.Add(piece);
-        var took = TimeSpan.Zero;
-        if (sources.Remove(piece, out var source))
-        {
-            took = time.GetElapsedTime(source.Since);
-            typical = typical == options.FirstTypical ? took : (typical * 0.7) + (took * 0.3);
-            source.Dispose();
-        }
-
-        return new SwarmReport(Copy(held), 0) { Arrived = new Dictionary<int, double> { [piece] = took.TotalSeconds } };
-    }
-
     public async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
@@ -273,6 +218,12 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
         if (ready.TryDequeue(out var known))
         {
             return known;
+        }
+
+        if (!isKnown)
+        {
+            isKnown = true;
+            await TellAsync(new SwarmReport(Held(), 0) { IsLeaving = true }); // an earlier try may have died with pieces promised to it, and hold places at their sources
         }
 
         var heard = time.GetTimestamp();
