@@ -9,8 +9,12 @@ using Xunit;
 namespace Orleans.ImageMgmt.EndToEnd.Tests;
 
 /// <summary>Silos as processes of their own on one PostgreSQL server, with certificates of one authority.</summary>
-internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
+/// <param name="server">Where their database is made.</param>
+/// <param name="membership">Settings of the cluster; none: probes as on machines of their own, so that a test need not wait longer than it takes.</param>
+internal sealed class SiloCluster(PostgresServer server, IReadOnlyList<string>? membership = null) : IAsyncDisposable
 {
+    private static readonly string[] Quick = ["Cluster:ProbeTimeout=1s", "Cluster:MissedProbes=2", "Cluster:AliveInterval=2s"];
+
     private readonly List<Silo> silos = [];
     private string database = "";
 
@@ -24,7 +28,7 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
         database = await server.CreateDatabaseAsync();
         for (var n = 1; n <= count; n++)
         {
-            var silo = new Silo(Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"silo-{n}")), database);
+            var silo = new Silo(Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"silo-{n}")), database, membership ?? Quick);
             await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
             Assert.True(await issue.ExitAsync() == 0, issue.ToString());
             silos.Add(silo);
@@ -40,7 +44,7 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
     /// <summary>The token that the first of them made.</summary>
     public string Token => File.ReadAllText(silos.Select(silo => Path.Combine(silo.Data, "administrator.token")).Single(File.Exists)).Trim();
 
-    public ImageMgmtHttpClient Client(int silo) => ImageMgmtHttpClient.Create(silos[silo].Url, Token);
+    public ImageMgmtHttpClient Client(int silo) => silos[silo].Client(Token);
 
     /// <summary>Silos that the others have declared dead.</summary>
     public async Task<long> CountDeadAsync()
@@ -76,11 +80,14 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
 }
 
 /// <summary>One silo of a cluster.</summary>
-internal sealed class Silo(string root, string database) : IAsyncDisposable
+internal sealed class Silo(string root, string database, IReadOnlyList<string> membership) : IAsyncDisposable
 {
     private ImgmtProcess? process;
 
     public string Data => Path.Combine(root, "data");
+
+    /// <summary>What it has asked for and staged, in all its lives.</summary>
+    public string TracePath => root + ".trace";
 
     public string Trust => Path.Combine(root, "trust");
 
@@ -97,14 +104,15 @@ internal sealed class Silo(string root, string database) : IAsyncDisposable
 
     public void Start()
     {
-        // Probes as on machines of their own: a test need not wait longer than it takes.
         string[] settings =
         [
-            $"Cluster:ConnectionString={database}", "Cluster:ProbeTimeout=1s", "Cluster:MissedProbes=2", "Cluster:AliveInterval=2s",
+            $"Cluster:ConnectionString={database}", .. membership, $"ImageMgmt:TransferTrace={TracePath}",
             $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}",
         ];
         process = ImgmtProcess.Start(["serve", "--data", Data, .. settings.SelectMany(setting => new[] { "--set", setting })]);
     }
+
+    public ImageMgmtHttpClient Client(string token) => ImageMgmtHttpClient.Create(Url, token);
 
     public Task ReadyAsync() => Process.LineAsync("imgmt is ready");
 
