@@ -7,7 +7,6 @@ using Microsoft.Extensions.Hosting;
 using Orleans.ImageMgmt.Api;
 using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
-using Orleans.Runtime;
 using Xunit;
 
 namespace Orleans.ImageMgmt.Doors.Tests.Upkeep;
@@ -73,7 +72,7 @@ public sealed class HealthTests
         await using var server = await UpkeepServer.StartAsync();
         var services = server.Services;
         var progress = new StartProgress();
-        var readiness = new Host.Readiness(services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<ISiloStatusOracle>(), services.GetRequiredService<SiloStore>(), progress);
+        var readiness = new Host.Readiness(services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<Host.Departure>(), services.GetRequiredService<Host.ISeat>(), services.GetRequiredService<SiloStore>(), progress);
         Assert.Null(await readiness.WhyNotAsync(UpkeepServer.Stop));
         Assert.Equal("service.resuming", (await readiness.WhyNotStartedAsync(UpkeepServer.Stop))?.Code);
 
