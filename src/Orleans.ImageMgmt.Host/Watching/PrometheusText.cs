@@ -26,7 +26,8 @@ internal sealed class PrometheusText
     public static string NameOf(string name, string? unit, bool isCounter)
     {
         var made = new StringBuilder(name.Length + 16);
-        foreach (var character in char.IsAsciiDigit(name[0]) ? "_" + name : name)
+        made.Append(char.IsAsciiDigit(name[0]) ? "_" : "");
+        foreach (var character in name)
         {
             if (char.IsAsciiLetterOrDigit(character) || character == ':')
             {

@@ -7,7 +7,6 @@ using Microsoft.Extensions.Hosting;
 using Orleans.ImageMgmt.Api;
 using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
-using Orleans.Runtime;
 using Xunit;
 
 namespace Orleans.ImageMgmt.Doors.Tests.Upkeep;
