@@ -170,6 +170,7 @@ internal sealed partial class SimulatedConnector
                 observer.ChunkRequested(chunk);
                 await offer.Reader.ReadAsync(manifest.OffsetOf(chunk), bytes, offer.Throttle, cancellationToken);
                 copy.BytesSent += bytes.Length;
+                observer.Travelled(bytes.Length);
                 if (manifest.Matches(chunk, SHA256.HashData(bytes.Span)))
                 {
                     break;
@@ -221,6 +222,7 @@ internal sealed partial class SimulatedConnector
             observer.ChunkRequested(chunk);
             await stream.ReadExactlyAsync(bytes, cancellationToken);
             copy.BytesSent += bytes.Length;
+            observer.Travelled(bytes.Length);
             if (bytes.Span.ContainsAnyExcept((byte)0))
             {
                 lock (store.Gate)
