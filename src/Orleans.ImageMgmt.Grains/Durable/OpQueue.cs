@@ -14,6 +14,9 @@ internal abstract class QueuedOp
     /// <summary>Rows it counts for in a batch.</summary>
     public abstract int Rows { get; }
 
+    /// <summary>Changes of lists, and lines of the activity log, that it brings along.</summary>
+    public virtual int ListRows => 0;
+
     /// <summary>Payload bytes it counts for in a batch.</summary>
     public abstract long Bytes { get; }
 

@@ -32,10 +32,14 @@ internal sealed class PostgresCatalog(NpgsqlDataSource source, string place, Dur
         async (where, stop) =>
         {
             where.With("kind = ", (int)query.Kind).Maybe("status = ", query.Status).Maybe("family = ", query.Family).Maybe("image = ", query.Image)
-                .Maybe("version = ", query.Version).Maybe("pod = ", query.Pod).Maybe("body::jsonb ->> 'kind' = ", query.OperationKind);
+                .Maybe("version = ", query.Version).Maybe("pod = ", query.Pod).Maybe(query.Kind == CatalogKind.Operation ? "kind = 5 AND body::jsonb ->> 'kind' = " : "body::jsonb ->> 'kind' = ", query.OperationKind); // as the index says it
             if (query.NamePrefix is { Length: > 0 } prefix)
             {
                 where.With("starts_with(name, ", prefix, ")");
+                if (query.IsByName)
+                {
+                    where.With("sort >= ", prefix).With("sort < ", query.BeyondPrefix);
+                }
             }
 
             foreach (var (key, value) in query.Labels)

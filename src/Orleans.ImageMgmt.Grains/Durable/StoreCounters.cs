@@ -11,6 +11,7 @@ public sealed class StoreCounters : IDisposable
     private readonly Histogram<double> commitSeconds;
     private long commits;
     private long rows;
+    private long listRows;
     private long conflicts;
     private long failures;
 
@@ -36,6 +37,9 @@ public sealed class StoreCounters : IDisposable
     /// <summary>Row writes asked for in those, refused ones included.</summary>
     public long Rows => Interlocked.Read(ref rows);
 
+    /// <summary>Changes of lists and lines of the activity log asked for together with those.</summary>
+    public long ListRows => Interlocked.Read(ref listRows);
+
     /// <summary>Requests refused for a stale ETag.</summary>
     public long Conflicts => Interlocked.Read(ref conflicts);
 
@@ -46,9 +50,10 @@ public sealed class StoreCounters : IDisposable
 
     public void Dispose() => meter.Dispose();
 
-    internal void AddCommit(long rowCount)
+    internal void AddCommit(long rowCount, long listRowCount)
     {
         Interlocked.Increment(ref commits);
+        Interlocked.Add(ref listRows, listRowCount);
         Interlocked.Add(ref rows, rowCount);
     }
 
