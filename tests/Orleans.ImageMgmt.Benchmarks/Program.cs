@@ -13,6 +13,8 @@ return args switch
     ["delta-child", .. var rest] => await DeltaChild.RunAsync(rest),
     ["delta-shell", var script] => ShellRun.Child(script),
     ["cuts", .. var rest] => await CutsBenchmark.RunAsync(rest),
+    ["fan-out", .. var rest] => await FanOutBenchmark.RunAsync(rest),
+    ["lists", .. var rest] => await ListsBenchmark.RunAsync(rest),
     ["fan-out-child", .. var rest] => await FanOutChild.RunAsync(rest),
     ["memory-child", .. var rest] => await MemoryChild.RunAsync(rest),
     _ => Usage(),
@@ -23,6 +25,8 @@ static int Usage()
     Console.Error.WriteLine("first-copy [--image PATH] [--rounds 5] [--targets 1,4,8] [--folder DIR] [--write]");
     Console.Error.WriteLine("network-path [--mebibytes 512] [--rounds 3] [--imgmt PATH of imgmt.dll]");
     Console.Error.WriteLine("delta --images DIR [--rounds 3] [--versions 1.0p,1.1,1.0c] [--only 0123456789] [--folder DIR] [--write]");
+    Console.Error.WriteLine("fan-out [--pods 100,1000,10000] [--stores memory,sqlite,postgres] [--adonet FOLDER] [--transfers 4096] [--folder DIR] [--write]");
+    Console.Error.WriteLine("lists [--images 2000] [--versions 50] [--pods 5000] [--calls 1000] [--stores sqlite,postgres] [--folder DIR] [--write]");
     Console.Error.WriteLine("cuts [--folder DIR] [--write]");
     return 2;
 }
