@@ -1,10 +1,8 @@
 using System.Globalization;
-using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Domain;
 using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
 using Orleans.Runtime;
-using Version = Orleans.ImageMgmt.Domain.Version;
 
 namespace Orleans.ImageMgmt.Benchmarks.Scale;
 
