@@ -16,6 +16,13 @@ public interface IContentReader : IAsyncDisposable
     SafeFileHandle? LocalFile { get; }
 }
 
+/// <summary>A reader whose bytes come from several pods: each part is asked of the caps of the pod that gives it, instead of <see cref="ReceiveOptions.Throttle"/>.</summary>
+internal interface IRatedReader : IContentReader
+{
+    /// <summary>Returns how many of the wanted bytes at the offset may travel now, at least one; waits until some may.</summary>
+    ValueTask<int> AskAsync(long offset, int wanted, CancellationToken cancellationToken);
+}
+
 /// <summary>Hears how a transfer moves. Called from transfer threads; must not block.</summary>
 public interface ITransferObserver
 {
@@ -27,6 +34,11 @@ public interface ITransferObserver
 
     /// <summary>A chunk is in the staging file and needs never be asked for again.</summary>
     void ChunkStaged(int chunk, int length);
+
+    /// <summary>So many bytes came from the sending side, as they travelled: packed where they were, with digests of blocks, whatever becomes of them.</summary>
+    void Travelled(int bytes)
+    {
+    }
 
     /// <summary>Bytes were read back and hashed (finalising and verifying) or sealed (preparing), of a total. Before <see cref="Planned"/>: bytes
     /// that the pod holds are looked at.</summary>

@@ -2,6 +2,7 @@ using Orleans.ImageMgmt.Benchmarks.Delta;
 using Orleans.ImageMgmt.Benchmarks.FirstCopy;
 using Orleans.ImageMgmt.Benchmarks.NetworkPath;
 using Orleans.ImageMgmt.Benchmarks.Resume;
+using Orleans.ImageMgmt.Benchmarks.Scale;
 
 return args switch
 {
@@ -12,6 +13,7 @@ return args switch
     ["delta-child", .. var rest] => await DeltaChild.RunAsync(rest),
     ["delta-shell", var script] => ShellRun.Child(script),
     ["cuts", .. var rest] => await CutsBenchmark.RunAsync(rest),
+    ["fan-out-child", .. var rest] => await FanOutChild.RunAsync(rest),
     ["memory-child", .. var rest] => await MemoryChild.RunAsync(rest),
     _ => Usage(),
 };

@@ -115,6 +115,9 @@ public sealed record OperationProgress
     /// <summary>Of how many.</summary>
     public required long TotalBytes { get; init; }
 
+    /// <summary>Bytes on the wire so far in the tries that run now, packed where they were; the other counts are of bytes of the disk.</summary>
+    public long TravelledBytes { get; init; }
+
     /// <summary>Chunks that are where they belong.</summary>
     public required long DoneChunks { get; init; }
 

@@ -180,8 +180,11 @@ public sealed record TransferProgress
     /// <summary>Bytes that have to travel in this try.</summary>
     public required long NeededBytes { get; init; }
 
-    /// <summary>Bytes staged by this try.</summary>
+    /// <summary>Bytes of the disk staged by this try, wherever they came from; not as they travelled.</summary>
     public required long SentBytes { get; init; }
+
+    /// <summary>Bytes on the wire: what came from other pods in this try as it travelled, packed where it was. Fewer than were staged where blocks lay on the pod.</summary>
+    public long TravelledBytes { get; init; }
 
     /// <summary>Bytes sealed, or read back and hashed.</summary>
     public required long VerifiedBytes { get; init; }

@@ -25,6 +25,8 @@ internal static class CopyCommands
         yield return ("Pod", copy.Pod);
         yield return ("Role", Shown.State<CopyRole>(copy.Role));
         yield return ("State", Shown.State<CopyState>(copy.State));
+        yield return ("Progress", copy.Progress is { NeededBytes: > 0 } progress
+            ? $"{Shown.Bytes(progress.SentBytes)} of {Shown.Bytes(progress.NeededBytes)} staged, {Shown.Bytes(progress.TravelledBytes)} came over the wire" : null);
         yield return ("Fault", copy.Fault is null ? null : Picture.Sentence(copy.Fault));
         yield return ("Next try", copy.RetryAt is { } at ? Shown.Time(at) : null);
         yield return ("Damage", copy.Damage is null ? null : $"{Shown.Count(copy.Damage.BadChunks, "chunk")} of {Shown.Bytes(copy.Damage.ChunkBytes)}{Places(copy.Damage)}, found {Shown.Time(copy.Damage.FoundAt)}");

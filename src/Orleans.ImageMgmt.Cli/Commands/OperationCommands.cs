@@ -79,6 +79,7 @@ internal static class OperationCommands
         yield return ("Fault", operation.Fault is null ? null : Picture.Sentence(operation.Fault));
         yield return ("Progress", operation is { IsEnded: false, Progress: { TotalBytes: > 0 } progress }
             ? $"{Shown.Bytes(progress.DoneBytes)} of {Shown.Bytes(progress.TotalBytes)} {Shown.Rate(progress.BytesPerSecond)}".TrimEnd() : null);
+        yield return ("On the wire", operation is { IsEnded: false, Progress.TravelledBytes: > 0 and var travelled } ? $"{Shown.Bytes(travelled)} in the tries that run now" : null);
         yield return ("Allows", operation.Allows is { Count: > 0 } verbs ? string.Join(", ", verbs.Select(verb => Shown.State<OperationVerb>(verb).ToLowerInvariant())) : null);
         yield return ("Created", Shown.Time(operation.CreatedAt));
         yield return ("Ended", Shown.Time(operation.EndedAt));

@@ -39,6 +39,7 @@ public sealed record CopyStanding(
 /// <param name="BytesVerified">Bytes sealed, or read back and hashed.</param>
 /// <param name="BytesToVerify">Of how many.</param>
 /// <param name="StartedAt">When this try began.</param>
+/// <param name="BytesTravelled">Bytes that came from sending pods in this try as they travelled: packed where they were, with digests of blocks.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.CopyProgress)]
 public sealed record CopyProgress(
     [property: Id(0)] CopyState Phase,
@@ -49,7 +50,8 @@ public sealed record CopyProgress(
     [property: Id(5)] long BytesSent,
     [property: Id(6)] long BytesVerified,
     [property: Id(7)] long BytesToVerify,
-    [property: Id(8)] DateTimeOffset StartedAt);
+    [property: Id(8)] DateTimeOffset StartedAt,
+    [property: Id(9)] long BytesTravelled = 0);
 
 /// <summary>A copy with the progress of what runs.</summary>
 /// <param name="Copy">As it is stored.</param>

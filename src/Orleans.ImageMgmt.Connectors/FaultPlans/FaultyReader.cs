@@ -155,5 +155,7 @@ internal sealed class FaultyObserver(ITransferObserver inner, FaultyReader reade
 
     public void ChunkStaged(int chunk, int length) => inner.ChunkStaged(chunk, length);
 
+    public void Travelled(int bytes) => inner.Travelled(bytes);
+
     public void Advanced(long bytes, long total) => inner.Advanced(bytes, total);
 }

@@ -2,7 +2,7 @@ namespace Orleans.ImageMgmt.Content;
 
 /// <summary>Asks a limit of rate for bytes that travel packed: before an answer only a guess of its length is known, so what was guessed too high or too low is made up for
 /// with the next ones. Safe for concurrent use.</summary>
-internal sealed class WireRate(Func<int, CancellationToken, ValueTask<int>>? throttle)
+internal sealed class WireRate(Func<long, int, CancellationToken, ValueTask<int>>? throttle)
 {
     private readonly Lock gate = new();
     private double ratio = 1;
@@ -10,7 +10,7 @@ internal sealed class WireRate(Func<int, CancellationToken, ValueTask<int>>? thr
 
     /// <summary>Returns when the answer may travel.</summary>
     /// <returns>The guess, for <see cref="Settle"/>.</returns>
-    public async ValueTask<int> AskAsync(int unpacked, CancellationToken cancellationToken)
+    public async ValueTask<int> AskAsync(long offset, int unpacked, CancellationToken cancellationToken)
     {
         if (throttle is null)
         {
@@ -28,18 +28,18 @@ internal sealed class WireRate(Func<int, CancellationToken, ValueTask<int>>? thr
 
         if (ask > 0)
         {
-            await AllAsync(throttle, ask, cancellationToken);
+            await AllAsync(throttle, offset, ask, cancellationToken);
         }
 
         return guess;
     }
 
     /// <summary>Waits until all of the bytes may travel: an answer is not cut into parts.</summary>
-    public static async ValueTask AllAsync(Func<int, CancellationToken, ValueTask<int>> throttle, int bytes, CancellationToken cancellationToken)
+    public static async ValueTask AllAsync(Func<long, int, CancellationToken, ValueTask<int>> throttle, long offset, int bytes, CancellationToken cancellationToken)
     {
         for (var left = bytes; left > 0;)
         {
-            left -= await throttle(left, cancellationToken);
+            left -= await throttle(offset, left, cancellationToken);
         }
     }
 

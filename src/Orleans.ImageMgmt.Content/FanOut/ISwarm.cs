@@ -37,6 +37,10 @@ internal interface ISwarm
     /// <exception cref="IOException">It cannot be opened.</exception>
     Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken);
 
+    /// <summary>Returns how many of the wanted bytes may travel now from that pod, or from the source pod where none is named, at least one; waits until some may.</summary>
+    /// <exception cref="IOException">The pod's caps cannot be found out.</exception>
+    ValueTask<int> AskAsync(PodName? from, int wanted, CancellationToken cancellationToken);
+
     /// <summary>The transfer waits for its turn, and is not stalled.</summary>
     void Waits();
 

@@ -29,7 +29,7 @@ internal sealed record SwarmReaderOptions
 /// piece, and nothing that was verified is asked again. A pod whose chunk came with a wrong digest is named to the tracker, and the rest of the
 /// piece comes from the source pod. Without a tracker everything comes from there.
 /// </summary>
-internal class SwarmReader : IDirectedReader, ITransferObserver
+internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
 {
     /// <summary>Chunks of a piece that are still on their way when the next piece is asked for: earlier, and a source would keep a place for somebody who is busy.</summary>
     private const int AskAhead = 2;
@@ -100,7 +100,7 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
     }
 
     public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => await ReadFromAsync(
-        (int)(offset / Manifest.ChunkSize),
+        [(int)(offset / Manifest.ChunkSize)],
         async (from, target, stop) =>
         {
             await from.ReadAsync(offset, target, stop);
@@ -108,12 +108,29 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         },
         buffer, cancellationToken);
 
-    /// <summary>Reads something of a chunk from whoever gives its piece, until it is there.</summary>
-    protected async ValueTask<int> ReadFromAsync(int chunk, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
+    /// <summary>Asks the caps on the way from whoever gives the piece now. One whose caps cannot be found out is replaced like one that fails.</summary>
+    public async ValueTask<int> AskAsync(long offset, int wanted, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var source = SourceOf(chunk);
+            var source = SourceOf([(int)(offset / Manifest.ChunkSize)]);
+            try
+            {
+                return await swarm.AskAsync(source?.Pod, wanted, cancellationToken);
+            }
+            catch (IOException) when (source is not null)
+            {
+                await ReplaceAsync(source, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Reads something of chunks of one piece from whoever gives it, until it is there.</summary>
+    protected async ValueTask<int> ReadFromAsync(IReadOnlyList<int> chunks, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var source = SourceOf(chunks);
             if (source is null)
             {
                 return await read(origin, target, cancellationToken);
@@ -154,6 +171,8 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
     public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded) => observer.Planned(chunksNeeded, chunksStaged, bytesNeeded);
 
     public void ChunkRequested(int chunk) => observer.ChunkRequested(chunk);
+
+    public void Travelled(int bytes) => observer.Travelled(bytes);
 
     public void Advanced(long bytes, long total) => observer.Advanced(bytes, total);
 
@@ -234,18 +253,25 @@ internal class SwarmReader : IDirectedReader, ITransferObserver
         }
     }
 
-    private PieceSource? SourceOf(int chunk)
+    private PieceSource? SourceOf(IReadOnlyList<int> chunks)
     {
         lock (gate)
         {
-            if (map.Has(chunk) && sources.TryGetValue(map.PieceOf(chunk), out var source) && !source.IsOrigin)
+            var source = map.Has(chunks[0]) ? sources.GetValueOrDefault(map.PieceOf(chunks[0])) : null;
+            source = source is { IsOrigin: true } ? null : source;
+            foreach (var chunk in chunks)
             {
-                servedBy[chunk] = source;
-                return source;
+                if (source is null)
+                {
+                    servedBy.Remove(chunk);
+                }
+                else
+                {
+                    servedBy[chunk] = source;
+                }
             }
 
-            servedBy.Remove(chunk);
-            return null;
+            return source;
         }
     }
 

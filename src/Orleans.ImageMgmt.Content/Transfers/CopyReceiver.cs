@@ -18,6 +18,10 @@ public sealed class ReceiveOptions
     /// one: the rest is asked again. Only bytes that travel are asked, as they travel. Null: no limit of rate.</summary>
     public Func<int, CancellationToken, ValueTask<int>>? Throttle { get; init; }
 
+    /// <summary>What to ask for bytes of this source at an offset; null: no limit of rate.</summary>
+    internal Func<long, int, CancellationToken, ValueTask<int>>? ThrottleOf(IContentReader source) =>
+        source is IRatedReader rated ? rated.AskAsync : Throttle is { } throttle ? (_, wanted, token) => throttle(wanted, token) : null;
+
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     /// <summary>Finished copies on the same pod, the likest first; chunks and blocks that lie in them are taken from there and not asked from the source. Default: none.</summary>
@@ -25,6 +29,12 @@ public sealed class ReceiveOptions
 
     /// <summary>How blocks are asked for from a source on another machine that offers them.</summary>
     public BlockOptions Blocks { get; init; } = new();
+
+    /// <summary>The same, without copies to take anything from.</summary>
+    internal ReceiveOptions WithoutOwnCopies() => OwnCopies.Count == 0 ? this : new ReceiveOptions
+    {
+        Window = Window, ChunkRetries = ChunkRetries, StallTimeout = StallTimeout, Throttle = Throttle, TimeProvider = TimeProvider, Blocks = Blocks, WriteBackBytes = WriteBackBytes,
+    };
 
     internal const long DefaultWriteBackBytes = 8L << 20;
 
@@ -97,9 +107,9 @@ public static class CopyReceiver
         IContentReader source, SafeFileHandle staging, StagedChunks plan, StagingWriter writer, ReceiveOptions options, StagedWatch watch, StallGuard guard, CancellationToken token)
     {
         var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, 0, plan.Kept, plan.BytesKept) { ChunksReused = plan.Reused, BytesReused = plan.BytesReused };
-        if (source.LocalFile is null && source is IBlockReader blocks)
+        if (source.LocalFile is null && source is IBlockReader far)
         {
-            var fetch = new BlockFetch(source, blocks, staging, writer, options, watch, token);
+            var fetch = new BlockFetch(source, far, staging, writer, options, watch, token);
             DirectedRuns.Run(source, plan, fetch.Run, token);
             return result with
             {
@@ -108,13 +118,25 @@ public static class CopyReceiver
         }
 
         long bytes = 0;
+        BlockFetch? mend = null;
         DirectedRuns.Run(
             source, plan,
-            (chunks, tainted) => bytes += source.LocalFile is { } file && !tainted
-                ? new LocalCopy(file, source.Manifest, writer, options, guard, watch, token).Run(chunks)
-                : new HashedFetch(source, writer, options, watch, token).Run(chunks, tainted),
+            (chunks, tainted) =>
+            {
+                if (tainted && chunks.Count > 0 && source is IBlockReader blocks)
+                {
+                    // What is cut or damaged on this machine too is mended by the blocks that are wrong, not by whole chunks; other copies are not looked through for them.
+                    mend ??= new BlockFetch(source, blocks, staging, writer, options.WithoutOwnCopies(), watch, token);
+                    mend.Run(chunks, tainted);
+                    return;
+                }
+
+                bytes += source.LocalFile is { } file && !tainted
+                    ? new LocalCopy(file, source.Manifest, writer, options, guard, watch, token).Run(chunks)
+                    : new HashedFetch(source, writer, options, watch, token).Run(chunks, tainted);
+            },
             token);
-        return result with { BytesRequested = bytes };
+        return result with { BytesRequested = bytes + (mend?.BytesTravelled ?? 0), BytesStagedBefore = plan.BytesKept + (mend?.BytesKept ?? 0) };
     }
 
     /// <summary>Binds the proofs to the state of the file, once it has stood still long enough for every later write to show.</summary>

@@ -35,7 +35,7 @@ internal sealed class HashedFetch(
                         watch.Requested(pieces.Current.Chunk);
                     }
 
-                    var begun = PieceFetch.Begin(source, pieces.Current, options, before, cancellationToken);
+                    var begun = PieceFetch.Begin(source, pieces.Current, options, watch.Observer, before, cancellationToken);
                     before = begun.Allowed;
                     inFlight.Enqueue(begun);
                     bytes += pieces.Current.Length;
@@ -101,7 +101,7 @@ internal sealed class HashedFetch(
             watch.Requested(chunk);
             foreach (var place in Pieces([chunk]))
             {
-                using var fetch = PieceFetch.Begin(source, place, options, Task.CompletedTask, cancellationToken);
+                using var fetch = PieceFetch.Begin(source, place, options, watch.Observer, Task.CompletedTask, cancellationToken);
                 var piece = fetch.Await();
                 hash.AppendData(piece);
                 writer.Write(piece, place.Offset);

@@ -95,6 +95,7 @@ internal sealed class LocalCopy(
             }
 
             ReadPart(piece.Slice(done, part), at + done);
+            watch.Observer.Travelled(part);
             done += part;
         }
     }

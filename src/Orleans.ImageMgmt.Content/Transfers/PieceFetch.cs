@@ -8,14 +8,15 @@ internal sealed class PieceFetch : IDisposable
 {
     private readonly PieceBuffer buffer = PieceBuffers.Rent();
     private readonly ReceiveOptions options;
+    private readonly ITransferObserver observer;
     private readonly CancellationTokenSource stop;
     private readonly TaskCompletionSource allowed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task arriving;
     private Task reading = Task.CompletedTask;
 
-    private PieceFetch(IContentReader source, PiecePlace place, ReceiveOptions options, Task before, CancellationToken cancellationToken)
+    private PieceFetch(IContentReader source, PiecePlace place, ReceiveOptions options, ITransferObserver observer, Task before, CancellationToken cancellationToken)
     {
-        this.options = options;
+        (this.options, this.observer) = (options, observer);
         Place = place;
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         arriving = ReadAsync(source, before);
@@ -27,8 +28,8 @@ internal sealed class PieceFetch : IDisposable
     public Task Allowed => allowed.Task;
 
     /// <param name="before">The piece waits for it where there is a limit of rate: on a slow link the first piece comes first, not all a bit.</param>
-    public static PieceFetch Begin(IContentReader source, PiecePlace place, ReceiveOptions options, Task before, CancellationToken cancellationToken) =>
-        new(source, place, options, before, cancellationToken);
+    public static PieceFetch Begin(IContentReader source, PiecePlace place, ReceiveOptions options, ITransferObserver observer, Task before, CancellationToken cancellationToken) =>
+        new(source, place, options, observer, before, cancellationToken);
 
     /// <summary>Waits for the piece on the transfer's own thread; translates how the source fails.</summary>
     public ReadOnlySpan<byte> Await()
@@ -59,14 +60,15 @@ internal sealed class PieceFetch : IDisposable
     {
         try
         {
-            if (options.Throttle is not null)
+            var throttle = options.ThrottleOf(source);
+            if (throttle is not null)
             {
                 await before.WaitAsync(stop.Token);
             }
 
             for (var done = 0; done < Place.Length;)
             {
-                var part = options.Throttle is { } throttle ? await throttle(Place.Length - done, stop.Token) : Place.Length;
+                var part = throttle is null ? Place.Length : await throttle(Place.Offset + done, Place.Length - done, stop.Token);
                 if (done + part == Place.Length)
                 {
                     allowed.TrySetResult();
@@ -74,6 +76,7 @@ internal sealed class PieceFetch : IDisposable
 
                 reading = source.ReadAsync(Place.Offset + done, buffer.Memory.Slice(done, part), stop.Token).AsTask();
                 await reading.WaitAsync(options.StallTimeout, options.TimeProvider, stop.Token);
+                observer.Travelled(part);
                 done += part;
             }
         }

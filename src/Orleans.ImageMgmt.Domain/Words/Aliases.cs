@@ -84,5 +84,6 @@ public static class Aliases
     public const string FanOutGrain = "im.FanOutGrain";
     public const string FanOutOrder = "im.FanOutOrder";
     public const string FanOutReport = "im.FanOutReport";
+    public const string PulseGrain = "im.PulseGrain";
 #pragma warning restore CS1591
 }

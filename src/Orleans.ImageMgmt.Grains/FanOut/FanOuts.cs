@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Content;
@@ -19,14 +20,15 @@ public enum FanOutUse
 }
 
 /// <summary>Puts a swarm in front of the source pod's copy where that pays.</summary>
-internal sealed class FanOuts(IGrainFactory grains, ConnectorCache connectors, TransferCounters counters, ImageMgmtOptions options, TimeProvider time)
+internal sealed class FanOuts(IGrainFactory grains, ConnectorCache connectors, PodRates rates, TransferCounters counters, ImageMgmtOptions options, TimeProvider time)
 {
     /// <summary>Fewer pieces are not worth a tracker.</summary>
     private const int FewestPieces = 4;
 
     /// <summary>The reader that asks many pods; null where all comes from the source pod.</summary>
-    public SwarmReader? Begin(RunningTransfer transfer, IPodConnector receiver, IContentReader source, CopyStep.Receive step)
+    public SwarmReader? Begin(RunningTransfer transfer, IPodConnector receiver, ReaderOffer offer, CopyStep.Receive step)
     {
+        var source = offer.Reader;
         var wanted = options.FanOut switch
         {
             FanOutUse.Always => true,
@@ -41,13 +43,18 @@ internal sealed class FanOuts(IGrainFactory grains, ConnectorCache connectors, T
         var map = new PieceMap(source.Manifest, options.FanOutPieceBytes);
         return map.Pieces is < FewestPieces or > Limits.PiecesPerContent
             ? null
-            : SwarmReader.Over(source, map, new FanOutLink(grains, connectors, counters, transfer, receiver.Capabilities.ServesStaged, step), transfer, new SwarmReaderOptions { TimeProvider = time });
+            : SwarmReader.Over(source, map, new FanOutLink(grains, connectors, rates, counters, transfer, receiver.Capabilities.ServesStaged, step, offer.Throttle), transfer, new SwarmReaderOptions { TimeProvider = time });
     }
 }
 
 /// <summary>The way from one transfer to its tracker and to the pods that it names.</summary>
-internal sealed class FanOutLink(IGrainFactory grains, ConnectorCache connectors, TransferCounters counters, RunningTransfer transfer, bool gives, CopyStep.Receive step) : ISwarm
+internal sealed class FanOutLink(
+    IGrainFactory grains, ConnectorCache connectors, PodRates rates, TransferCounters counters, RunningTransfer transfer, bool gives, CopyStep.Receive step,
+    Func<int, CancellationToken, ValueTask<int>>? fromOrigin) : ISwarm
 {
+    /// <summary>By pod: what is asked before its bytes travel. Its own caps and its own link count, not those of the source pod.</summary>
+    private readonly ConcurrentDictionary<PodName, Func<int, CancellationToken, ValueTask<int>>> throttles = new();
+
     private readonly VersionId version = transfer.Job.Copy.Version;
     private readonly SwarmPlace place = SwarmPlace.Of(transfer.Job.Spec.Labels);
     private readonly IFanOutGrain tracker = grains.GetFanOut(transfer.Job.Copy.Version, transfer.Job.Copy.Generation);
@@ -70,16 +77,7 @@ internal sealed class FanOutLink(IGrainFactory grains, ConnectorCache connectors
 
     public async Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken)
     {
-        Pod pod;
-        try
-        {
-            pod = (await grains.GetPod(source).GetAsync().WaitAsync(cancellationToken)).Pod;
-        }
-        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
-        {
-            throw new IOException($"The record of pod {source} could not be read: {problem.Message}", problem);
-        }
-
+        var pod = await ReadAsync(source, cancellationToken);
         if (pod.Spec is null || pod.State == PodState.Disconnected || connectors.Get(pod.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
         {
             throw new IOException($"Pod {source} cannot be opened.");
@@ -103,6 +101,34 @@ internal sealed class FanOutLink(IGrainFactory grains, ConnectorCache connectors
 
         await reader.DisposeAsync();
         throw new IOException($"Pod {source} holds another content under the name {version}.");
+    }
+
+    public async ValueTask<int> AskAsync(PodName? from, int wanted, CancellationToken cancellationToken)
+    {
+        if (from is not { } pod)
+        {
+            return fromOrigin is null ? wanted : await fromOrigin(wanted, cancellationToken);
+        }
+
+        if (!throttles.TryGetValue(pod, out var throttle))
+        {
+            var spec = (await ReadAsync(pod, cancellationToken)).Spec ?? throw new IOException($"Pod {pod} is not connected.");
+            throttle = throttles.GetOrAdd(pod, _ => transfer.ThrottleBy(rates, spec));
+        }
+
+        return await throttle(wanted, cancellationToken);
+    }
+
+    private async Task<Pod> ReadAsync(PodName pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await grains.GetPod(pod).GetAsync().WaitAsync(cancellationToken)).Pod;
+        }
+        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
+        {
+            throw new IOException($"The record of pod {pod} could not be read: {problem.Message}", problem);
+        }
     }
 
     public void Waits() => transfer.Moved();

@@ -21,6 +21,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     private int chunksStaged;
     private long bytesNeeded;
     private long bytesSent;
+    private long bytesTravelled;
     private long bytesVerified;
     private long bytesToVerify;
     private long movedAt = time.GetTimestamp();
@@ -29,6 +30,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     private long heldSince;
     private TimeSpan heldFor;
     private long sendingSince;
+    private readonly List<RatePass> passes = [];
     private int hurried = job.Copy.IsUrgent ? 1 : 0;
     private readonly TaskCompletionSource hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -49,9 +51,6 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
     public bool IsAtWork { get; private set; }
 
-    /// <summary>Its way through the caps, once bytes may travel.</summary>
-    public RatePass? Pass { get; private set; }
-
     /// <summary>What the connector does, once it does something.</summary>
     public Task<WorkerResult>? Work { get; set; }
 
@@ -62,7 +61,8 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     public Task Ended { get; set; } = Task.CompletedTask;
 
     public CopyProgress Progress => new(Phase, chunksNeeded, chunksBefore, Volatile.Read(ref chunksStaged), bytesNeeded,
-        Interlocked.Read(ref bytesSent), Interlocked.Read(ref bytesVerified), Interlocked.Read(ref bytesToVerify), startedAt);
+        Interlocked.Read(ref bytesSent), Interlocked.Read(ref bytesVerified), Interlocked.Read(ref bytesToVerify), startedAt,
+        Interlocked.Read(ref bytesTravelled));
 
     public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded)
     {
@@ -85,6 +85,8 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         Moved();
     }
 
+    public void Travelled(int bytes) => Interlocked.Add(ref bytesTravelled, bytes);
+
     public void Advanced(long bytes, long total)
     {
         Interlocked.Exchange(ref bytesVerified, bytes);
@@ -103,20 +105,25 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     /// <summary>True the first time: whoever asks does what else is needed.</summary>
     public bool Hurry()
     {
-        if (Pass is { } pass)
+        lock (passes)
         {
-            pass.IsUrgent = true;
+            passes.ForEach(pass => pass.IsUrgent = true);
         }
 
         return Interlocked.Exchange(ref hurried, 1) == 0;
     }
 
-    /// <summary>Its way through the caps of both pods and of the links between them.</summary>
+    /// <summary>Its way through the caps of both pods and of the links between them; one for each pod that sends.</summary>
     public Func<int, CancellationToken, ValueTask<int>> ThrottleBy(PodRates rates, PodSpec source)
     {
         rates.Set(source.Name, source.Caps);
         rates.Set(Job.Spec.Name, Job.Spec.Caps);
-        var pass = Pass = rates.Open(source.Name, Job.Spec.Name, Job.Copy.IsUrgent);
+        var pass = rates.Open(source.Name, Job.Spec.Name, Volatile.Read(ref hurried) == 1);
+        lock (passes)
+        {
+            passes.Add(pass);
+        }
+
         return (wanted, token) => ThroughAsync(pass, wanted, token);
     }
 

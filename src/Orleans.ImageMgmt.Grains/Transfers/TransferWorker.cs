@@ -282,7 +282,7 @@ internal sealed partial class TransferWorker : IDisposable
 
         await using (offer.Reader)
         {
-            await using var swarm = new FanOuts(grains, connectors, counters, options, time).Begin(transfer, connector, offer.Reader, step);
+            await using var swarm = new FanOuts(grains, connectors, rates, counters, options, time).Begin(transfer, connector, offer, step);
             var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, swarm is null ? offer : offer.Over(swarm), swarm as Content.ITransferObserver ?? transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {

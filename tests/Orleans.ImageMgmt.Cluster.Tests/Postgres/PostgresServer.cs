@@ -54,6 +54,9 @@ public sealed class PostgresServer : IAsyncLifetime
         await server.WaitForExitAsync().WaitAsync(Limit, TimeProvider.System);
     }
 
+    /// <summary>As an administrator stops it: connections are ended, everything is written back.</summary>
+    public Task StopAsync() => AsServerAsync("pg_ctl", "-D", Data, "-m", "fast", "-w", "stop");
+
     /// <summary>SIGKILL of the server and of all its processes, as a machine that loses power without losing its disk.</summary>
     /// <returns>Processes killed.</returns>
     public async Task<int> KillAllAsync()

@@ -13,7 +13,7 @@ public class WireRateTests
         long asked = 0;
         long arrived = 0;
         var random = new Random(3);
-        var rate = new WireRate((bytes, _) =>
+        var rate = new WireRate((_, bytes, _) =>
         {
             asked += bytes;
             return ValueTask.FromResult(bytes);
@@ -21,7 +21,7 @@ public class WireRateTests
         for (var i = 0; i < 200; i++)
         {
             var unpacked = random.Next(4_096, 1 << 20);
-            var guess = await rate.AskAsync(unpacked, TestContext.Current.CancellationToken);
+            var guess = await rate.AskAsync(0, unpacked, TestContext.Current.CancellationToken);
             Assert.True(asked + (1 << 20) >= arrived, "Bytes travelled that nobody was asked for.");
             var came = (int)(unpacked * packs);
             rate.Settle(unpacked, guess, came);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Orleans.ImageMgmt.Content.Tests.Blocks;
 using Orleans.ImageMgmt.Content.Tests.Transfers;
 using Orleans.ImageMgmt.Domain;
@@ -87,6 +88,29 @@ public sealed class SwarmReaderTests
         await reader.ReadAsync(2 * Bench.MiB, bytes, Bench.Token);
         Assert.True(Bytes().AsSpan(2 * Bench.MiB, Bench.MiB).SequenceEqual(bytes));
         Assert.Equal(0, swarm.BytesFromPeers);
+    }
+
+    [Fact]
+    public async Task What_a_peer_gives_is_asked_of_its_own_caps_and_not_of_the_source_pods()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var swarm = new PlannedSwarm(copy, copy);
+        await ReceiveAsync(bench, swarm, new RemoteDouble(copy));
+        Assert.True(swarm.BytesFromPeers > 0);
+        Assert.Equal(swarm.BytesFromPeers, swarm.Asked[new PodName("peer-1")]);
+        Assert.Equal(copy.Manifest.DataLength, swarm.Asked.Values.Sum());
+    }
+
+    [Fact]
+    public async Task A_peer_whose_caps_cannot_be_found_out_is_replaced_and_gives_nothing()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var swarm = new PlannedSwarm(copy, copy) { Nameless = new PodName("peer-1") };
+        await ReceiveAsync(bench, swarm, new RemoteDouble(copy));
+        Assert.Equal(0, swarm.BytesFromPeers);
+        Assert.Equal([Source], swarm.Asked.Keys);
     }
 
     private static async Task<ReceiveResult> ReceiveAsync(
@@ -185,6 +209,23 @@ public sealed class SwarmReaderTests
 
         public Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken) => Task.FromResult<IContentReader>(new Lent(peer));
 
+        /// <summary>Bytes that the caps were asked for, by the pod that gives them.</summary>
+        public ConcurrentDictionary<PodName, long> Asked { get; } = new();
+
+        /// <summary>Its caps cannot be found out.</summary>
+        public PodName? Nameless { get; init; }
+
+        public ValueTask<int> AskAsync(PodName? from, int wanted, CancellationToken cancellationToken)
+        {
+            if (from is not null && from == Nameless)
+            {
+                throw new IOException("Nobody knows its caps.");
+            }
+
+            Asked.AddOrUpdate(from ?? Source, wanted, (_, before) => before + wanted);
+            return ValueTask.FromResult(wanted);
+        }
+
         public void Waits()
         {
         }
@@ -201,8 +242,8 @@ public sealed class SwarmReaderTests
 
         public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
 
-        public ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) =>
-            ((IBlockReader)inner).ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+        public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) =>
+            ((IBlockReader)inner).ReadDigestsAsync(request, answer, cancellationToken);
 
         public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken) =>
             ((IBlockReader)inner).ReadBlocksAsync(request, frame, cancellationToken);

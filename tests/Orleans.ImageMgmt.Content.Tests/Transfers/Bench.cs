@@ -96,6 +96,8 @@ internal sealed class RawDouble(SafeFileHandle file, Action<long>? beforeRead = 
 /// <summary>Hears everything; may interrupt.</summary>
 internal sealed class Recorder : ITransferObserver
 {
+    private long travelled;
+
     public List<int> Requested { get; } = [];
 
     public List<int> Staged { get; } = [];
@@ -121,6 +123,10 @@ internal sealed class Recorder : ITransferObserver
         Staged.Add(chunk);
         OnStaged?.Invoke(chunk);
     }
+
+    public long BytesTravelled => Interlocked.Read(ref travelled);
+
+    public void Travelled(int bytes) => Interlocked.Add(ref travelled, bytes);
 
     public int Advances { get; private set; }
 

@@ -74,6 +74,33 @@ public class ResumeTests
     }
 
     [Fact]
+    public async Task A_damaged_byte_is_mended_by_its_block_also_from_a_file_on_this_machine()
+    {
+        using var bench = new Bench();
+        var source = bench.Open("source");
+        var bytes = new byte[6 * Bench.MiB];
+        new Random(21).NextBytes(bytes);
+        RandomAccess.Write(source, bytes, 0);
+        await using var reader = await bench.SealAsync("sealed", source);
+        var staging = bench.Open("staging");
+        var all = new Recorder();
+        await CopyReceiver.ReceiveAsync(reader, staging, new ReceiveOptions(), all, Bench.Token);
+        Assert.Equal(bytes.Length, all.BytesTravelled);
+        RandomAccess.Write(staging, [(byte)~bytes[1_500_000]], 1_500_000);
+        RandomAccess.Write(staging, [(byte)~bytes[5_000_000]], 5_000_000);
+
+        var recorder = new Recorder();
+        var result = await CopyReceiver.ReceiveAsync(reader, staging, new ReceiveOptions(), recorder, Bench.Token);
+
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal([1, 4], recorder.Staged);
+        var digests = BlockLayout.DigestsLength(reader.Manifest.Length, 0, 1);
+        Assert.InRange(result.BytesRequested, 2 * (BlockLayout.BlockLength + digests), 2 * (BlockLayout.BlockLength + digests + 64));
+        Assert.Equal(result.BytesRequested, recorder.BytesTravelled);
+        Assert.Equal((6 * Bench.MiB) - (2 * BlockLayout.BlockLength), result.BytesStagedBefore);
+    }
+
+    [Fact]
     public async Task A_finished_staging_file_asks_for_nothing()
     {
         using var bench = new Bench();

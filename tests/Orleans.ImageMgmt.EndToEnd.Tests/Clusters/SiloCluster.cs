@@ -18,27 +18,48 @@ internal sealed class SiloCluster(PostgresServer server, IReadOnlyList<string>? 
     private readonly List<Silo> silos = [];
     private string database = "";
 
+    /// <summary>Connection string of the database that they share.</summary>
+    public string Database => database;
+
+    /// <summary>Its silos write down what they ask for and stage.</summary>
+    public bool Traces { get; init; }
+
     public string Root { get; } = Directory.CreateTempSubdirectory("imgmt-cluster-").FullName;
 
     public IReadOnlyList<Silo> Silos => silos;
 
-    /// <summary>Starts silos at once, on a database that none of them has seen before.</summary>
-    public async Task StartAsync(int count)
+    /// <summary>Starts silos at once, on a database that none of them has seen before, or on the one that is given.</summary>
+    public async Task StartAsync(int count, string? onto = null)
     {
-        database = await server.CreateDatabaseAsync();
+        database = onto ?? await server.CreateDatabaseAsync();
         for (var n = 1; n <= count; n++)
         {
-            var silo = new Silo(Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"silo-{n}")), database, membership ?? Quick);
-            await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
-            Assert.True(await issue.ExitAsync() == 0, issue.ToString());
-            silos.Add(silo);
+            await AddAsync(string.Create(CultureInfo.InvariantCulture, $"silo-{n}"));
         }
 
-        silos.ForEach(silo => silo.Start());
-        foreach (var silo in silos)
+        await StartAllAsync();
+    }
+
+    /// <summary>Starts one process for each list of settings, all at once.</summary>
+    public async Task StartAsync(params IReadOnlyList<string[]> settings)
+    {
+        database = await server.CreateDatabaseAsync();
+        for (var n = 0; n < settings.Count; n++)
         {
-            await silo.ReadyAsync();
+            await AddAsync(string.Create(CultureInfo.InvariantCulture, $"process-{n + 1}"), settings[n]);
         }
+
+        await StartAllAsync();
+    }
+
+    /// <summary>One more process with a certificate of its own, not started yet.</summary>
+    public async Task<Silo> AddAsync(string name, params IReadOnlyList<string> settings)
+    {
+        var silo = new Silo(Path.Combine(Root, name), database, membership ?? Quick, settings) { Traces = Traces };
+        await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
+        Assert.True(await issue.ExitAsync() == 0, issue.ToString());
+        silos.Add(silo);
+        return silo;
     }
 
     /// <summary>The token that the first of them made.</summary>
@@ -65,6 +86,15 @@ internal sealed class SiloCluster(PostgresServer server, IReadOnlyList<string>? 
         Directory.Delete(Root, recursive: true);
     }
 
+    private async Task StartAllAsync()
+    {
+        silos.ForEach(silo => silo.Start());
+        foreach (var silo in silos)
+        {
+            await silo.ReadyAsync();
+        }
+    }
+
     /// <summary>A folder for a pod.</summary>
     public string Pod(string name) => Directory.CreateDirectory(Path.Combine(Root, "pods", name)).FullName;
 
@@ -80,11 +110,14 @@ internal sealed class SiloCluster(PostgresServer server, IReadOnlyList<string>? 
 }
 
 /// <summary>One silo of a cluster.</summary>
-internal sealed class Silo(string root, string database, IReadOnlyList<string> membership) : IAsyncDisposable
+internal sealed class Silo(string root, string database, IReadOnlyList<string> membership, params IReadOnlyList<string> more) : IAsyncDisposable
 {
     private ImgmtProcess? process;
 
     public string Data => Path.Combine(root, "data");
+
+    /// <summary>Writes down what it asks for and stages, for a test that looks.</summary>
+    public bool Traces { get; init; }
 
     /// <summary>What it has asked for and staged, in all its lives.</summary>
     public string TracePath => root + ".trace";
@@ -106,8 +139,8 @@ internal sealed class Silo(string root, string database, IReadOnlyList<string> m
     {
         string[] settings =
         [
-            $"Cluster:ConnectionString={database}", .. membership, $"ImageMgmt:TransferTrace={TracePath}",
-            $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}",
+            $"Cluster:ConnectionString={database}", .. membership, .. Traces ? [$"ImageMgmt:TransferTrace={TracePath}"] : Array.Empty<string>(),
+            $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}", .. more,
         ];
         process = ImgmtProcess.Start(["serve", "--data", Data, .. settings.SelectMany(setting => new[] { "--set", setting })]);
     }

@@ -135,6 +135,7 @@ internal static class ToWire
             StagedChunks = progress.ChunksStaged,
             NeededBytes = progress.BytesNeeded,
             SentBytes = progress.BytesSent,
+            TravelledBytes = progress.BytesTravelled,
             VerifiedBytes = progress.BytesVerified,
             ToVerifyBytes = progress.BytesToVerify,
             BytesPerSecond = rate,

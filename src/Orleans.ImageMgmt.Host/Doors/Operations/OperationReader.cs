@@ -123,6 +123,7 @@ internal sealed class OperationReader(IGrainFactory grains, CatalogReader catalo
         {
             DoneBytes = Math.Min(bytes, total),
             TotalBytes = total,
+            TravelledBytes = targets.Where(t => t.Outcome == TargetOutcome.Open).Sum(t => t.Progress?.BytesTravelled ?? 0),
             DoneChunks = Math.Min(chunks, (long)wanted * content.DataChunks),
             TotalChunks = (long)wanted * content.DataChunks,
             BytesPerSecond = rate,
