@@ -13,7 +13,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
 {
     private PodRecords records = null!;
     private readonly Dictionary<(VersionId, OperationId), int> shardOf = [];
-    private readonly HashSet<VersionId> heardOf = []; // wanted by somebody since this activation began
+    private readonly HashSet<VersionId> resumed = []; // at work when this activation began: their transfers go on
     private readonly PodProbing probing = new(connectors, reporter, options);
     private readonly PodScrubbing scrubbing = new(catalog, reporter, options);
     private DateTimeOffset? probedAt;
@@ -30,6 +30,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     {
         records = new PodRecords(StateStorage, this.GetGrainId(), Name);
         await records.ReadAsync();
+        resumed.UnionWith(records.Moving.Where(c => c.HoldsSlot).Select(c => c.Version));
         worker.Cap(Name, records.Pod.Spec?.Caps);
         if (records.Moving.Count > 0 || records.Pod.State != PodState.Disconnected)
         {
@@ -186,7 +187,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
             switch (step)
             {
                 case CopyStep.Prepare or CopyStep.Receive or CopyStep.Finalise or CopyStep.Remove or CopyStep.Verify or CopyStep.Repair:
-                    worker.Ensure(new TransferJob(spec, copy, step, IsResumed: !heardOf.Contains(copy.Version)));
+                    worker.Ensure(new TransferJob(spec, copy, step, IsResumed: resumed.Contains(copy.Version)));
                     break;
                 case CopyStep.Tell:
                     TellVersion(copy);
@@ -263,11 +264,6 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
             Poke();
         }
 
-        if (isNewWork && copy.IsHot)
-        {
-            heardOf.Add(version);
-        }
-
         return Reply.Of(StandingOf(copy, asker));
     }
 
@@ -314,7 +310,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         {
             if (!copy.IsHot)
             {
-                heardOf.Remove(copy.Version);
+                resumed.Remove(copy.Version);
             }
 
             if (copy is { State: CopyState.Pending, IsHeld: true })

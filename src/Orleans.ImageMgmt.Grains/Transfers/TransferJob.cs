@@ -8,7 +8,7 @@ namespace Orleans.ImageMgmt.Grains;
 /// <param name="Spec">The pod it runs on.</param>
 /// <param name="Copy">The copy as it was when the step was decided.</param>
 /// <param name="Step">What to do.</param>
-/// <param name="IsResumed">Nobody has asked for it since the pod's grain began here: it goes on after a restart.</param>
+/// <param name="IsResumed">It was at work when the pod's grain began here: it goes on after a restart.</param>
 internal sealed record TransferJob(PodSpec Spec, Copy Copy, CopyStep Step, bool IsResumed = false);
 
 /// <summary>A job under way: its progress, and the means to stop it.</summary>
