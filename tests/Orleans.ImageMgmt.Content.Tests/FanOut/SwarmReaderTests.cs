@@ -20,7 +20,7 @@ public sealed class SwarmReaderTests
         var swarm = new PlannedSwarm(copy, new RemoteDouble(copy));
         var received = await ReceiveAsync(bench, swarm, new RemoteDouble(copy));
         Assert.Equal(copy.Manifest.DataLength, received.BytesRequested);
-        Assert.Equal(copy.Manifest.DataLength, swarm.BytesFromPeers);
+        Assert.InRange(swarm.BytesFromPeers, copy.Manifest.DataLength / 2, copy.Manifest.DataLength); // the source pod gives a piece where the other has no place free
     }
 
     [Fact]

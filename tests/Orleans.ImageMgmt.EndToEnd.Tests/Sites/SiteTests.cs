@@ -80,7 +80,7 @@ public sealed class SiteTests(ITestOutputHelper output)
         await using var network = await NetworkAsync(2);
         await using var estate = Estate(network);
         var trace = Path.Combine(estate.Root, "trace.txt");
-        await estate.StartAsync("ImageMgmt:Retry:FirstDelay=100ms", $"ImageMgmt:TransferTrace={trace}");
+        await estate.StartAsync("ImageMgmt:Retry:FirstDelay=500ms", $"ImageMgmt:TransferTrace={trace}");
         var ledger = new TransferLedger(trace);
         var digest = await estate.ImportAsync("win", "1.0", SiteEstate.MakeDisk(Mebibytes, seed: 8));
 
