@@ -22,7 +22,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     {
         (this.file, this.connection, this.options, this.time, this.log) = (file, connection, options, time, log);
         outcomes = new BatchOutcomes(file.Path, log, counters);
-        queue = new OpQueue<WriteOp>($"The device under {file.Path}", options, time);
+        queue = new OpQueue<WriteOp>($"The device under {file.Path}", options, time, counters);
         counters.QueueLength = () => queue.Count;
         new Thread(Run) { IsBackground = true, Name = "ImageMgmt store writer" }.Start();
     }

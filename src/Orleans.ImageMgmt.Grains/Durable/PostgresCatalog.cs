@@ -5,7 +5,7 @@ using Npgsql;
 namespace Orleans.ImageMgmt.Grains.Durable;
 
 /// <summary>The lists on PostgreSQL.</summary>
-internal sealed class PostgresCatalog(NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time) : CatalogReader
+internal sealed class PostgresCatalog(NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time, StoreCounters counters) : CatalogReader
 {
     public override Task<CatalogRow?> FindAsync(CatalogKind kind, string key, CancellationToken cancellationToken) => ReadAsync(
         async (query, stop) => (await query.With("kind = ", (int)kind).With("key = ", key).RowsAsync($"SELECT {Columns} FROM catalog WHERE", "", RowReading.Catalog, stop)).SingleOrDefault(),
@@ -61,7 +61,7 @@ internal sealed class PostgresCatalog(NpgsqlDataSource source, string place, Dur
     private static string Number(int limit) => limit.ToString(CultureInfo.InvariantCulture);
 
     private Task<T> ReadAsync<T>(Func<Conditions, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
-        PostgresReading.RunAsync(source, place, options, time, (connection, stop) => read(new Conditions(connection), stop), cancellationToken);
+        PostgresReading.RunAsync(source, place, options, time, counters, (connection, stop) => read(new Conditions(connection), stop), cancellationToken);
 
     /// <summary>Conditions that must all hold; texts are constants of this class, values are parameters.</summary>
     private sealed class Conditions(NpgsqlConnection connection)

@@ -27,7 +27,7 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
     {
         (this.source, this.place, this.options, this.time, this.log, this.counters) = (source, place, options, time, log, counters);
         outcomes = new BatchOutcomes(place, log, counters);
-        queue = new OpQueue<PostgresOp>(place, options, time);
+        queue = new OpQueue<PostgresOp>(place, options, time, counters);
         counters.QueueLength = () => queue.Count;
         running = Task.Run(RunAsync);
     }

@@ -88,7 +88,11 @@ public sealed class PostgresServer : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         NpgsqlConnection.ClearAllPools();
-        await AsServerAsync("pg_ctl", "-D", Data, "-m", "immediate", "-w", "stop");
+        if (File.Exists(Path.Combine(Data, "postmaster.pid")))
+        {
+            await AsServerAsync("pg_ctl", "-D", Data, "-m", "immediate", "-w", "stop");
+        }
+
         Directory.Delete(folder, recursive: true);
     }
 
