@@ -37,7 +37,7 @@ public sealed class ClusterTests(PostgresServer server) : IClassFixture<Postgres
     [Fact]
     public async Task A_silo_that_slept_with_transfers_in_hand_while_others_took_over_damages_nothing_when_it_wakes()
     {
-        await using var cluster = new SiloCluster(server) { Traces = true };
+        await using var cluster = new SiloCluster(server);
         var digest = await BeginAsync(cluster, "through-a-sleep");
         var sleeper = cluster.Silos.MaxBy(silo => StagedOf(silo).Count)!;
         Assert.NotEmpty(StagedOf(sleeper)); // it writes bytes of pods when it falls asleep, and goes on for a moment when it wakes

@@ -21,9 +21,6 @@ internal sealed class SiloCluster(PostgresServer server, IReadOnlyList<string>? 
     /// <summary>Connection string of the database that they share.</summary>
     public string Database => database;
 
-    /// <summary>Its silos write down what they ask for and stage.</summary>
-    public bool Traces { get; init; }
-
     public string Root { get; } = Directory.CreateTempSubdirectory("imgmt-cluster-").FullName;
 
     public IReadOnlyList<Silo> Silos => silos;
@@ -58,7 +55,7 @@ internal sealed class SiloCluster(PostgresServer server, IReadOnlyList<string>? 
     /// <summary>One more process with a certificate of its own, not started yet.</summary>
     public async Task<Silo> AddAsync(string name, params IReadOnlyList<string> settings)
     {
-        var silo = new Silo(Path.Combine(Root, name), database, membership ?? Quick, settings) { Traces = Traces };
+        var silo = new Silo(Path.Combine(Root, name), database, membership ?? Quick, settings);
         await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
         Assert.True(await issue.ExitAsync() == 0, issue.ToString());
         silos.Add(silo);
@@ -119,9 +116,6 @@ internal sealed class Silo(string root, string database, IReadOnlyList<string> m
 
     public string Data => Path.Combine(root, "data");
 
-    /// <summary>Writes down what it asks for and stages, for a test that looks.</summary>
-    public bool Traces { get; init; }
-
     /// <summary>What it has asked for and staged, in all its lives.</summary>
     public string TracePath => root + ".trace";
 
@@ -142,7 +136,7 @@ internal sealed class Silo(string root, string database, IReadOnlyList<string> m
     {
         string[] settings =
         [
-            $"Cluster:ConnectionString={database}", .. membership, .. Traces ? [$"ImageMgmt:TransferTrace={TracePath}"] : Array.Empty<string>(),
+            $"Cluster:ConnectionString={database}", .. membership, .. more.Any(setting => setting.StartsWith("ImageMgmt:TransferTrace=", StringComparison.Ordinal)) ? [] : new[] { $"ImageMgmt:TransferTrace={TracePath}" },
             $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}", .. more,
         ];
         process = ImgmtProcess.Start(["serve", "--data", Data, .. settings.SelectMany(setting => new[] { "--set", setting })]);
