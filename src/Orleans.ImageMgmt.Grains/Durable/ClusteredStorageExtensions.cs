@@ -3,6 +3,7 @@ using Orleans.Configuration;
 using Orleans.Hosting;
 using Orleans.Providers;
 using Orleans.Runtime.Hosting;
+using Orleans.Serialization;
 using Orleans.Serialization.Serializers;
 
 namespace Orleans.ImageMgmt.Grains.Durable;
@@ -37,8 +38,11 @@ public static class ClusteredStorageExtensions
             silo.Services.AddGrainStorage(name, (services, _) => new GroupCommitGrainStorage(store.Rows, services.GetRequiredService<IActivatorProvider>()));
         }
     }
+
+    /// <summary>What PostgreSQL said is the cause of errors that travel from silo to silo: without leave Orleans sends a fault of its own in their place.</summary>
     private static void AddStore(this IServiceCollection services, SiloStore store)
     {
+        services.Configure<ExceptionSerializationOptions>(exceptions => exceptions.SupportedNamespacePrefixes.Add(Invariant));
         services.AddSingleton(store);
         services.AddSingleton(store.Rows);
         services.AddSingleton(store.Catalog);
