@@ -23,7 +23,7 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<ConnectorCache>();
         silo.Services.AddSingleton<PublishTargets>();
         silo.Services.AddSingleton(services => new PublishPlanning(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<PublishTargets>(),
-            services.GetRequiredService<ImageMgmtOptions>(), services.GetRequiredService<TimeProvider>()));
+            services.GetRequiredService<CatalogReader>(), services.GetRequiredService<ImageMgmtOptions>(), services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<OperationIds>();
         silo.Services.AddSingleton<TokenChanges>();
         silo.Services.AddSingleton<TransferCounters>();
@@ -56,7 +56,14 @@ public static class ImageMgmtSilo
     }
 
     /// <summary>Grain state, membership, reminders and the catalog in a database that the silos of a cluster share.</summary>
-    public static ISiloBuilder AddClustered(this ISiloBuilder silo, PostgresStore store) => silo.AddClusteredStorage(store);
+    public static ISiloBuilder AddClustered(this ISiloBuilder silo, PostgresStore store) => silo.AddClusteredStorage(store).AddCapSharing();
+
+    /// <summary>For silos that others may join: caps that several of them use at once are divided among them.</summary>
+    internal static ISiloBuilder AddCapSharing(this ISiloBuilder silo)
+    {
+        silo.Services.AddHostedService<CapSharing>();
+        return silo;
+    }
 }
 
 /// <summary>Stops transfers before Orleans stops, so that no result is sent to a silo that is gone.</summary>

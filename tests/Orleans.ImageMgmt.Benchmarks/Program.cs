@@ -1,3 +1,4 @@
+using Orleans.ImageMgmt.Benchmarks.Caps;
 using Orleans.ImageMgmt.Benchmarks.Delta;
 using Orleans.ImageMgmt.Benchmarks.FirstCopy;
 using Orleans.ImageMgmt.Benchmarks.NetworkPath;
@@ -12,6 +13,7 @@ return args switch
     ["delta-child", .. var rest] => await DeltaChild.RunAsync(rest),
     ["delta-shell", var script] => ShellRun.Child(script),
     ["cuts", .. var rest] => await CutsBenchmark.RunAsync(rest),
+    ["caps", .. var rest] => await CapsBenchmark.RunAsync(rest),
     ["memory-child", .. var rest] => await MemoryChild.RunAsync(rest),
     _ => Usage(),
 };
@@ -22,5 +24,6 @@ static int Usage()
     Console.Error.WriteLine("network-path [--mebibytes 512] [--rounds 3] [--imgmt PATH of imgmt.dll]");
     Console.Error.WriteLine("delta --images DIR [--rounds 3] [--versions 1.0p,1.1,1.0c] [--only 0123456789] [--folder DIR] [--write]");
     Console.Error.WriteLine("cuts [--folder DIR] [--write]");
+    Console.Error.WriteLine("caps [--folder DIR] [--write]");
     return 2;
 }

@@ -35,7 +35,7 @@ internal static class BlockDigests
         }
     }
 
-    private static int SideBySide(BlockBatch batch, int first)
+    internal static int SideBySide(BlockBatch batch, int first)
     {
         var count = 1;
         while (first + count < batch.Pieces.Count && count < BlockLayout.MaxPiecesPerRequest && batch.Pieces[first + count] == batch.Pieces[first] + count)

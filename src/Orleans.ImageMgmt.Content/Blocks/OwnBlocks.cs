@@ -56,13 +56,14 @@ internal sealed class BlockBatch(IReadOnlyList<int> pieces)
 }
 
 /// <summary>Finds blocks by digest in the pod's own copies. What it says is a guess until the bytes were read and hashed.</summary>
-internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver observer) : IDisposable
+/// <param name="isLookOnly">Nothing is written, and no copy is read whole to find what has moved.</param>
+internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver observer, bool isLookOnly = false) : IDisposable
 {
     /// <summary>Pieces whose digests are looked through at once.</summary>
     private const int ScanPieces = 16;
 
     private readonly List<(int Copy, BlockTable Table, ContentManifest Manifest)> tables =
-        [.. copies.Select((copy, i) => (i, new BlockTable(copy.File, copy.Manifest, copy.SidePath), copy.Manifest))];
+        [.. copies.Select((copy, i) => (i, new BlockTable(copy.File, copy.Manifest, copy.SidePath, mayMake: !isLookOnly), copy.Manifest))];
 
     private readonly HashSet<int> unreadable = [];
 
@@ -77,7 +78,7 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
 
         // To look anywhere in a copy means to read it whole, once: done for the likest, and for those that it has been done for before.
         var wanted = Wanted.Of(batch);
-        foreach (var own in tables.Where(own => own.Copy == 0 || own.Table.IsWhole))
+        foreach (var own in tables.Where(own => (own.Copy == 0 && !isLookOnly) || own.Table.IsWhole))
         {
             Attempt(own, table => Scan(wanted, table, cancellationToken));
         }
