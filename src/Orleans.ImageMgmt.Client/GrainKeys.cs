@@ -14,6 +14,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <item><term>publish shard</term><description>the operation's id, <c>/</c>, its number from 0</description></item>
 /// <item><term>fan-out</term><description>the version, <c>/</c>, the generation: <c>Win10POS/1.0/7</c></description></item>
 /// <item><term>cap</term><description>the bucket that it divides: <c>out/POD</c> or <c>link/NAME</c></description></item>
+/// <item><term>pulse</term><description>a number from 0</description></item>
 /// <item><term>tokens</term><description><c>all</c>: there is one</description></item>
 /// </list>
 /// </summary>
@@ -67,6 +68,9 @@ public static class GrainKeys
             ? (Parse<OperationId>(key[..slash]), shard)
             : throw new ArgumentException($"'{key}' is no shard key: OPERATION/NUMBER.", nameof(key));
     }
+
+    /// <summary>Different numbers go to different silos, as far as there are several.</summary>
+    internal static IPulseGrain GetPulse(this IGrainFactory grains, int number) => grains.GetGrain<IPulseGrain>(number);
 
     internal static IFanOutGrain GetFanOut(this IGrainFactory grains, VersionId version, Generation generation) =>
         grains.GetGrain<IFanOutGrain>(string.Create(CultureInfo.InvariantCulture, $"{version.Value}/{generation}"));

@@ -16,31 +16,37 @@ public static class ImageMgmtSilo
     /// <summary>Everything but storage, reminders and clustering, which the host chooses.</summary>
     public static ISiloBuilder AddImageMgmt(this ISiloBuilder silo, ImageMgmtOptions options)
     {
-        silo.Services.TryAddSingleton(TimeProvider.System);
-        silo.Services.TryAddSingleton<IFaultLog>(SilentFaultLog.Instance);
-        silo.Services.AddSingleton(options);
+        silo.Services.AddImageMgmtFrontEnd(options);
         silo.Services.AddSingleton<Reporter>();
         silo.Services.AddSingleton<ConnectorCache>();
-        silo.Services.AddSingleton<PublishTargets>();
-        silo.Services.AddSingleton(services => new PublishPlanning(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<PublishTargets>(),
-            services.GetRequiredService<CatalogReader>(), services.GetRequiredService<ImageMgmtOptions>(), services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<OperationIds>();
-        silo.Services.AddSingleton<TokenChanges>();
-        silo.Services.AddSingleton<TransferCounters>();
         silo.Services.AddSingleton(services => new RateGate(services.GetRequiredService<TimeProvider>()));
         silo.Services.AddSingleton<PodRates>();
         silo.Services.AddSingleton<TransferWorker>();
-        silo.Services.AddSingleton<IConnectorFactory>(services => new FilesystemPods(services.GetRequiredService<TimeProvider>()));
-        silo.Services.AddSingleton<IConnectorFactory>(services => new SimulatedPods(services.GetRequiredService<TimeProvider>()));
-        silo.Services.AddSingleton(services => new ConnectorRegistry(
-            services.GetServices<IConnectorFactory>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<IFaultLog>(),
-            services.GetService<IBlockLink>()));
-        silo.Services.AddSingleton(services => new ImageMgmtClient(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<TimeProvider>()));
         silo.Services.AddHostedService<TransferLifetime>();
         silo.Services.AddHostedService<ResumeScan>();
         silo.Services.AddHostedService<Reconciler>();
         silo.Services.TryAddSingleton(new GenerationFloor(0));
         return silo;
+    }
+
+    /// <summary>What a process needs that answers people and calls grains, whether a silo is in it or not. The store and the way to the grains are the host's choice.</summary>
+    public static IServiceCollection AddImageMgmtFrontEnd(this IServiceCollection services, ImageMgmtOptions options)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<IFaultLog>(SilentFaultLog.Instance);
+        services.AddSingleton(options);
+        services.AddSingleton<PublishTargets>();
+        services.AddSingleton(provider => new PublishPlanning(provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<PublishTargets>(),
+            provider.GetRequiredService<CatalogReader>(), provider.GetRequiredService<ImageMgmtOptions>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<TokenChanges>();
+        services.AddSingleton<TransferCounters>();
+        services.AddSingleton<IConnectorFactory>(provider => new FilesystemPods(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IConnectorFactory>(provider => new SimulatedPods(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new ConnectorRegistry(
+            provider.GetServices<IConnectorFactory>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IFaultLog>(),
+            provider.GetService<IBlockLink>()));
+        return services.AddSingleton(provider => new ImageMgmtClient(provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<TimeProvider>()));
     }
 
     /// <summary>Grain state, reminders and the catalog on an embedded store.</summary>
@@ -56,7 +62,17 @@ public static class ImageMgmtSilo
     }
 
     /// <summary>Grain state, membership, reminders and the catalog in a database that the silos of a cluster share.</summary>
-    public static ISiloBuilder AddClustered(this ISiloBuilder silo, PostgresStore store) => silo.AddClusteredStorage(store).AddCapSharing();
+    /// <param name="silo">Gets them.</param>
+    /// <param name="store">Already open.</param>
+    /// <param name="restored">What it says of its restore, or null when it never was.</param>
+    public static ISiloBuilder AddClustered(this ISiloBuilder silo, PostgresStore store, RestoreRecord? restored = null)
+    {
+        silo.Services.AddSingleton(new GenerationFloor(restored?.GenerationFloor ?? 0));
+        return silo.AddClusteredStorage(store).AddCapSharing();
+    }
+
+    /// <summary>Finds the silos of a cluster in the database that they share, and reads lists from it.</summary>
+    public static IClientBuilder AddClustered(this IClientBuilder client, PostgresStore store) => client.AddClusteredStorage(store);
 
     /// <summary>For silos that others may join: caps that several of them use at once are divided among them.</summary>
     internal static ISiloBuilder AddCapSharing(this ISiloBuilder silo)

@@ -10,6 +10,11 @@ var root = new RootCommand("imgmt: keeps golden images in one catalog and puts a
     TrustCommand.Create(),
     ConfigCommand.Create(),
     OpenApiCommand.Create(),
+    BackupCommand.Create(),
     RestoreCommand.Create(),
+    MoveCommand.Create(),
 };
-return await root.Parse(args).InvokeAsync();
+
+// After a signal: the longest leave, what runs is handed over, the host ends. What is then still there ends with the process.
+var longestEnd = ClusterModeOptions.DrainLimit + TimeSpan.FromMinutes(1);
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = longestEnd });

@@ -3,6 +3,7 @@ using Orleans.ImageMgmt.Benchmarks.Delta;
 using Orleans.ImageMgmt.Benchmarks.FirstCopy;
 using Orleans.ImageMgmt.Benchmarks.NetworkPath;
 using Orleans.ImageMgmt.Benchmarks.Resume;
+using Orleans.ImageMgmt.Benchmarks.Scale;
 
 return args switch
 {
@@ -14,6 +15,7 @@ return args switch
     ["delta-shell", var script] => ShellRun.Child(script),
     ["cuts", .. var rest] => await CutsBenchmark.RunAsync(rest),
     ["caps", .. var rest] => await CapsBenchmark.RunAsync(rest),
+    ["fan-out-child", .. var rest] => await FanOutChild.RunAsync(rest),
     ["memory-child", .. var rest] => await MemoryChild.RunAsync(rest),
     _ => Usage(),
 };

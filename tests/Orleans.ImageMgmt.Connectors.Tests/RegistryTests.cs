@@ -40,6 +40,7 @@ public sealed class RegistryTests : IDisposable
     [InlineData("content", "guesses", "guesses")]
     [InlineData("capacity", "much", "much")]
     [InlineData("finalise-polls", "-1", "finalise-polls")]
+    [InlineData("takes", "soon", "takes")]
     [InlineData("source.x", "length=0", "source.x")]
     [InlineData("source.x", "seed=1", "a length is missing")]
     public void A_setting_that_cannot_be_read_is_refused_by_name(string key, string value, string named) =>

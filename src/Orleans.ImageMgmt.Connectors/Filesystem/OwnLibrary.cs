@@ -48,7 +48,7 @@ internal sealed class OwnLibrary : IDisposable
             {
                 var found = library.copies[0];
                 library.copies.Clear();
-                return new OpenBase(found.File, found.Manifest);
+                return new OpenBase(found.File, found.Manifest, found.SidePath);
             }
         }
 

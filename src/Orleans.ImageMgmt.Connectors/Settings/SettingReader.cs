@@ -45,6 +45,22 @@ internal sealed class SettingReader(PodSpec spec)
         return count;
     }
 
+    /// <summary>Up to a day.</summary>
+    public TimeSpan Time(string key, TimeSpan otherwise)
+    {
+        if (Text(key) is not { } text)
+        {
+            return otherwise;
+        }
+
+        if (!Quantity.TryTime(text, out var time))
+        {
+            Fault($"'{key}' is '{text}'; a time such as 500ms, 2s or 1m is expected");
+        }
+
+        return time;
+    }
+
     public T Choice<T>(string key, T otherwise, IReadOnlyDictionary<string, T> choices)
     {
         if (Text(key) is not { } text)

@@ -116,6 +116,11 @@ internal sealed partial class SimulatedConnector
         var done = false;
         try
         {
+            if (settings.Takes > TimeSpan.Zero)
+            {
+                await Task.Delay(settings.Takes, time, cancellationToken);
+            }
+
             var staged = settings.Transfer == TransferMode.Chunks
                 ? await TakeChunksAsync(copy, offer, observer, cancellationToken)
                 : await TakeWholeAsync(order.Version, copy, offer, observer, cancellationToken);
@@ -155,7 +160,7 @@ internal sealed partial class SimulatedConnector
         var missing = Enumerable.Range(0, manifest.ChunkCount).Where(chunk => !manifest.IsZero(chunk) && !copy.IsRight(chunk)).ToList();
         var needed = missing.Sum(chunk => (long)manifest.LengthOf(chunk));
         observer.Planned(missing.Count, manifest.DataChunks - missing.Count, needed);
-        var buffer = new byte[manifest.ChunkSize];
+        var buffer = new byte[Math.Min(manifest.ChunkSize, manifest.Length)]; // thousands of pods receive at once
         foreach (var chunk in missing)
         {
             var bytes = buffer.AsMemory(0, manifest.LengthOf(chunk));
@@ -209,7 +214,7 @@ internal sealed partial class SimulatedConnector
 
         await using var stream = artefact;
         observer.Planned(manifest.DataChunks, 0, manifest.DataLength);
-        var buffer = new byte[manifest.ChunkSize];
+        var buffer = new byte[Math.Min(manifest.ChunkSize, manifest.Length)]; // thousands of pods receive at once
         for (var chunk = 0; chunk < manifest.ChunkCount; chunk++)
         {
             var bytes = buffer.AsMemory(0, manifest.LengthOf(chunk));

@@ -8,6 +8,7 @@ internal sealed record SimulatedSettings(
     bool KeepsBytes,
     long Capacity,
     int FinalisePolls,
+    TimeSpan Takes,
     IReadOnlyDictionary<string, SimulatedSource> Sources)
 {
     /// <summary>Room of a pod that holds its copies as bytes in memory.</summary>
@@ -28,6 +29,7 @@ internal sealed record SimulatedSettings(
         var bytes = reader.Choice("content", true, new Dictionary<string, bool>(StringComparer.Ordinal) { ["bytes"] = true, ["digests"] = false });
         var capacity = reader.Bytes("capacity", bytes ? DefaultMemory : DefaultCapacity);
         var polls = reader.Count("finalise-polls", 0, MaxPolls);
+        var takes = reader.Time("takes", TimeSpan.Zero);
         var sources = new Dictionary<string, SimulatedSource>(StringComparer.Ordinal);
         foreach (var (name, value) in reader.Family("source."))
         {
@@ -41,6 +43,6 @@ internal sealed record SimulatedSettings(
             }
         }
 
-        return reader.Finish() is { } fault ? fault : new SimulatedSettings(transfer, bytes, capacity, polls, sources);
+        return reader.Finish() is { } fault ? fault : new SimulatedSettings(transfer, bytes, capacity, polls, takes, sources);
     }
 }

@@ -3,69 +3,57 @@ namespace Orleans.ImageMgmt.Content;
 /// <summary>Asks a source for the digests of a batch.</summary>
 internal static class BlockDigests
 {
-    /// <summary>Runs of pieces that lie side by side are asked together; some are on their way at once.</summary>
+    /// <summary>Several requests are on their way at once. What the source tells against a base that this pod holds too is filled in from there.</summary>
     /// <exception cref="SourceUnreadableException">The source failed.</exception>
     /// <exception cref="SourceCorruptException">It ends too early.</exception>
-    public static void Fetch(BuildSite site, BlockBatch batch, CancellationToken cancellationToken)
+    /// <exception cref="InvalidDataException">It did not answer what was asked.</exception>
+    public static void Fetch(BuildSite site, BlockBatch batch, OwnBlocks own, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var asked = new Queue<(int Index, Task<byte[]> Answer)>();
+        var asked = new Queue<(int Index, int Count, Task<ReadOnlyMemory<byte>> Answer)>();
         try
         {
             for (var next = 0; next < batch.Pieces.Count || asked.Count > 0;)
             {
                 while (next < batch.Pieces.Count && asked.Count < BlockOptions.DigestWindow)
                 {
-                    var run = SideBySide(batch, next);
-                    asked.Enqueue((next, AskAsync(site, batch.Pieces[next], run, stop.Token)));
-                    next += run;
+                    var count = Math.Min(BlockOptions.DigestPieces, batch.Pieces.Count - next);
+                    asked.Enqueue((next, count, AskAsync(site, batch, next, count, stop.Token)));
+                    next += count;
                 }
 
-                var (index, answer) = asked.Dequeue();
-                Take(site, batch, index, answer, cancellationToken);
+                var (index, pieces, answer) = asked.Dequeue();
+                Take(batch, own, index, pieces, Await(site, batch.Pieces[index], answer, cancellationToken).Span, cancellationToken);
             }
         }
         finally
         {
             stop.Cancel();
-            foreach (var (_, answer) in asked)
+            foreach (var (_, _, answer) in asked)
             {
                 _ = answer.ContinueWith(static late => late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             }
         }
     }
 
-    internal static int SideBySide(BlockBatch batch, int first)
+    private static async Task<ReadOnlyMemory<byte>> AskAsync(BuildSite site, BlockBatch batch, int index, int count, CancellationToken cancellationToken)
     {
-        var count = 1;
-        while (first + count < batch.Pieces.Count && count < BlockLayout.MaxPiecesPerRequest && batch.Pieces[first + count] == batch.Pieces[first] + count)
-        {
-            count++;
-        }
-
-        return count;
-    }
-
-    private static async Task<byte[]> AskAsync(BuildSite site, int firstPiece, int pieces, CancellationToken cancellationToken)
-    {
-        var digests = new byte[BlockLayout.DigestsLength(site.Manifest.Length, firstPiece, pieces)];
-        if (site.Throttle is { } throttle)
-        {
-            await WireRate.AllAsync(throttle, BlockLayout.OffsetOf(firstPiece), digests.Length, cancellationToken);
-        }
-
-        await site.Blocks.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken).AsTask()
+        var request = new DigestRequest(NumberRuns.Of(batch.Pieces.Skip(index).Take(count).Select(piece => (long)piece)), site.Bases);
+        var answer = new byte[DigestAnswer.MaxLength(count)];
+        var guess = await site.DigestRate.AskAsync(BlockLayout.OffsetOf(batch.Pieces[index]), answer.Length, cancellationToken);
+        var arrived = await site.Blocks.ReadDigestsAsync(request, answer, cancellationToken).AsTask()
             .WaitAsync(site.Options.StallTimeout, site.Options.TimeProvider, cancellationToken);
-        site.Arrived(digests.Length);
-        return digests;
+        site.DigestRate.Settle(answer.Length, guess, arrived);
+        site.Arrived(arrived);
+        return answer.AsMemory(0, Math.Clamp(arrived, 0, answer.Length));
     }
 
-    private static void Take(BuildSite site, BlockBatch batch, int index, Task<byte[]> answer, CancellationToken cancellationToken)
+    private static ReadOnlyMemory<byte> Await(BuildSite site, int piece, Task<ReadOnlyMemory<byte>> answer, CancellationToken cancellationToken)
     {
-        var offset = BlockLayout.OffsetOf(batch.Pieces[index]);
+        var offset = BlockLayout.OffsetOf(piece);
         try
         {
-            answer.WaitAsync(cancellationToken).GetAwaiter().GetResult().CopyTo(batch.DigestBytes(index, SideBySide(batch, index)));
+            return answer.WaitAsync(cancellationToken).GetAwaiter().GetResult();
         }
         catch (EndOfStreamException trouble)
         {
@@ -74,6 +62,31 @@ internal static class BlockDigests
         catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
         {
             throw new SourceUnreadableException((int)(offset / site.Manifest.ChunkSize), offset, trouble);
+        }
+    }
+
+    internal static void Take(BlockBatch batch, OwnBlocks own, int index, int count, ReadOnlySpan<byte> answer, CancellationToken cancellationToken)
+    {
+        if (answer.IsEmpty || answer[0] > own.BaseCount)
+        {
+            throw new InvalidDataException("Not the digests that were asked for: the answer is empty, or told against a base that was not offered.");
+        }
+
+        var which = answer[0] - 1;
+        answer = answer[DigestAnswer.HeaderLength..];
+        for (var i = index; i < index + count; i++)
+        {
+            var digests = batch.DigestsOf(i);
+            answer = answer[DigestAnswer.ReadPiece(answer, which >= 0, digests, out var same)..];
+            if (!same.IsEmpty)
+            {
+                own.ReadSame(which, batch.Pieces[i], same, digests, cancellationToken);
+            }
+        }
+
+        if (!answer.IsEmpty)
+        {
+            throw new InvalidDataException($"Not the digests that were asked for: {answer.Length} bytes too many.");
         }
     }
 }

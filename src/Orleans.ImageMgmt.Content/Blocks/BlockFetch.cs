@@ -22,7 +22,6 @@ internal sealed class BlockFetch(
     private readonly List<int> wrong = [];
     private readonly HashSet<int> apart = [];
     private long plainBytes;
-    private int badAnswers;
     private bool isChunkWrong;
 
     /// <summary>Bytes of blocks that came from own copies.</summary>
@@ -41,7 +40,7 @@ internal sealed class BlockFetch(
         using var own = new OwnBlocks(options.OwnCopies, watch.Observer);
         for (var i = 0; i < chunks.Count;)
         {
-            if (badAnswers >= BlockOptions.BadAnswers)
+            if (site.IsGivenUp)
             {
                 plainBytes += plain.Run([.. chunks.Skip(i)], tainted);
                 break;
@@ -66,21 +65,42 @@ internal sealed class BlockFetch(
 
     private void Build(IReadOnlyList<int> chunks, OwnBlocks own, bool tainted)
     {
-        var batch = new BlockBatch([.. chunks.SelectMany(PiecesOf)]);
-        BlockDigests.Fetch(site, batch, cancellationToken);
+        var batch = new BlockBatch([.. chunks.SelectMany(PiecesOf)], manifest.Length);
+        try
+        {
+            BlockDigests.Fetch(site, batch, own, cancellationToken);
+        }
+        catch (InvalidDataException)
+        {
+            site.GiveUp();
+            wrong.AddRange(chunks);
+            return;
+        }
+
         own.Locate(batch, cancellationToken);
-        var shared = tainted ? [] : Share(batch, chunks);
+        if (tainted)
+        {
+            MarkStaged(batch);
+        }
+
+        Build(batch, tainted, tainted ? [] : Share(batch, chunks));
+    }
+
+    private void Build(BlockBatch batch, bool tainted, HashSet<int> shared)
+    {
         site.Gauge.Measure();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var asks = new BlockAsks(site, batch, cancellationToken);
         var building = new Queue<PieceBuild>(options.Blocks.Window);
         try
         {
             for (var next = 0; next < batch.Pieces.Count || building.Count > 0;)
             {
-                while (next < batch.Pieces.Count && building.Count < options.Blocks.Window)
+                while (next < batch.Pieces.Count && building.Count < options.Blocks.Window && asks.TryBegin(batch.Pieces[next], building.Count == 0))
                 {
                     var ground = tainted ? PieceGround.Tainted : shared.Contains(ChunkOf(batch.Pieces[next])) ? PieceGround.Shared : PieceGround.Empty;
-                    var begun = PieceBuild.Begin(site, batch, next++, ground, cancellationToken);
+                    var begun = PieceBuild.Begin(site, batch, next, ground, asks.Of(batch.Pieces[next]), cancellationToken);
+                    next++;
                     building.Enqueue(begun);
                     if (begun.IsFirst)
                     {
@@ -91,6 +111,7 @@ internal sealed class BlockFetch(
                 using var piece = building.Dequeue();
                 piece.Await();
                 Take(piece, hash);
+                asks.Built(piece.Piece);
                 cancellationToken.ThrowIfCancellationRequested();
             }
         }
@@ -101,6 +122,23 @@ internal sealed class BlockFetch(
                 piece.Dispose();
             }
         }
+    }
+
+    /// <summary>Blocks that stand in the file with their digest already are not asked for.</summary>
+    private void MarkStaged(BlockBatch batch)
+    {
+        var buffer = PieceBuffers.Rent();
+        for (var i = 0; i < batch.Pieces.Count; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var bytes = buffer.Span[..BlockLayout.LengthOf(manifest.Length, batch.Pieces[i])];
+            if (ChunkCheck.TryReadAll(staging, bytes, BlockLayout.OffsetOf(batch.Pieces[i])))
+            {
+                batch.MarkStaged(i, bytes);
+            }
+        }
+
+        PieceBuffers.Return(buffer);
     }
 
     private int ChunkOf(int piece) => (int)(BlockLayout.OffsetOf(piece) / manifest.ChunkSize);
@@ -145,17 +183,18 @@ internal sealed class BlockFetch(
     private void Take(PieceBuild piece, IncrementalHash hash)
     {
         isChunkWrong = (isChunkWrong && !piece.IsFirst) || piece.Trouble is not null;
-        badAnswers += piece.Trouble is null ? 0 : 1;
-        hash.AppendData(piece.Bytes);
+        if (piece.Sha256 is null)
+        {
+            hash.AppendData(piece.Bytes);
+        }
+
         if (!piece.IsLast)
         {
             Write(piece);
             return;
         }
 
-        Span<byte> digest = stackalloc byte[Digest.ByteLength];
-        hash.GetHashAndReset(digest);
-        if (isChunkWrong || !manifest.Matches(piece.Chunk, digest))
+        if (!Matches(piece, hash) || isChunkWrong)
         {
             wrong.Add(piece.Chunk);
             return;
@@ -165,6 +204,20 @@ internal sealed class BlockFetch(
         BytesOwn += piece.BytesOwn;
         BytesKept += piece.BytesKept;
         watch.Staged(piece.Chunk);
+    }
+
+    /// <summary>Leaves the hash empty for the next chunk.</summary>
+    private bool Matches(PieceBuild piece, IncrementalHash hash)
+    {
+        if (piece.Sha256 is { } known)
+        {
+            // Nothing was put into the hash.
+            return manifest.Matches(piece.Chunk, known);
+        }
+
+        Span<byte> digest = stackalloc byte[Digest.ByteLength];
+        hash.GetHashAndReset(digest);
+        return manifest.Matches(piece.Chunk, digest);
     }
 
     /// <summary>Blocks that stand in the file already are left alone.</summary>

@@ -1,3 +1,5 @@
+using Orleans.ImageMgmt.Domain;
+
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>What of some chunks would travel as blocks.</summary>
@@ -13,7 +15,7 @@ public sealed record BlockForecast(long BytesToSend, long BytesReused)
     /// <param name="manifest">Its manifest.</param>
     /// <param name="chunks">Data chunks that the pod does not hold as a whole, rising.</param>
     /// <param name="own">The pod's own copies.</param>
-    /// <returns>Null where the chunks are too many.</returns>
+    /// <returns>Null where the chunks are too many, or the source's answers mean nothing.</returns>
     /// <exception cref="IOException">The source failed.</exception>
     public static async Task<BlockForecast?> MakeAsync(
         IBlockReader far, ContentManifest manifest, IReadOnlyList<int> chunks, IReadOnlyList<OwnCopy> own, CancellationToken cancellationToken)
@@ -24,32 +26,33 @@ public sealed record BlockForecast(long BytesToSend, long BytesReused)
             return null;
         }
 
-        var batch = new BlockBatch(pieces);
+        var batch = new BlockBatch(pieces, manifest.Length);
+        Digest[] bases = [.. own.Take(BlockRequest.MaxBases).Select(copy => copy.Manifest.ContentDigest)];
+        using var held = new OwnBlocks(own, SilentObserver.Instance, isLookOnly: true);
         long digests = 0;
-        for (var i = 0; i < pieces.Count;)
+        try
         {
-            var run = BlockDigests.SideBySide(batch, i);
-            var bytes = new byte[BlockLayout.DigestsLength(manifest.Length, pieces[i], run)];
-            await far.ReadDigestsAsync(pieces[i], run, bytes, cancellationToken);
-            bytes.CopyTo(batch.DigestBytes(i, run));
-            digests += bytes.Length;
-            i += run;
+            for (var i = 0; i < pieces.Count; i += BlockOptions.DigestPieces)
+            {
+                var count = Math.Min(BlockOptions.DigestPieces, pieces.Count - i);
+                var answer = new byte[DigestAnswer.MaxLength(count)];
+                var length = await far.ReadDigestsAsync(new DigestRequest(NumberRuns.Of(pieces.Skip(i).Take(count).Select(piece => (long)piece)), bases), answer, cancellationToken);
+                BlockDigests.Take(batch, held, i, count, answer.AsSpan(0, Math.Clamp(length, 0, answer.Length)), cancellationToken);
+                digests += length;
+            }
+        }
+        catch (InvalidDataException)
+        {
+            return null; // a source whose answers mean nothing is asked for whole chunks
         }
 
-        await PieceBuffers.RunAsync(
-            () =>
-            {
-                using var held = new OwnBlocks(own, SilentObserver.Instance, isLookOnly: true);
-                held.Locate(batch, cancellationToken);
-                return true;
-            },
-            cancellationToken);
+        held.Locate(batch, cancellationToken);
         return Sum(batch, manifest, digests);
     }
 
     private static BlockForecast Sum(BlockBatch batch, ContentManifest manifest, long digests)
     {
-        var (send, reused) = (digests, 0L);
+        var (send, reused) = (digests + BlockFrame.HeaderLength, 0L); // blocks of a piece may lie in two frames, but frames are filled one after the other
         for (var i = 0; i < batch.Pieces.Count; i++)
         {
             var (count, missing) = (BlockLayout.BlockCount(manifest.Length, batch.Pieces[i]), false);
@@ -57,8 +60,8 @@ public sealed record BlockForecast(long BytesToSend, long BytesReused)
             {
                 var length = Math.Min(BlockLayout.BlockLength, BlockLayout.LengthOf(manifest.Length, batch.Pieces[i]) - (block * BlockLayout.BlockLength));
                 var place = batch.Places[(i * BlockLayout.BlocksPerPiece) + block];
-                missing |= place == BlockBatch.Missing;
-                send += place == BlockBatch.Missing ? length : 0;
+                missing |= place == BlockBatch.Absent;
+                send += place == BlockBatch.Absent ? length : 0;
                 reused += place >= 0 ? length : 0;
             }
 

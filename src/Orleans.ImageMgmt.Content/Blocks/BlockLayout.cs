@@ -18,9 +18,6 @@ public static class BlockLayout
     /// blocks with one digest, by chance or by design, cost a plain read of the chunk.</summary>
     public const int DigestLength = sizeof(ulong);
 
-    /// <summary>Digests of 256 MiB in one answer: 512 KiB.</summary>
-    public const int MaxPiecesPerRequest = 256;
-
     public static int PieceCount(long length) => checked((int)((length + PieceLength - 1) / PieceLength));
 
     public static long OffsetOf(int piece) => (long)piece * PieceLength;
@@ -35,11 +32,10 @@ public static class BlockLayout
 
     /// <summary>Bytes of the digests of a run of pieces.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not such a run.</exception>
-    public static int DigestsLength(long length, int firstPiece, int pieces)
+    internal static int DigestsLength(long length, int firstPiece, int pieces)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(firstPiece);
         ArgumentOutOfRangeException.ThrowIfLessThan(pieces, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(pieces, MaxPiecesPerRequest);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pieces, PieceCount(length) - firstPiece, nameof(firstPiece));
         return ((((pieces - 1) * BlocksPerPiece) + BlockCount(length, firstPiece + pieces - 1)) * DigestLength);
     }

@@ -9,14 +9,17 @@ public sealed class BlockOptions
     /// <summary>Below this rate a sender with two cores packs at level 3 faster than the link carries; above it level 1. Default: 200 MB/s.</summary>
     public long TightBelow { get; init; } = 200_000_000;
 
-    /// <summary>Pieces on their way or being built at once. Each takes two buffers of 1 MiB. Default: 4.</summary>
+    /// <summary>Pieces that are built at once, and answers with blocks for them that are on their way or not used up. Three buffers of 1 MiB each. Default: 4.</summary>
     public int Window { get; init; } = 4;
 
     /// <summary>Pieces whose digests are asked for and looked up together. Default: 512, half a GiB, for about 4 MiB of memory.</summary>
     internal int BatchPieces { get; init; } = 512;
 
-    /// <summary>Requests for digests on their way at once; each is 2 KiB for a piece that changed alone.</summary>
-    internal const int DigestWindow = 16;
+    /// <summary>Requests for digests on their way at once.</summary>
+    internal const int DigestWindow = 8;
+
+    /// <summary>Pieces that one of them is about: 128 KiB when no block of theirs is the base's.</summary>
+    internal const int DigestPieces = 64;
 
     /// <summary>Answers that did not fit their digests before the source is asked for plain bytes only.</summary>
     internal const int BadAnswers = 8;

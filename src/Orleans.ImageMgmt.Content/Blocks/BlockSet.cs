@@ -48,30 +48,6 @@ public struct BlockSet : IEquatable<BlockSet>
         return -1;
     }
 
-    /// <summary>The first number at or behind <paramref name="block"/> that is no member: where the run of members ends.</summary>
-    public readonly int EndOfRun(int block)
-    {
-        while (block < BlockLayout.BlocksPerPiece && Contains(block))
-        {
-            block++;
-        }
-
-        return block;
-    }
-
-    /// <summary>Bytes of all members together.</summary>
-    /// <param name="length">Of the content.</param>
-    public readonly int BytesOf(long length, int piece)
-    {
-        var bytes = Count * BlockLayout.BlockLength;
-        var last = BlockLayout.BlockCount(length, piece) - 1;
-        return Contains(last) ? bytes - BlockLayout.BlockLength + BlockLayout.BlockLengthOf(length, piece, last) : bytes;
-    }
-
-    /// <summary>Whether it has members and all of them lie in the piece.</summary>
-    public readonly bool FitsIn(long length, int piece) =>
-        piece >= 0 && piece < BlockLayout.PieceCount(length) && !IsEmpty && NextFrom(BlockLayout.BlockCount(length, piece)) < 0;
-
     public readonly void Write(Span<byte> bytes)
     {
         for (var i = 0; i < Words.Count; i++)

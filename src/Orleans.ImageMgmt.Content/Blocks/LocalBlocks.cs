@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Orleans.ImageMgmt.Domain;
 
@@ -15,18 +16,18 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
     /// <summary>Bases that were asked for; null for one that is not held here. No more than this are remembered, whatever is asked.</summary>
     private const int MaxBases = 16;
 
-    private readonly ConcurrentDictionary<Digest, Lazy<OpenBase?>> bases = new();
+    private readonly ConcurrentDictionary<Digest, Lazy<HeldBase?>> bases = new();
 
-    public async ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken)
+    public async ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(digests.Length, BlockLayout.DigestsLength(manifest.Length, firstPiece, pieces));
-        await RunAsync(
-            () =>
-            {
-                table.Read(firstPiece, pieces, digests.Span, cancellationToken);
-                return 0;
-            },
-            cancellationToken);
+        ArgumentOutOfRangeException.ThrowIfLessThan(answer.Length, DigestAnswer.MaxLength(request.Pieces.Count));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Bases.Count, BlockRequest.MaxBases);
+        if (!request.FitsIn(manifest.Length))
+        {
+            throw new ArgumentOutOfRangeException(nameof(request), $"No pieces, or some outside a content of {manifest.Length} bytes.");
+        }
+
+        return await RunAsync(() => Tell(request, answer.Span, cancellationToken), cancellationToken);
     }
 
     public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
@@ -35,9 +36,9 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
         ArgumentOutOfRangeException.ThrowIfNegative(request.Level);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Level, BlockRequest.MaxLevel);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Bases.Count, BlockRequest.MaxBases);
-        if (!request.Blocks.FitsIn(manifest.Length, request.Piece))
+        if (!request.FitsIn(manifest.Length))
         {
-            throw new ArgumentOutOfRangeException(nameof(request), $"No blocks, or some outside piece {request.Piece} of a content of {manifest.Length} bytes.");
+            throw new ArgumentOutOfRangeException(nameof(request), $"No blocks, or some outside a content of {manifest.Length} bytes.");
         }
 
         var (which, held, index) = await BaseOfAsync(request, cancellationToken);
@@ -49,21 +50,60 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
         table.Dispose();
         foreach (var held in bases.Values.Where(held => held.IsValueCreated))
         {
-            held.Value?.File.Dispose();
+            held.Value?.Dispose();
         }
     }
+
+    private int Tell(DigestRequest request, Span<byte> answer, CancellationToken cancellationToken)
+    {
+        var (which, held) = BaseOf(request);
+        answer[0] = (byte)(which + 1);
+        var at = DigestAnswer.HeaderLength;
+        Span<ulong> digests = stackalloc ulong[BlockLayout.BlocksPerPiece];
+        Span<ulong> before = stackalloc ulong[BlockLayout.BlocksPerPiece];
+        foreach (int piece in request.Pieces.Numbers)
+        {
+            var these = digests[..BlockLayout.BlockCount(manifest.Length, piece)];
+            table.Read(piece, 1, MemoryMarshal.AsBytes(these), cancellationToken);
+            var those = held is not null ? before[..held.CountIn(piece)] : [];
+            if (!those.IsEmpty)
+            {
+                held!.Table.Read(piece, 1, MemoryMarshal.AsBytes(those), cancellationToken);
+            }
+
+            at += DigestAnswer.WritePiece(these, those, held is not null, answer[at..]);
+        }
+
+        return at;
+    }
+
+    /// <summary>The first base of the request that is held here, or -1.</summary>
+    private (int Which, HeldBase? Base) BaseOf(DigestRequest request)
+    {
+        for (var i = 0; i < request.Bases.Count; i++)
+        {
+            if (Held(request.Bases[i]) is { } held)
+            {
+                return (i, held);
+            }
+        }
+
+        return (-1, null);
+    }
+
+    private HeldBase? Held(Digest content) => findBase is not null && (bases.ContainsKey(content) || bases.Count < MaxBases)
+        ? bases.GetOrAdd(content, static (name, find) => new Lazy<HeldBase?>(() => find(name) is { } found ? new HeldBase(found) : null), findBase).Value
+        : null;
 
     /// <summary>The first base of the request that is held here and indexed in time.</summary>
     private async ValueTask<(int Which, OpenBase? Base, WindowIndex? Index)> BaseOfAsync(BlockRequest request, CancellationToken cancellationToken)
     {
-        for (var i = 0; i < request.Bases.Count && findBase is not null && request.Level > 0; i++)
+        for (var i = 0; i < request.Bases.Count && request.Level > 0; i++)
         {
             var digest = request.Bases[i];
-            if ((bases.ContainsKey(digest) || bases.Count < MaxBases)
-                && bases.GetOrAdd(digest, static (name, find) => new Lazy<OpenBase?>(() => find(name)), findBase).Value is { } held
-                && await WindowShelf.GetAsync(held.Manifest, () => findBase(digest), cancellationToken) is { } index)
+            if (Held(digest) is { } held && await WindowShelf.GetAsync(held.Open.Manifest, () => findBase!(digest), cancellationToken) is { } index)
             {
-                return (i, held, index);
+                return (i, held.Open, index);
             }
         }
 
@@ -86,7 +126,7 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
     private int Answer(BlockRequest request, int which, OpenBase? held, WindowIndex? index, Span<byte> frame)
     {
         var buffer = PieceBuffers.Rent();
-        var blocks = buffer.Span[..request.Blocks.BytesOf(manifest.Length, request.Piece)];
+        var blocks = buffer.Span[..request.BytesIn(manifest.Length)];
         Read(request, blocks);
         var length = request.Level == 0 ? 0 : Pack(request, which, held, index, blocks, frame);
         if (length == 0)
@@ -146,19 +186,33 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
 
     private void Read(BlockRequest request, Span<byte> blocks)
     {
-        var length = BlockLayout.LengthOf(manifest.Length, request.Piece);
-        for (var first = request.Blocks.NextFrom(0); first >= 0;)
+        foreach (var run in request.Blocks.Runs)
         {
-            var end = request.Blocks.EndOfRun(first);
-            var at = first * BlockLayout.BlockLength;
-            var run = blocks[..(Math.Min(end * BlockLayout.BlockLength, length) - at)];
-            if (!ChunkCheck.TryReadAll(file, run, BlockLayout.OffsetOf(request.Piece) + at))
+            var from = run.First * BlockLayout.BlockLength;
+            var bytes = blocks[..(int)(Math.Min(run.End * BlockLayout.BlockLength, manifest.Length) - from)];
+            if (!ChunkCheck.TryReadAll(file, bytes, from))
             {
-                throw new EndOfStreamException($"The sealed file ends inside piece {request.Piece}; its manifest says {manifest.Length} bytes.");
+                throw new EndOfStreamException($"The sealed file ends before byte {from + bytes.Length}; its manifest says {manifest.Length} bytes.");
             }
 
-            blocks = blocks[run.Length..];
-            first = request.Blocks.NextFrom(end);
+            blocks = blocks[bytes.Length..];
+        }
+    }
+
+    /// <summary>A base that somebody asked for, and its digests.</summary>
+    private sealed class HeldBase(OpenBase open) : IDisposable
+    {
+        public OpenBase Open { get; } = open;
+
+        public BlockTable Table { get; } = new(open.File, open.Manifest, open.SidePath);
+
+        /// <summary>Blocks that it has in a piece.</summary>
+        public int CountIn(int piece) => piece < BlockLayout.PieceCount(Open.Manifest.Length) ? BlockLayout.BlockCount(Open.Manifest.Length, piece) : 0;
+
+        public void Dispose()
+        {
+            Table.Dispose();
+            Open.File.Dispose();
         }
     }
 }

@@ -3,13 +3,18 @@ using System.Runtime.InteropServices;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>The blocks of some pieces that are to be built: their digests, and where each lies on this pod.</summary>
-internal sealed class BlockBatch(IReadOnlyList<int> pieces)
+/// <param name="pieces">Rising.</param>
+/// <param name="length">Bytes of the content.</param>
+internal sealed class BlockBatch(IReadOnlyList<int> pieces, long length)
 {
     /// <summary>The block has to be asked for.</summary>
-    public const long Missing = -1;
+    public const long Absent = -1;
 
     /// <summary>The block is zeros and lies nowhere.</summary>
     public const long Zeros = -2;
+
+    /// <summary>The block stands in the staging file already.</summary>
+    public const long Staged = -3;
 
     private const int CopyShift = 48;
 
@@ -18,17 +23,42 @@ internal sealed class BlockBatch(IReadOnlyList<int> pieces)
     /// <summary>As the source named them; a short last piece leaves zeros behind.</summary>
     public ulong[] Digests { get; } = new ulong[pieces.Count * BlockLayout.BlocksPerPiece];
 
-    /// <summary>For each digest a place in an own copy, or one of the two words above.</summary>
+    /// <summary>For each digest a place in an own copy, or one of the words above.</summary>
     public long[] Places { get; } = new long[pieces.Count * BlockLayout.BlocksPerPiece];
 
-    public Span<byte> DigestBytes(int index, int pieces) =>
-        MemoryMarshal.AsBytes(Digests.AsSpan(index * BlockLayout.BlocksPerPiece, pieces * BlockLayout.BlocksPerPiece));
+    /// <summary>Room for the digests of one piece.</summary>
+    public Span<ulong> DigestsOf(int index) => Digests.AsSpan(index * BlockLayout.BlocksPerPiece, BlockLayout.BlockCount(length, Pieces[index]));
 
-    public void MarkMissing()
+    /// <summary>The blocks of the content that have to be asked for, rising.</summary>
+    public IEnumerable<long> Missing()
+    {
+        for (var i = 0; i < Places.Length; i++)
+        {
+            if (Places[i] == Absent)
+            {
+                yield return ((long)Pieces[i / BlockLayout.BlocksPerPiece] * BlockLayout.BlocksPerPiece) + (i % BlockLayout.BlocksPerPiece);
+            }
+        }
+    }
+
+    public void MarkAbsent()
     {
         for (var i = 0; i < Digests.Length; i++)
         {
-            Places[i] = Digests[i] == 0 ? Zeros : Missing;
+            Places[i] = Digests[i] == 0 ? Zeros : Absent;
+        }
+    }
+
+    /// <summary>Notes the blocks of a piece that stand in the staging file with their digest.</summary>
+    public void MarkStaged(int index, ReadOnlySpan<byte> piece)
+    {
+        var digests = DigestsOf(index);
+        for (var block = 0; block < digests.Length; block++)
+        {
+            if (digests[block] != 0 && BlockLayout.DigestOf(piece[(block * BlockLayout.BlockLength)..Math.Min(piece.Length, (block + 1) * BlockLayout.BlockLength)]) == digests[block])
+            {
+                Places[(index * BlockLayout.BlocksPerPiece) + block] = Staged;
+            }
         }
     }
 
@@ -67,10 +97,46 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
 
     private readonly HashSet<int> unreadable = [];
 
+    /// <summary>Stands for the digest of a block that nobody told.</summary>
+    private const ulong Unknown = 1;
+
+    /// <summary>Copies that the source may name as bases.</summary>
+    public int BaseCount => Math.Min(copies.Count, BlockRequest.MaxBases);
+
+    /// <summary>Fills in the digests of blocks that the source says are those of a copy at the same place. Where the copy cannot be read, they
+    /// are such as no block has, and the chunk is asked for plainly.</summary>
+    public void ReadSame(int copy, int piece, BlockSet same, Span<ulong> digests, CancellationToken cancellationToken)
+    {
+        Span<ulong> room = stackalloc ulong[BlockLayout.BlocksPerPiece];
+        var (_, table, manifest) = tables[copy];
+        var count = piece < BlockLayout.PieceCount(manifest.Length) ? BlockLayout.BlockCount(manifest.Length, piece) : 0;
+        try
+        {
+            if (count > 0 && !unreadable.Contains(copy))
+            {
+                table.Read(piece, 1, MemoryMarshal.AsBytes(room[..count]), cancellationToken);
+            }
+            else
+            {
+                count = 0;
+            }
+        }
+        catch (IOException)
+        {
+            unreadable.Add(copy);
+            count = 0;
+        }
+
+        for (var block = same.NextFrom(0); block >= 0; block = same.NextFrom(block + 1))
+        {
+            digests[block] = block < count ? room[block] : Unknown;
+        }
+    }
+
     /// <summary>First where blocks mostly are, at their own offset; then the rest anywhere. Memory is bounded by the batch, whatever the copies hold.</summary>
     public void Locate(BlockBatch batch, CancellationToken cancellationToken)
     {
-        batch.MarkMissing();
+        batch.MarkAbsent();
         foreach (var own in tables.AsEnumerable().Reverse())
         {
             Attempt(own, table => MatchSamePlace(batch, table, cancellationToken)); // the likest last: its word counts
@@ -178,10 +244,10 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
 
         public static Wanted Of(BlockBatch batch)
         {
-            var wanted = new Wanted(batch.Places.Count(place => place == BlockBatch.Missing));
+            var wanted = new Wanted(batch.Places.Count(place => place == BlockBatch.Absent));
             for (var i = 0; i < batch.Places.Length; i++)
             {
-                if (batch.Places[i] == BlockBatch.Missing)
+                if (batch.Places[i] == BlockBatch.Absent)
                 {
                     wanted.Add(batch.Digests[i]);
                 }
@@ -193,7 +259,7 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
         public void Found(ulong digest, long place)
         {
             var at = SlotOf(digest);
-            if (keys[at] == digest && places[at] == BlockBatch.Missing)
+            if (keys[at] == digest && places[at] == BlockBatch.Absent)
             {
                 places[at] = place;
                 Count--;
@@ -204,7 +270,7 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
         {
             for (var i = 0; i < batch.Places.Length; i++)
             {
-                if (batch.Places[i] == BlockBatch.Missing)
+                if (batch.Places[i] == BlockBatch.Absent)
                 {
                     batch.Places[i] = places[SlotOf(batch.Digests[i])];
                 }
@@ -217,7 +283,7 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
             if (keys[at] == 0)
             {
                 keys[at] = digest;
-                places[at] = BlockBatch.Missing;
+                places[at] = BlockBatch.Absent;
                 Asked++;
                 Count++;
             }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 using Orleans.ImageMgmt.Domain;
 
@@ -7,6 +8,7 @@ namespace Orleans.ImageMgmt.Content;
 internal sealed class BuildSite(IContentReader source, IBlockReader blocks, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer)
 {
     private long travelled;
+    private int badAnswers;
 
     public IBlockReader Blocks { get; } = blocks;
 
@@ -18,10 +20,10 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
 
     public LinkGauge Gauge { get; } = new(options.Blocks, blocks.LinkBytesPerSecond, options.TimeProvider);
 
-    /// <summary>Asked before bytes at an offset travel; null: no limit of rate.</summary>
-    public Func<long, int, CancellationToken, ValueTask<int>>? Throttle { get; } = options.ThrottleOf(source);
-
     public WireRate Rate { get; } = new(options.ThrottleOf(source));
+
+    /// <summary>Digests pack otherwise than blocks.</summary>
+    public WireRate DigestRate { get; } = new(options.ThrottleOf(source));
 
     public IReadOnlyList<OwnCopy> Own { get; } = options.OwnCopies;
 
@@ -37,6 +39,13 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
         Interlocked.Add(ref travelled, bytes);
         observer.Travelled(bytes);
     }
+
+    /// <summary>So many answers were no good that the source is asked for plain bytes only.</summary>
+    public bool IsGivenUp => Volatile.Read(ref badAnswers) >= BlockOptions.BadAnswers;
+
+    public void AnsweredBadly() => Interlocked.Increment(ref badAnswers);
+
+    public void GiveUp() => Volatile.Write(ref badAnswers, BlockOptions.BadAnswers);
 
     public bool ReadWindow(int which, int window, Span<byte> room)
     {
@@ -73,16 +82,13 @@ internal sealed class PieceBuild : IDisposable
     private readonly PieceGround ground;
     private readonly PieceBuffer buffer = PieceBuffers.Rent();
     private readonly CancellationTokenSource stop;
+    private readonly BlockAsk[] asks;
     private readonly Task building;
-    private Task asking = Task.CompletedTask;
     private BlockSet missing;
 
-    private PieceBuild(BuildSite site, BlockBatch batch, int index, PieceGround ground, CancellationToken cancellationToken)
+    private PieceBuild(BuildSite site, BlockBatch batch, int index, PieceGround ground, BlockAsk[] asks, CancellationToken cancellationToken)
     {
-        this.site = site;
-        this.batch = batch;
-        this.index = index;
-        this.ground = ground;
+        (this.site, this.batch, this.index, this.ground, this.asks) = (site, batch, index, ground, asks);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         building = BuildAsync();
     }
@@ -107,6 +113,9 @@ internal sealed class PieceBuild : IDisposable
     /// <summary>Bytes that stood in the staging file and had their digest.</summary>
     public int BytesKept { get; private set; }
 
+    /// <summary>SHA-256 of the piece where it is a chunk of its own, else null: then the chunk is hashed as its pieces come.</summary>
+    public byte[]? Sha256 { get; private set; }
+
     /// <summary>Why the answer could not be used; null when every block has its digest.</summary>
     public string? Trouble { get; private set; }
 
@@ -114,8 +123,9 @@ internal sealed class PieceBuild : IDisposable
 
     private int Length => BlockLayout.LengthOf(site.Manifest.Length, Piece);
 
-    public static PieceBuild Begin(BuildSite site, BlockBatch batch, int index, PieceGround ground, CancellationToken cancellationToken) =>
-        new(site, batch, index, ground, cancellationToken);
+    /// <param name="asks">All that were asked for this piece's blocks; the caller's, and kept until the piece is built.</param>
+    public static PieceBuild Begin(BuildSite site, BlockBatch batch, int index, PieceGround ground, BlockAsk[] asks, CancellationToken cancellationToken) =>
+        new(site, batch, index, ground, asks, cancellationToken);
 
     /// <summary>Waits on the transfer's own thread; translates how the source fails.</summary>
     public void Await()
@@ -144,13 +154,53 @@ internal sealed class PieceBuild : IDisposable
     private async Task FreeAsync()
     {
         await building.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         PieceBuffers.Return(buffer);
         stop.Dispose();
     }
 
-    /// <summary>Blocks from the staging file and from own copies; what does not have its digest is missing.</summary>
-    private bool FillOwn()
+    private async Task BuildAsync()
+    {
+        foreach (var ask in asks)
+        {
+            await ask.ArriveAsync(stop.Token);
+        }
+
+        // Disks are waited for, and much is hashed, on a thread that nobody else needs.
+        await PieceBuffers.RunAsync(Fill, stop.Token);
+        if (missing.IsEmpty)
+        {
+            return;
+        }
+
+        // What an own copy could not give after all, or came in an answer that could not be used.
+        using var again = new BlockAsk(site, [.. Blocks(missing)], stop.Token);
+        await again.ArriveAsync(stop.Token);
+        await PieceBuffers.RunAsync(
+            () =>
+            {
+                for (var block = missing.NextFrom(0); block >= 0; block = missing.NextFrom(block + 1))
+                {
+                    Trouble ??= again.Trouble;
+                    TakeArrived(block, again);
+                }
+
+                return Finish();
+            },
+            stop.Token);
+    }
+
+    private IEnumerable<long> Blocks(BlockSet set)
+    {
+        for (var block = set.NextFrom(0); block >= 0; block = set.NextFrom(block + 1))
+        {
+            yield return NumberOf(block);
+        }
+    }
+
+    private long NumberOf(int block) => ((long)Piece * BlockLayout.BlocksPerPiece) + block;
+
+    /// <summary>Blocks from the staging file, from own copies and from what has arrived; what none of them has is missing.</summary>
+    private bool Fill()
     {
         var count = BlockLayout.BlockCount(site.Manifest.Length, Piece);
         if (!IsEmpty)
@@ -170,7 +220,11 @@ internal sealed class PieceBuild : IDisposable
             {
                 BlockAt(block).Clear();
             }
-            else if (place == BlockBatch.Missing)
+            else if (place == BlockBatch.Absent)
+            {
+                TakeAsked(block);
+            }
+            else if (place == BlockBatch.Staged)
             {
                 missing.Add(block);
             }
@@ -178,6 +232,60 @@ internal sealed class PieceBuild : IDisposable
             {
                 block = FillRun(block, count, place);
             }
+        }
+
+        if (!missing.IsEmpty && site.IsGivenUp)
+        {
+            Trouble ??= "the source has given too many answers that could not be used";
+            missing = default;
+        }
+
+        return missing.IsEmpty && Finish();
+    }
+
+    private void TakeAsked(int block)
+    {
+        foreach (var ask in asks)
+        {
+            if (ask.BytesOf(NumberOf(block)).IsEmpty)
+            {
+                continue;
+            }
+
+            if (ask.Trouble is null)
+            {
+                TakeArrived(block, ask);
+            }
+            else if (ask.IsOfOnePiece)
+            {
+                Trouble ??= ask.Trouble;
+            }
+            else
+            {
+                missing.Add(block); // asked for once more, without the other pieces
+            }
+
+            return;
+        }
+
+        missing.Add(block);
+    }
+
+    private void TakeArrived(int block, BlockAsk ask)
+    {
+        ask.BytesOf(NumberOf(block)).CopyTo(BlockAt(block));
+        if (Trouble is null && !IsRight(block))
+        {
+            Trouble = $"block {block} of piece {Piece} does not have its digest";
+            site.AnsweredBadly();
+        }
+    }
+
+    private bool Finish()
+    {
+        if (IsFirst && IsLast && Trouble is null)
+        {
+            Sha256 = SHA256.HashData(Bytes);
         }
 
         return true;
@@ -231,60 +339,6 @@ internal sealed class PieceBuild : IDisposable
         }
 
         return last;
-    }
-
-    private async Task BuildAsync()
-    {
-        // Disks are waited for on a thread that nobody else needs.
-        await PieceBuffers.RunAsync(FillOwn, stop.Token);
-        if (!missing.IsEmpty)
-        {
-            await AskAsync();
-        }
-    }
-
-    private async Task AskAsync()
-    {
-        var length = missing.BytesOf(site.Manifest.Length, Piece);
-        var guess = await site.Rate.AskAsync(BlockLayout.OffsetOf(Piece), length, stop.Token);
-        var choice = site.Gauge.Begin();
-        var frame = PieceBuffers.RentFrame();
-        var ask = site.Blocks.ReadBlocksAsync(new BlockRequest(Piece, missing, choice.Level, choice.Windows ? site.Bases : []), frame, stop.Token).AsTask();
-        asking = ask;
-        var arrived = await ask.WaitAsync(site.Options.StallTimeout, site.Options.TimeProvider, stop.Token);
-        site.Gauge.End(choice, arrived);
-        site.Rate.Settle(length, guess, arrived);
-        site.Arrived(arrived);
-        Unpack(frame.AsSpan(0, Math.Clamp(arrived, 0, frame.Length)), length, choice.Windows);
-        PieceBuffers.ReturnFrame(frame);
-    }
-
-    private void Unpack(ReadOnlySpan<byte> frame, int length, bool windows)
-    {
-        var room = PieceBuffers.Rent();
-        try
-        {
-            var blocks = room.Span[..length];
-            BlockUnpacker.Unpack(frame, blocks, windows ? site.BaseLengths : [], site.ReadWindow);
-            for (var block = missing.NextFrom(0); block >= 0; block = missing.NextFrom(block + 1))
-            {
-                var into = BlockAt(block);
-                blocks[..into.Length].CopyTo(into);
-                blocks = blocks[into.Length..];
-                if (!IsRight(block))
-                {
-                    Trouble ??= $"block {block} of piece {Piece} does not have its digest";
-                }
-            }
-        }
-        catch (InvalidDataException trouble)
-        {
-            Trouble = trouble.Message;
-        }
-        finally
-        {
-            PieceBuffers.Return(room);
-        }
     }
 
     private static bool TryRead(SafeFileHandle file, Span<byte> run, long offset)

@@ -4,7 +4,8 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>A base that a sender holds too, open for reading windows of it; whoever asked for it closes it.</summary>
-public sealed record OpenBase(SafeFileHandle File, ContentManifest Manifest);
+/// <param name="SidePath">Where the digests of its blocks are kept; null: nowhere.</param>
+public sealed record OpenBase(SafeFileHandle File, ContentManifest Manifest, string? SidePath = null);
 
 /// <summary>Window indexes of bases, shared by all transfers of the process. The last few are kept: a publish reads one base for all its pods.</summary>
 internal static class WindowShelf

@@ -4,19 +4,27 @@ namespace Orleans.ImageMgmt.Content;
 internal sealed class SwarmBlockReader(IContentReader origin, PieceMap map, ISwarm swarm, ITransferObserver observer, SwarmReaderOptions options)
     : SwarmReader(origin, map, swarm, observer, options), IBlockReader
 {
-    public async ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) => await ReadFromAsync(
-        ChunkOf(firstPiece),
-        async (from, target, stop) =>
+    public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) => ReadFromAsync(
+        ChunksOf(request.Pieces, 1), (from, target, stop) => Blocks(from).ReadDigestsAsync(request, target, stop), answer, cancellationToken);
+
+    public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken) => ReadFromAsync(
+        ChunksOf(request.Blocks, BlockLayout.BlocksPerPiece), (from, target, stop) => Blocks(from).ReadBlocksAsync(request, target, stop), frame, cancellationToken);
+
+    /// <summary>The chunks that a request is about: all in one of the swarm's pieces, for chunks are given out by those.</summary>
+    private List<int> ChunksOf(NumberRuns runs, int perPiece)
+    {
+        var chunks = new List<int>();
+        foreach (var number in runs.Numbers)
         {
-            await Blocks(from).ReadDigestsAsync(firstPiece, pieces, target, stop);
-            return target.Length;
-        },
-        digests, cancellationToken);
+            var chunk = (int)(number / perPiece * BlockLayout.PieceLength / Manifest.ChunkSize);
+            if (chunks.Count == 0 || chunks[^1] != chunk)
+            {
+                chunks.Add(chunk);
+            }
+        }
 
-    public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken) =>
-        ReadFromAsync(ChunkOf(request.Piece), (from, target, stop) => Blocks(from).ReadBlocksAsync(request, target, stop), frame, cancellationToken);
-
-    private int ChunkOf(int blockPiece) => (int)((long)blockPiece * BlockLayout.PieceLength / Manifest.ChunkSize);
+        return chunks;
+    }
 
     private static IBlockReader Blocks(IContentReader from) => from as IBlockReader ?? throw new IOException("The pod gives no blocks.");
 }

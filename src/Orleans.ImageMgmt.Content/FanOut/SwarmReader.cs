@@ -79,7 +79,7 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
     }
 
     public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => await ReadFromAsync(
-        (int)(offset / Manifest.ChunkSize),
+        [(int)(offset / Manifest.ChunkSize)],
         async (from, target, stop) =>
         {
             await from.ReadAsync(offset, target, stop);
@@ -92,7 +92,7 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
     {
         while (true)
         {
-            var source = SourceOf((int)(offset / Manifest.ChunkSize));
+            var source = SourceOf([(int)(offset / Manifest.ChunkSize)]);
             try
             {
                 return await swarm.AskAsync(source?.Pod, wanted, cancellationToken);
@@ -104,12 +104,12 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
         }
     }
 
-    /// <summary>Reads something of a chunk from whoever gives its piece, until it is there.</summary>
-    protected async ValueTask<int> ReadFromAsync(int chunk, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
+    /// <summary>Reads something of chunks of one piece from whoever gives it, until it is there.</summary>
+    protected async ValueTask<int> ReadFromAsync(IReadOnlyList<int> chunks, PieceRead read, Memory<byte> target, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var source = SourceOf(chunk);
+            var source = SourceOf(chunks);
             if (source is null)
             {
                 return await read(origin, target, cancellationToken);
@@ -232,18 +232,25 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
         }
     }
 
-    private PieceSource? SourceOf(int chunk)
+    private PieceSource? SourceOf(IReadOnlyList<int> chunks)
     {
         lock (gate)
         {
-            if (map.Has(chunk) && sources.TryGetValue(map.PieceOf(chunk), out var source) && !source.IsOrigin)
+            var source = map.Has(chunks[0]) ? sources.GetValueOrDefault(map.PieceOf(chunks[0])) : null;
+            source = source is { IsOrigin: true } ? null : source;
+            foreach (var chunk in chunks)
             {
-                servedBy[chunk] = source;
-                return source;
+                if (source is null)
+                {
+                    servedBy.Remove(chunk);
+                }
+                else
+                {
+                    servedBy[chunk] = source;
+                }
             }
 
-            servedBy.Remove(chunk);
-            return null;
+            return source;
         }
     }
 

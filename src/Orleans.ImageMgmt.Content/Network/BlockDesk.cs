@@ -77,29 +77,22 @@ public sealed class BlockDesk(TicketCheck tickets, OpenCopy open, BlockLimits li
         },
         cancellationToken);
 
-    /// <summary>Digests of the blocks of a run of pieces.</summary>
-    public Task<BlockAnswer> DigestsAsync(BlockCaller caller, int firstPiece, int pieces, CancellationToken cancellationToken) => AnswerAsync(
+    /// <summary>Digests of the blocks of chosen pieces.</summary>
+    public Task<BlockAnswer> DigestsAsync(BlockCaller caller, DigestRequest request, CancellationToken cancellationToken) => AnswerAsync(
         caller,
         (lease, ticket) =>
         {
             var total = lease.Reader.Manifest.Length;
-            return lease.Reader is not IBlockReader blocks ? Refuse(BlockRefusal.NoBlocks, total) : (firstPiece, pieces) switch
+            return lease.Reader is not IBlockReader blocks ? Refuse(BlockRefusal.NoBlocks, total) : request switch
             {
-                _ when pieces > BlockLayout.MaxPiecesPerRequest => Refuse(BlockRefusal.TooLarge($"Digests of {pieces} pieces were asked; at most those of {BlockLayout.MaxPiecesPerRequest} are given at once."), total),
-                _ when firstPiece < 0 || pieces < 1 || pieces > BlockLayout.PieceCount(total) - firstPiece => Refuse(BlockRefusal.OutOfRange, total),
-                _ => FillAsync(
-                    lease, ticket, BlockLayout.DigestsLength(total, firstPiece, pieces),
-                    async buffer =>
-                    {
-                        await blocks.ReadDigestsAsync(firstPiece, pieces, buffer, cancellationToken);
-                        return buffer.Length;
-                    },
-                    cancellationToken),
+                _ when request.Bases.Count > BlockRequest.MaxBases => Refuse(TooManyBases(request.Bases.Count), total),
+                _ when !request.FitsIn(total) => Refuse(BlockRefusal.OutOfRange, total),
+                _ => FillAsync(lease, ticket, DigestAnswer.MaxLength(request.Pieces.Count), buffer => blocks.ReadDigestsAsync(request, buffer, cancellationToken), cancellationToken),
             };
         },
         cancellationToken);
 
-    /// <summary>Chosen blocks of one piece, packed.</summary>
+    /// <summary>Chosen blocks, packed.</summary>
     public Task<BlockAnswer> PackedAsync(BlockCaller caller, BlockRequest request, CancellationToken cancellationToken) => AnswerAsync(
         caller,
         (lease, ticket) =>
@@ -108,8 +101,8 @@ public sealed class BlockDesk(TicketCheck tickets, OpenCopy open, BlockLimits li
             return lease.Reader is not IBlockReader blocks ? Refuse(BlockRefusal.NoBlocks, total) : request switch
             {
                 _ when request.Level is < 0 or > BlockRequest.MaxLevel => Refuse(BlockRefusal.Malformed($"Level {request.Level} is none: 0 to {BlockRequest.MaxLevel} are."), total),
-                _ when request.Bases.Count > BlockRequest.MaxBases => Refuse(BlockRefusal.TooLarge($"{request.Bases.Count} bases are named; at most {BlockRequest.MaxBases} are looked at."), total),
-                _ when !request.Blocks.FitsIn(total, request.Piece) => Refuse(BlockRefusal.OutOfRange, total),
+                _ when request.Bases.Count > BlockRequest.MaxBases => Refuse(TooManyBases(request.Bases.Count), total),
+                _ when !request.FitsIn(total) => Refuse(BlockRefusal.OutOfRange, total),
                 _ => FillAsync(lease, ticket, BlockFrame.MaxLength, buffer => blocks.ReadBlocksAsync(request, buffer, cancellationToken), cancellationToken),
             };
         },
@@ -163,6 +156,8 @@ public sealed class BlockDesk(TicketCheck tickets, OpenCopy open, BlockLimits li
             }
         }
     }
+
+    private static BlockRefusal TooManyBases(int named) => BlockRefusal.TooLarge($"{named} bases are named; at most {BlockRequest.MaxBases} are looked at.");
 
     private static ValueTask<BlockAnswer> Refuse(BlockRefusal refusal, long total) => ValueTask.FromResult(BlockAnswer.Refused(refusal, total));
 

@@ -4,8 +4,8 @@ namespace Orleans.ImageMgmt.Content;
 
 /// <summary>Paths and headers that the block server and its callers share. Everything is a GET without a body.</summary>
 /// <remarks><c>/blocks/v1/HEX/…</c>, where HEX is the SHA-256 of the encoded manifest: <c>manifest</c>, <c>content</c> (one range of at most 1 MiB),
-/// <c>digests?piece=&amp;pieces=</c> and <c>packed?piece=&amp;blocks=&amp;level=&amp;bases=</c> (see <see cref="IBlockReader"/>; blocks are the 64 hexadecimal digits of
-/// <see cref="BlockSet.Write"/>, bases are digests with commas between), <c>artefact</c> (all of it, the ticket in the query).</remarks>
+/// <c>digests?pieces=&amp;bases=</c> and <c>packed?blocks=&amp;level=&amp;bases=</c> (see <see cref="IBlockReader"/>; pieces and blocks are
+/// <see cref="NumberRuns"/>, bases are digests with commas between), <c>artefact</c> (all of it, the ticket in the query).</remarks>
 public static class BlockRoutes
 {
     public const string Root = "/blocks/v1";
@@ -25,8 +25,6 @@ public static class BlockRoutes
 
     /// <summary>Name of the ticket in an artefact's address.</summary>
     public const string TicketQuery = "ticket";
-
-    public const string PieceQuery = "piece";
 
     public const string PiecesQuery = "pieces";
 

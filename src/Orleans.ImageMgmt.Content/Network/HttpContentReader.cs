@@ -102,17 +102,14 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
         }
     }
 
-    public async ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken)
+    public async ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(digests.Length, BlockLayout.DigestsLength(Manifest.Length, firstPiece, pieces));
-        await AskAsync(
-            string.Create(CultureInfo.InvariantCulture, $"{BlockRoutes.Of(source.Manifest, BlockRoutes.Digests)}?{BlockRoutes.PieceQuery}={firstPiece}&{BlockRoutes.PiecesQuery}={pieces}"),
+        var longest = DigestAnswer.MaxLength(request.Pieces.Count);
+        ArgumentOutOfRangeException.ThrowIfLessThan(answer.Length, longest);
+        return await AskAsync(
+            $"{BlockRoutes.Of(source.Manifest, BlockRoutes.Digests)}?{BlockRoutes.PiecesQuery}={Escaped(request.Pieces)}&{BlockRoutes.BasesQuery}={Text(request.Bases)}",
             null,
-            async (answer, stop) =>
-            {
-                await TakeAsync(answer, digests, stop);
-                return digests.Length;
-            },
+            (reply, stop) => TakeUpToAsync(reply, answer[..longest], stop),
             cancellationToken);
     }
 
@@ -120,30 +117,18 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(frame.Length, BlockFrame.MaxLength);
         return await AskAsync(
-            PathOf(request),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{BlockRoutes.Of(source.Manifest, BlockRoutes.Packed)}?{BlockRoutes.BlocksQuery}={Escaped(request.Blocks)}&{BlockRoutes.LevelQuery}={request.Level}&{BlockRoutes.BasesQuery}={Text(request.Bases)}"),
             null,
-            async (answer, stop) =>
-            {
-                if (answer.Content.Headers.ContentLength is not (> 0 and <= BlockFrame.MaxLength and var length))
-                {
-                    throw new BlockCallException($"A frame of {answer.Content.Headers.ContentLength} bytes is none.");
-                }
-
-                await TakeAsync(answer, frame[..(int)length], stop);
-                return (int)length;
-            },
+            (answer, stop) => TakeUpToAsync(answer, frame[..BlockFrame.MaxLength], stop),
             cancellationToken);
     }
 
-    private string PathOf(BlockRequest request)
-    {
-        Span<byte> blocks = stackalloc byte[BlockSet.ByteLength];
-        request.Blocks.Write(blocks);
-        var bases = string.Join(',', request.Bases.Select(known => Convert.ToHexStringLower(known.ToBytes())));
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{BlockRoutes.Of(source.Manifest, BlockRoutes.Packed)}?{BlockRoutes.PieceQuery}={request.Piece}&{BlockRoutes.BlocksQuery}={Convert.ToHexStringLower(blocks)}&{BlockRoutes.LevelQuery}={request.Level}&{BlockRoutes.BasesQuery}={bases}");
-    }
+    private static string Text(IReadOnlyList<Digest> bases) => string.Join(',', bases.Select(known => Convert.ToHexStringLower(known.ToBytes())));
+
+    /// <summary>A plus sign would be read as a space.</summary>
+    private static string Escaped(NumberRuns runs) => runs.ToString().Replace("+", "%2B", StringComparison.Ordinal);
 
     /// <summary>Nothing to close: connections belong to the caller's pool, and a request that was left behind still gives its turn back.</summary>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -239,6 +224,18 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
 
         await using var body = await answer.Content.ReadAsStreamAsync(stop);
         await body.ReadExactlyAsync(into, stop);
+    }
+
+    /// <summary>An answer whose length the sender chooses.</summary>
+    private static async Task<int> TakeUpToAsync(HttpResponseMessage answer, Memory<byte> into, CancellationToken stop)
+    {
+        if (answer.Content.Headers.ContentLength is not (> 0 and var length) || length > into.Length)
+        {
+            throw new BlockCallException($"The answer has {answer.Content.Headers.ContentLength} bytes; 1 to {into.Length} were expected.");
+        }
+
+        await TakeAsync(answer, into[..(int)length], stop);
+        return (int)length;
     }
 
     private static async Task<byte[]> TakeManifestAsync(HttpResponseMessage answer, CancellationToken stop)

@@ -30,8 +30,8 @@ public sealed class LocalContentReader(SafeFileHandle file, ContentManifest mani
         }
     }
 
-    public ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) =>
-        blocks.Value.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+    public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) =>
+        blocks.Value.ReadDigestsAsync(request, answer, cancellationToken);
 
     public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken) =>
         blocks.Value.ReadBlocksAsync(request, frame, cancellationToken);

@@ -47,55 +47,8 @@ public static class Admission
         return admitted;
     }
 
-    /// <summary>Which of the waiting jobs of a silo gets a slot next, or null while none may.</summary>
-    /// <param name="waiting">Who waits.</param>
-    /// <param name="running">Who has a slot.</param>
-    /// <param name="slots">How many there are.</param>
-    /// <param name="granted">How many were given so far, the lane's not counted: every <see cref="ByAgeEvery"/>th goes by age.</param>
-    /// <returns>Who gets one, or null.</returns>
-    /// <remarks>Urgent ones first, into the lane as long as that has room. Then the version with the fewest jobs at work, so that a publish to three
-    /// pods does not wait behind one to five thousand; of one version, first come first served.</remarks>
-    public static SlotGrant? Next(IReadOnlyCollection<SlotClaim> waiting, IReadOnlyCollection<SlotClaim> running, int slots, long granted)
-    {
-        if (waiting.Count == 0)
-        {
-            return null;
-        }
-
-        var (lane, urgent) = (LaneOf(slots), running.Count(c => c.IsUrgent));
-        if (urgent < lane && waiting.Where(c => c.IsUrgent).OrderBy(c => c.Number).Select(c => (SlotClaim?)c).FirstOrDefault() is { } first)
-        {
-            return new SlotGrant(first, IsInLane: true);
-        }
-
-        if (!HasSlot(slots, lane, running.Count - urgent, urgent))
-        {
-            return null;
-        }
-
-        if (granted % ByAgeEvery == ByAgeEvery - 1)
-        {
-            return new SlotGrant(waiting.MinBy(c => c.Number), IsInLane: false);
-        }
-
-        var atWork = running.GroupBy(c => c.Version).ToDictionary(g => g.Key, g => g.Count());
-        return new SlotGrant(waiting.OrderBy(c => c.IsUrgent ? 0 : 1).ThenBy(c => atWork.GetValueOrDefault(c.Version)).ThenBy(c => c.Number).First(), IsInLane: false);
-    }
-
     /// <summary>Urgent ones are counted into the lane first, so that a lane which is always full never closes the slots.</summary>
-    private static bool HasSlot(int slots, int lane, int plain, int urgent) => plain + Math.Max(0, urgent - lane) < slots;
+    internal static bool HasSlot(int slots, int lane, int plain, int urgent) => plain + Math.Max(0, urgent - lane) < slots;
 
     private static DateTimeOffset RankOf(Copy copy) => copy.IsUrgent && copy.WantedAt - DateTimeOffset.MinValue > HeadStart ? copy.WantedAt - HeadStart : copy.WantedAt;
 }
-
-/// <summary>A job that wants a slot of a silo.</summary>
-/// <param name="Pod">Where.</param>
-/// <param name="Version">Of which version.</param>
-/// <param name="IsUrgent">Goes before others.</param>
-/// <param name="Number">Counts the claims in the order in which they came.</param>
-public readonly record struct SlotClaim(PodName Pod, VersionId Version, bool IsUrgent, long Number);
-
-/// <summary>A slot that was given.</summary>
-/// <param name="Claim">To whom.</param>
-/// <param name="IsInLane">Beside the slots, because it is urgent.</param>
-public readonly record struct SlotGrant(SlotClaim Claim, bool IsInLane);

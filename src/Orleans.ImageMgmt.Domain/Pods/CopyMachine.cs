@@ -95,7 +95,7 @@ public static partial class CopyMachine
         {
             Fault = e.Fault, RetryAt = e.At, Attempt = copy.Attempt + 1, Tries = copy.Tries + 1, ChangedAt = now,
         },
-        CopyEvent.Gone => copy with { State = CopyState.Deleted, WantedBy = [], Receipt = null, RetryAt = null, ChangedAt = now },
+        CopyEvent.Gone => copy with { State = CopyState.Deleted, WantedBy = [], Receipt = null, RetryAt = null, Fault = null, ChangedAt = now },
         CopyEvent.Fenced e => copy with { Generation = e.Generation, DeletedGeneration = e.Generation, ChangedAt = now },
         _ => ApplyUpkeep(copy, happened, now),
     };

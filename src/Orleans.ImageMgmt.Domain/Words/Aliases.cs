@@ -87,5 +87,6 @@ public static class Aliases
     public const string CapGrain = "im.CapGrain";
     public const string CapAsk = "im.CapAsk";
     public const string CapShare = "im.CapShare";
+    public const string PulseGrain = "im.PulseGrain";
 #pragma warning restore CS1591
 }

@@ -14,14 +14,15 @@ internal sealed class StoredTokens : Recorded
     protected override IEnumerable<CatalogRow> Rows() => [];
 }
 
-/// <summary>Tells the doors of this process that a token changed, so that a revoked one is refused by the very next request.</summary>
+/// <summary>Tells the doors of this process that a token changed, so that a revoked one is refused by the very next request. The grain says so where it lives,
+/// a door where somebody asked for the change: in a cluster these are two processes.</summary>
 public sealed class TokenChanges
 {
     private long count;
 
     public long Count => Interlocked.Read(ref count);
 
-    internal void Note() => Interlocked.Increment(ref count);
+    public void Note() => Interlocked.Increment(ref count);
 }
 
 [GrainType(GrainTypeName), Reentrant]

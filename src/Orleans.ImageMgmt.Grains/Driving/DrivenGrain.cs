@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Orleans.ImageMgmt.Grains.Durable;
 using Orleans.Runtime;
 using Orleans.Storage;
 
@@ -167,12 +168,25 @@ internal abstract class DrivenGrain : Grain, IRemindable
         if (!hasReminder)
         {
             knowsReminder = false; // an answer that is lost leaves it open
-            await this.RegisterOrUpdateReminder(ReminderName, ReminderPeriod, ReminderPeriod);
+            await RegisterReminderAsync();
             (hasReminder, knowsReminder) = (true, true);
         }
 
         return true;
     });
+
+    /// <summary>Orleans passes on what its database said; for whoever asked it is the store that cannot be written.</summary>
+    private async Task RegisterReminderAsync()
+    {
+        try
+        {
+            await this.RegisterOrUpdateReminder(ReminderName, ReminderPeriod, ReminderPeriod);
+        }
+        catch (Exception problem) when (problem is not (StoreException or OrleansException or TimeoutException or OperationCanceledException))
+        {
+            throw new StoreUnavailableException(StoreUnavailableException.InputOutput, $"The reminder of {this.GetGrainId()} cannot be stored: {problem.Message} Nothing was begun.", problem);
+        }
+    }
 
     private Task<bool> DropReminderAsync() => reminderGate.PassAsync(async () =>
     {

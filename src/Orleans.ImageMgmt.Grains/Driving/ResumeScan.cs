@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Client;
@@ -20,17 +21,25 @@ internal sealed class ResumeScan(
     /// <summary>Failures that one scan goes on after: beyond it nothing works, and the scan begins again later.</summary>
     private const int ProblemsKept = 100;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <summary>That a scan is wanted: one is enough, however often it was asked for.</summary>
+    private readonly Channel<bool> wanted = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
         HashSet<SiloAddress> ended = [.. EndedIn(membership.CurrentSnapshot)]; // before the scan: one that goes while it runs is news after it
-        await ScanAsync(stoppingToken);
-        await foreach (var snapshot in membership.MembershipUpdates.WithCancellation(stoppingToken))
+        wanted.Writer.TryWrite(true);
+        return Task.WhenAll(ScanAsync(stoppingToken), WatchAsync(ended, stoppingToken));
+    }
+
+    private async Task WatchAsync(HashSet<SiloAddress> ended, CancellationToken stop)
+    {
+        await foreach (var snapshot in membership.MembershipUpdates.WithCancellation(stop))
         {
             // What lived on the silo that went is nobody's until somebody asks for it. One of those that are left does, for all.
             List<SiloAddress> gone = [.. EndedIn(snapshot).Where(ended.Add)];
             if (gone.Count > 0 && IsFirst(snapshot))
             {
-                await ScanAsync(stoppingToken);
+                wanted.Writer.TryWrite(true);
             }
         }
     }
@@ -41,22 +50,42 @@ internal sealed class ResumeScan(
     private bool IsFirst(ClusterMembershipSnapshot snapshot) =>
         snapshot.Members.Where(member => member.Value.Status == SiloStatus.Active).Select(member => member.Key).Min() is { } first && first.Equals(self.SiloAddress);
 
+    /// <summary>Scans when it is wanted, and again after a failure; news of another silo's end does not wait for that.</summary>
     private async Task ScanAsync(CancellationToken stop)
     {
-        var wait = RetryAfter;
+        TimeSpan? again = null;
         while (!stop.IsCancellationRequested)
         {
+            if (await IsWantedWithinAsync(again, stop))
+            {
+                again = null;
+            }
+
             try
             {
                 DrivingLog.Resumed(log, await ResumeAsync(stop));
-                return;
+                again = null;
             }
             catch (Exception problem) when (!stop.IsCancellationRequested)
             {
-                DrivingLog.ResumeFailed(log, wait.TotalSeconds, problem);
-                await Task.Delay(wait, time, stop);
-                wait = wait * 2 < RetryAtMostAfter ? wait * 2 : RetryAtMostAfter;
+                again = again is not { } wait ? RetryAfter : wait * 2 < RetryAtMostAfter ? wait * 2 : RetryAtMostAfter;
+                DrivingLog.ResumeFailed(log, again.Value.TotalSeconds, problem);
             }
+        }
+    }
+
+    /// <summary>True when somebody wants a scan; false when the wait is over before that. Null waits for ever.</summary>
+    private async Task<bool> IsWantedWithinAsync(TimeSpan? wait, CancellationToken stop)
+    {
+        using var late = wait is { } limit ? new CancellationTokenSource(limit, time) : new CancellationTokenSource();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, stop);
+        try
+        {
+            return await wanted.Reader.ReadAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            return false;
         }
     }
 

@@ -21,15 +21,26 @@ public static class ClusteredStorageExtensions
         return silo.UseAdoNetReminderService(options => (options.Invariant, options.DataSource) = (Invariant, store.Source));
     }
 
+    /// <summary>For a process without a silo: the silos that answer are found in the database, lists are read from it. The caller keeps owning the store.</summary>
+    public static IClientBuilder AddClusteredStorage(this IClientBuilder client, PostgresStore store)
+    {
+        client.Services.AddStore(store);
+        return client.UseAdoNetClustering(options => (options.Invariant, options.DataSource) = (Invariant, store.Source));
+    }
+
     /// <summary>Registers a store as grain storage, default and named, with its rows and its catalog.</summary>
     internal static void AddStorage(this ISiloBuilder silo, SiloStore store)
     {
-        silo.Services.AddSingleton(store);
-        silo.Services.AddSingleton(store.Rows);
-        silo.Services.AddSingleton(store.Catalog);
+        silo.Services.AddStore(store);
         foreach (var name in (string[])[ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, EmbeddedStorageExtensions.StorageName])
         {
             silo.Services.AddGrainStorage(name, (services, _) => new GroupCommitGrainStorage(store.Rows, services.GetRequiredService<IActivatorProvider>()));
         }
+    }
+    private static void AddStore(this IServiceCollection services, SiloStore store)
+    {
+        services.AddSingleton(store);
+        services.AddSingleton(store.Rows);
+        services.AddSingleton(store.Catalog);
     }
 }

@@ -6,12 +6,32 @@ namespace Orleans.ImageMgmt.Grains.Durable;
 /// <summary>Copies of databases that are in use, each as it is at one moment, and what a copy is worth.</summary>
 public static class DatabaseSnapshot
 {
-    internal const string StoreName = "store.db";
+    /// <summary>State, lists and the activity log.</summary>
+    public const string StoreName = "store.db";
+
     internal const string RemindersName = "reminders.db";
 
     /// <summary>The databases of a data directory. The store comes first: a reminder is registered before its intent is stored, and one without
     /// an intent removes itself; an intent without its reminder is found by the scan at the next start.</summary>
     public static IReadOnlyList<string> Names { get; } = [StoreName, RemindersName];
+
+    /// <summary>Copies the databases of a data directory, each as it is at one moment, into a folder, whether a service uses them or not. Reminders of a service
+    /// that never got so far are made: none.</summary>
+    /// <exception cref="StoreException">A database cannot be read or its copy not written.</exception>
+    public static void TakeAll(string dataDirectory, string folder, CancellationToken cancellationToken)
+    {
+        foreach (var name in Names.Where(name => File.Exists(Path.Combine(dataDirectory, name))))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Take(Path.Combine(dataDirectory, name), Path.Combine(folder, name));
+        }
+
+        if (!File.Exists(Path.Combine(folder, RemindersName)))
+        {
+            using var made = Open(Path.Combine(folder, RemindersName), SqliteOpenMode.ReadWriteCreate);
+            EmbeddedReminders.Install(made);
+        }
+    }
 
     /// <summary>Copies one database while others read and write it. One read transaction: the copy is one point in time, and no writer waits.</summary>
     /// <exception cref="StoreException">It cannot be read or the copy cannot be written.</exception>
@@ -59,7 +79,7 @@ public static class DatabaseSnapshot
         }
     }
 
-    private static SqliteConnection Open(string path, SqliteOpenMode mode)
+    internal static SqliteConnection Open(string path, SqliteOpenMode mode)
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ConnectionString);
         try

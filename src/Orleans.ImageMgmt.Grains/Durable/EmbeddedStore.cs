@@ -61,6 +61,7 @@ public sealed partial class EmbeddedStore : SiloStore
         var directory = Durable.DataDirectory.Take(dataDirectory, options.AllowNetworkFileSystem);
         try
         {
+            MovedMark.Check(directory.Path);
             var file = new DatabaseFile(Durable.DataDirectory.PrivateFile(directory.Path, DatabaseSnapshot.StoreName), options);
             var connection = Prepare(file, options, time);
             if (directory.Format is "tmpfs" or "ramfs")
@@ -85,16 +86,8 @@ public sealed partial class EmbeddedStore : SiloStore
 
     /// <summary>Copies the databases, each as it is at one moment, into a folder, while everything goes on.</summary>
     /// <exception cref="StoreException">A database cannot be read or its copy not written.</exception>
-    public Task SnapshotAsync(string folder, CancellationToken cancellationToken) => Task.Run(
-        () =>
-        {
-            foreach (var name in DatabaseSnapshot.Names)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                DatabaseSnapshot.Take(Path.Combine(DataDirectory, name), Path.Combine(folder, name));
-            }
-        },
-        cancellationToken);
+    public Task SnapshotAsync(string folder, CancellationToken cancellationToken) =>
+        Task.Run(() => DatabaseSnapshot.TakeAll(DataDirectory, folder, cancellationToken), cancellationToken);
 
     public override Task ProbeAsync(CancellationToken cancellationToken) => store.ProbeAsync(cancellationToken);
 

@@ -32,6 +32,8 @@ internal static class PostgresErrors
             Unavailable(StoreUnavailableException.Unsuitable, $"{place} does not exist: create it with createdb", error),
         PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } =>
             Unavailable(StoreUnavailableException.Unsuitable, $"{place} does not allow that to this user: make it the owner of the database", error),
+        PostgresException { SqlState: PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown } =>
+            Unavailable(StoreUnavailableException.Busy, $"{place} is starting or ending", error),
         PostgresException => Unavailable(StoreUnavailableException.Unexpected, $"{place} answered with an error", error),
         _ when error.InnerException is TimeoutException => Unavailable(StoreUnavailableException.Busy, $"{place} did not answer in time", error),
         _ when error.InnerException is SocketException or IOException => Unavailable(StoreUnavailableException.InputOutput, $"{place} cannot be reached", error),

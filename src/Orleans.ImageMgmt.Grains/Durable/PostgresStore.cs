@@ -185,17 +185,24 @@ public sealed class PostgresStore : SiloStore, IDurableStore
         directory.Dispose();
     }
 
-    private static (NpgsqlDataSource Source, string Place) Connect(string connectionString, int connections, DurableOptions options)
+    /// <summary>Connections to the server, and its name without a password.</summary>
+    /// <param name="connectionString">As Npgsql takes it.</param>
+    /// <param name="connections">At most.</param>
+    /// <param name="options">Connecting takes at most as long as a write.</param>
+    /// <param name="commandLimit">How long the server may be silent during a command; null: as long as a write may take.</param>
+    internal static (NpgsqlDataSource Source, string Place) Connect(string connectionString, int connections, DurableOptions options, TimeSpan? commandLimit = null)
     {
         var seconds = (int)Math.Ceiling(options.WriteTimeout.TotalSeconds);
         var builder = new NpgsqlConnectionStringBuilder(connectionString)
         {
-            SearchPath = PostgresSchema.Name, ApplicationName = "imgmt", MaxPoolSize = connections, CommandTimeout = seconds, Timeout = seconds, PersistSecurityInfo = false,
+            SearchPath = PostgresSchema.Name, ApplicationName = "imgmt", MaxPoolSize = connections, Timeout = seconds, PersistSecurityInfo = false,
+            CommandTimeout = (int)Math.Ceiling((commandLimit ?? options.WriteTimeout).TotalSeconds),
         };
         return (NpgsqlDataSource.Create(builder), $"PostgreSQL at {builder.Host}:{builder.Port}, database {builder.Database}");
     }
 
-    private static async Task CheckServerAsync(NpgsqlDataSource source, string place, CancellationToken cancellationToken)
+    /// <exception cref="StoreUnavailableException">The server is older than what is tested.</exception>
+    internal static async Task CheckServerAsync(NpgsqlDataSource source, string place, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         if (connection.PostgreSqlVersion.Major < OldestServer)

@@ -21,7 +21,9 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
     private readonly TaskCompletionSource<StoreCorruptException> broken = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile StoreCorruptException? damage;
     private string? complaint;
-    private int appended;
+
+    /// <summary>Lines since the last trim; starts one short of the mark, so that a silo which never writes many lines trims too.</summary>
+    private int appended = TrimEvery - 1;
 
     public PostgresWriter(NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time, ILogger log, StoreCounters counters)
     {

@@ -36,6 +36,9 @@ public sealed class StoreUnavailableException(string code, string message, Excep
     /// <summary>The data directory cannot hold a database: network file system, no locks, no permission.</summary>
     public const string Unsuitable = "store.unsuitable";
 
+    /// <summary>The catalog of the data directory has moved to PostgreSQL.</summary>
+    public const string Moved = "store.moved";
+
     /// <summary>The database answered with an error that is none of the above.</summary>
     public const string Unexpected = "store.unexpected";
 }

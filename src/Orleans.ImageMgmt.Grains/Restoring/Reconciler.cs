@@ -5,16 +5,19 @@ using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Domain;
 using Orleans.ImageMgmt.Grains.Durable;
+using Orleans.Runtime;
 
 namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>
 /// After a restore the catalog is a belief of the past. Every pod is asked what is really there; each copy that the backup held for available is
 /// read back. What is gone or damaged is quarantined, with the pod's own fault; what the backup does not know is reported and left alone. A pod
-/// that does not answer is asked again until it does. May be cut at any time: the next start begins again.
+/// that does not answer is asked again until it does. May be cut at any time: the next start begins again. In a cluster one silo does it for all;
+/// when that one goes, another begins again.
 /// </summary>
 internal sealed class Reconciler(
-    IGrainFactory grains, ConnectorCache connectors, CatalogReader catalog, IDurableStore store, ImageMgmtOptions options, TimeProvider time, ILogger<Reconciler> log) : BackgroundService
+    IGrainFactory grains, ConnectorCache connectors, CatalogReader catalog, IDurableStore store, IClusterMembershipService membership, ILocalSiloDetails self,
+    ImageMgmtOptions options, TimeProvider time, ILogger<Reconciler> log) : BackgroundService
 {
     /// <summary>Pods that are asked at once.</summary>
     private const int PodsAtOnce = 4;
@@ -41,12 +44,15 @@ internal sealed class Reconciler(
                     return;
                 }
 
-                waiting = await AskAsync(waiting ?? await PodsAsync(stoppingToken), stoppingToken);
-                var isDone = waiting.Count == 0 & await VersionsKnowAsync(stoppingToken);
-                await StoreAsync(record, waiting, isDone, stoppingToken);
-                if (isDone)
+                if (IsMine)
                 {
-                    return;
+                    waiting = await AskAsync(waiting ?? await PodsAsync(stoppingToken), stoppingToken);
+                    var isDone = waiting.Count == 0 & await VersionsKnowAsync(stoppingToken);
+                    await StoreAsync(record, waiting, isDone, stoppingToken);
+                    if (isDone)
+                    {
+                        return;
+                    }
                 }
             }
             catch (Exception problem) when (!stoppingToken.IsCancellationRequested)
@@ -57,6 +63,10 @@ internal sealed class Reconciler(
             await Task.Delay(AskAgain, time, stoppingToken);
         }
     }
+
+    /// <summary>The first of the silos that work. Two that take themselves for it, while one of them starts, ask the same questions and write the same answers.</summary>
+    private bool IsMine => membership.CurrentSnapshot.Members.Where(member => member.Value.Status == SiloStatus.Active).Select(member => member.Key).Min() is not { } first
+        || first.Equals(self.SiloAddress);
 
     private async Task<List<PodName>> PodsAsync(CancellationToken stop)
     {

@@ -2,14 +2,13 @@ using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Grains;
 
-/// <summary>Gives out the slots of this silo in the order that <see cref="Admission"/> decides.</summary>
+/// <summary>Gives out the slots of this silo in the order that <see cref="SlotLine"/> decides.</summary>
 internal sealed class SlotDesk(int slots)
 {
     private readonly Lock desk = new();
-    private readonly Dictionary<long, (SlotClaim Claim, TaskCompletionSource Turn)> waiting = [];
-    private readonly Dictionary<long, SlotClaim> running = [];
+    private readonly SlotLine line = new(slots);
+    private readonly Dictionary<long, TaskCompletionSource> turns = [];
     private long claims;
-    private long granted;
 
     /// <summary>Waits for a slot; the result gives it back.</summary>
     /// <param name="job">Which job; urgent when its copy is.</param>
@@ -21,11 +20,12 @@ internal sealed class SlotDesk(int slots)
         lock (desk)
         {
             claim = new SlotClaim(job.Spec.Name, job.Copy.Version, job.Copy.IsUrgent, claims++);
-            waiting.Add(claim.Number, (claim, turn));
+            turns.Add(claim.Number, turn);
+            line.Arrive(claim);
             Grant();
         }
 
-        await using (stop.Register(() => GiveUp(claim, turn, stop)))
+        await using (stop.Register(() => GiveUp(claim.Number, turn, stop)))
         {
             await turn.Task;
         }
@@ -38,23 +38,21 @@ internal sealed class SlotDesk(int slots)
     {
         lock (desk)
         {
-            foreach (var (number, (claim, turn)) in waiting.Where(w => w.Value.Claim.Pod == pod && w.Value.Claim.Version == version && !w.Value.Claim.IsUrgent).ToList())
-            {
-                waiting[number] = (claim with { IsUrgent = true }, turn);
-            }
-
+            line.Hurry(pod, version);
             Grant();
         }
     }
 
-    private void GiveUp(SlotClaim claim, TaskCompletionSource turn, CancellationToken stop)
+    private void GiveUp(long number, TaskCompletionSource turn, CancellationToken stop)
     {
         lock (desk)
         {
-            if (!waiting.Remove(claim.Number))
+            if (!line.GiveUp(number))
             {
                 return; // it has just got one: whoever waits for it gives it back
             }
+
+            turns.Remove(number);
         }
 
         turn.TrySetCanceled(stop);
@@ -64,21 +62,17 @@ internal sealed class SlotDesk(int slots)
     {
         lock (desk)
         {
-            if (running.Remove(number))
-            {
-                Grant();
-            }
+            line.Leave(number);
+            Grant();
         }
     }
 
     private void Grant()
     {
-        while (Admission.Next([.. waiting.Values.Select(w => w.Claim)], running.Values, slots, granted) is ({ } next, var isInLane))
+        while (line.Grant() is { } next)
         {
-            granted += isInLane ? 0 : 1;
-            waiting.Remove(next.Number, out var one);
-            running.Add(next.Number, next);
-            one.Turn.TrySetResult();
+            turns.Remove(next.Number, out var turn);
+            turn!.TrySetResult();
         }
     }
 

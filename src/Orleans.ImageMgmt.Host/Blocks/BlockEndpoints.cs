@@ -68,21 +68,21 @@ internal sealed class BlockEndpoints(BlockDesk desk, TimeSpan sendTimeout, TimeP
 
     private async Task DigestsAsync(HttpContext http, BlockCaller caller)
     {
-        if (BlockQuery.Count(http, BlockRoutes.PieceQuery) is not { } piece || BlockQuery.Count(http, BlockRoutes.PiecesQuery) is not { } pieces)
+        if (BlockQuery.Digests(http) is not { } request)
         {
-            await RefuseAsync(http, BlockRefusal.Malformed("The first piece and how many are expected, such as '?piece=0&pieces=256'."));
+            await RefuseAsync(http, BlockRefusal.Malformed($"At most {NumberRuns.MaxCount} pieces and bases are expected, such as '?pieces=0%2B63&bases='."));
             return;
         }
 
-        using var answer = await desk.DigestsAsync(caller, piece, pieces, http.RequestAborted);
+        using var answer = await desk.DigestsAsync(caller, request, http.RequestAborted);
         await SendAsync(http, answer, StatusCodes.Status200OK);
     }
 
     private async Task PackedAsync(HttpContext http, BlockCaller caller)
     {
-        if (BlockQuery.Request(http) is not { } request)
+        if (BlockQuery.Blocks(http) is not { } request)
         {
-            await RefuseAsync(http, BlockRefusal.Malformed("A piece, its blocks as 64 hexadecimal digits, a level and bases are expected."));
+            await RefuseAsync(http, BlockRefusal.Malformed($"At most {NumberRuns.MaxCount} blocks, a level and bases are expected, such as '?blocks=0%2B255&level=1&bases='."));
             return;
         }
 

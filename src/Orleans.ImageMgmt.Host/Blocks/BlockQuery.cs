@@ -8,17 +8,20 @@ namespace Orleans.ImageMgmt.Host;
 /// <summary>Reads what stands behind the question mark; null is what cannot be read.</summary>
 internal static class BlockQuery
 {
-    public static int? Count(HttpContext http, string key) =>
+    private static int? Count(HttpContext http, string key) =>
         http.Request.Query[key] is [{ } text] && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
-    /// <summary>Which blocks, and how they shall be packed. That they lie in the content is checked where the content is known.</summary>
-    public static BlockRequest? Request(HttpContext http) =>
-        Count(http, BlockRoutes.PieceQuery) is { } piece && Count(http, BlockRoutes.LevelQuery) is { } level && Blocks(http) is { } blocks && Bases(http) is { } bases
-            ? new BlockRequest(piece, blocks, level, bases)
+    /// <summary>Which pieces' digests. That they lie in the content is checked where the content is known.</summary>
+    public static DigestRequest? Digests(HttpContext http) =>
+        Runs(http, BlockRoutes.PiecesQuery) is { } pieces && Bases(http) is { } bases ? new DigestRequest(pieces, bases) : null;
+
+    /// <summary>Which blocks, and how they shall be packed.</summary>
+    public static BlockRequest? Blocks(HttpContext http) =>
+        Runs(http, BlockRoutes.BlocksQuery) is { } blocks && Count(http, BlockRoutes.LevelQuery) is { } level && Bases(http) is { } bases
+            ? new BlockRequest(blocks, level, bases)
             : null;
 
-    private static BlockSet? Blocks(HttpContext http) =>
-        http.Request.Query[BlockRoutes.BlocksQuery] is [{ Length: BlockSet.ByteLength * 2 } hex] && hex.All(char.IsAsciiHexDigit) ? BlockSet.Read(Convert.FromHexString(hex)) : null;
+    private static NumberRuns? Runs(HttpContext http, string key) => http.Request.Query[key] is [{ } text] ? NumberRuns.TryParse(text) : null;
 
     private static List<Digest>? Bases(HttpContext http)
     {

@@ -47,7 +47,7 @@ internal static class ClusterConnection
     }
 
     /// <exception cref="SettingsException">The file cannot be used.</exception>
-    public static string ReadConnectionString(this ClusterModeOptions options)
+    public static string ReadConnectionString(this ClusterModeOptions options, bool allowGroupRead)
     {
         if (options.ConnectionFile.Length == 0)
         {
@@ -56,7 +56,7 @@ internal static class ClusterConnection
 
         try
         {
-            PrivateFiles.RequirePrivate(options.ConnectionFile);
+            PrivateFiles.RequirePrivate(options.ConnectionFile, allowGroupRead);
             var text = new FileInfo(options.ConnectionFile).Length <= FileLimit ? File.ReadAllText(options.ConnectionFile).Trim() : "";
             return IsValid(text) ? text : throw new SettingsException($"Cluster:ConnectionFile {options.ConnectionFile} holds no connection string: Host, Database and Username are needed.");
         }
@@ -66,7 +66,7 @@ internal static class ClusterConnection
         }
     }
 
-    public static ISiloBuilder AddCluster(this ISiloBuilder silo, ClusterModeOptions options, PostgresStore store)
+    public static ISiloBuilder AddCluster(this ISiloBuilder silo, ClusterModeOptions options, PostgresStore store, RestoreRecord? restored)
     {
         var listen = IPEndPoint.Parse(options.Listen);
         listen.Port = listen.Port == 0 ? SiloLocks.FreePort(listen.Address) : listen.Port;
@@ -77,7 +77,8 @@ internal static class ClusterConnection
                 endpoints.AdvertisedIPAddress = options.Advertise.Length > 0 ? IPAddress.Parse(options.Advertise) : listen.Address;
                 endpoints.SiloPort = listen.Port;
                 endpoints.SiloListeningEndpoint = listen;
-                endpoints.GatewayPort = 0;
+                endpoints.GatewayPort = options.FrontEndPort == 0 ? SiloLocks.FreePort(listen.Address) : options.FrontEndPort;
+                endpoints.GatewayListeningEndpoint = new IPEndPoint(listen.Address, endpoints.GatewayPort);
             })
             .Configure<ClusterMembershipOptions>(membership =>
             {
@@ -88,6 +89,6 @@ internal static class ClusterConnection
                 membership.IAmAliveTablePublishTimeout = options.AliveInterval;
                 membership.TableRefreshTimeout = TimeSpan.FromSeconds(15);
             })
-            .AddClustered(store);
+            .AddClustered(store, restored);
     }
 }

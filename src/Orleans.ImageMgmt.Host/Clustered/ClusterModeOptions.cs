@@ -13,6 +13,13 @@ internal sealed class ClusterModeOptions
     /// <summary>File that holds the connection string, readable by its user alone; instead of <see cref="ConnectionString"/>. Default: empty.</summary>
     public string ConnectionFile { get; set; } = "";
 
+    /// <summary>What this process is in the cluster: Silo, Web (HTTP for people and programs, without a silo) or Both. Default: Both.</summary>
+    public ClusterRole Role { get; set; } = ClusterRole.Both;
+
+    /// <summary>File of 32 bytes or more, the same in all processes of the cluster and for their user alone: encrypts the keys of browser sessions in the database.
+    /// Default: empty: who can read the database can read them.</summary>
+    public string SecretFile { get; set; } = "";
+
     /// <summary>Connections of this silo at most. Silos times connections must stay below the server's max_connections. Default: 20.</summary>
     public int Connections { get; set; } = 20;
 
@@ -21,6 +28,13 @@ internal sealed class ClusterModeOptions
 
     /// <summary>Address under which the others reach it, where that is not the one it listens on (containers). Default: empty: the same.</summary>
     public string Advertise { get; set; } = "";
+
+    /// <summary>Port on the same address on which this silo answers processes of role Web; they show a silo's certificate too. 0 takes any free one. Default: 0.</summary>
+    public int FrontEndPort { get; set; }
+
+    /// <summary>How long a process that was asked to end says that it is not ready and answers on, before it hands over and leaves: as long as a balancer
+    /// takes to notice. Default: 5 s.</summary>
+    public TimeSpan DrainTime { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Silos with the same name, on the same database, are one cluster. Default: imgmt.</summary>
     public string Name { get; set; } = "imgmt";
@@ -33,6 +47,12 @@ internal sealed class ClusterModeOptions
 
     /// <summary>How often a silo writes down that it lives. After the loss of all silos, new ones wait three times as long for the old. Default: 10 s.</summary>
     public TimeSpan AliveInterval { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The longest that <see cref="DrainTime"/> may be.</summary>
+    internal static readonly TimeSpan DrainLimit = TimeSpan.FromMinutes(2);
+
+    /// <summary>This process has a silo.</summary>
+    public bool HasSilo => Role != ClusterRole.Web;
 
     public bool IsOn => ConnectionString.Length + ConnectionFile.Length > 0;
 
@@ -65,7 +85,14 @@ internal sealed class ClusterModeOptions
             faults.Add($"{nameof(Name)} is '{Name}'; {Domain.PodName.Rule}.");
         }
 
+        if (Role != ClusterRole.Both && !IsOn)
+        {
+            faults.Add($"{nameof(Role)} is {Role}, and there is no cluster; give {nameof(ConnectionString)} or {nameof(ConnectionFile)}, or leave it out.");
+        }
+
         Within(faults, nameof(Connections), Connections, 4, 1_000);
+        Within(faults, nameof(FrontEndPort), FrontEndPort, 0, IPEndPoint.MaxPort);
+        Within(faults, nameof(DrainTime), DrainTime, TimeSpan.Zero, DrainLimit);
         Within(faults, nameof(MissedProbes), MissedProbes, 1, 100);
         Within(faults, nameof(ProbeTimeout), ProbeTimeout, TimeSpan.FromMilliseconds(200), TimeSpan.FromMinutes(1));
         Within(faults, nameof(AliveInterval), AliveInterval, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5));
@@ -81,4 +108,17 @@ internal sealed class ClusterModeOptions
             faults.Add($"{name} is {value}; it must be from {least} to {most}.");
         }
     }
+}
+
+/// <summary>What a process is in a cluster.</summary>
+internal enum ClusterRole
+{
+    /// <summary>A silo that serves HTTP.</summary>
+    Both,
+
+    /// <summary>A silo whose HTTP tells how it is, and nothing else.</summary>
+    Silo,
+
+    /// <summary>HTTP without a silo: it calls the silos of the cluster.</summary>
+    Web,
 }

@@ -13,6 +13,7 @@ internal static class Doors
         builder.Services.AddApiDescription();
         builder.Services.AddSingleton<OperationReader>();
         builder.Services.AddSingleton<OperationFeeds>();
+        builder.Services.AddSingleton<OpenOperations>();
         builder.Services.AddSingleton<Accepting>();
         builder.Services.AddSingleton<PodDoors>();
         builder.Services.AddSingleton<ImageDoors>();

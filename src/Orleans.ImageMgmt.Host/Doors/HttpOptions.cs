@@ -50,6 +50,18 @@ internal sealed class HttpOptions
     /// <summary>Requests carried out at once, event streams apart; more are answered 503. Default: 512.</summary>
     public int ConcurrentRequests { get; set; } = 512;
 
+    /// <summary>Requests that change something, carried out at once, pieces of uploads apart; more are answered 429. Default: 128: a quarter of what may be carried out at once, so that a
+    /// storm of them keeps nobody from reading.</summary>
+    public int ConcurrentChanges { get; set; } = 128;
+
+    /// <summary>Requests that change something, carried out at once with one token; more are answered 429. Default: 64: half of all, so that one program's storm keeps no other from its
+    /// work.</summary>
+    public int ConcurrentChangesPerToken { get; set; } = 64;
+
+    /// <summary>Operations that may be unfinished in the whole service, the cluster's silos together; a request that would begin one more is answered 429. Default: 10,000: every one is
+    /// looked at when a silo starts or is lost, which takes seconds then and would take minutes with many more.</summary>
+    public int UnfinishedOperations { get; set; } = 10_000;
+
     /// <summary>Event streams open at once; more are answered 503. Default: 1,000.</summary>
     public int EventStreams { get; set; } = 1_000;
 
@@ -100,6 +112,9 @@ internal sealed class HttpOptions
         Within(faults, nameof(BodyRateGrace), BodyRateGrace, TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(5));
         Within(faults, nameof(Connections), Connections, 16, 1_000_000);
         Within(faults, nameof(ConcurrentRequests), ConcurrentRequests, 1, 100_000);
+        Within(faults, nameof(ConcurrentChanges), ConcurrentChanges, 1, 100_000);
+        Within(faults, nameof(ConcurrentChangesPerToken), ConcurrentChangesPerToken, 1, 100_000);
+        Within(faults, nameof(UnfinishedOperations), UnfinishedOperations, 1, 1_000_000);
         Within(faults, nameof(EventStreams), EventStreams, 1, 100_000);
         Within(faults, nameof(EventStreamsPerToken), EventStreamsPerToken, 1, 100_000);
         Within(faults, nameof(RequestsPerSecondPerAddress), RequestsPerSecondPerAddress, 1, 1_000_000);

@@ -18,6 +18,18 @@ internal sealed class EventStream
     public static bool IsOne(HttpContext context) => context.GetEndpoint()?.Metadata.GetMetadata<EventStream>() is not null;
 }
 
+/// <summary>Requests that change something are counted apart: when too many come at once, reads still have room.</summary>
+internal static class Change
+{
+    /// <summary>Sending a piece of an upload takes as long as its bytes do, and has limits of its own: a number for each pod.</summary>
+    public static bool IsOne(HttpContext context) =>
+        !HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method) && !HttpMethods.IsOptions(context.Request.Method)
+        && context.GetEndpoint()?.Metadata.GetMetadata<BodyLimit>() is not { MaxRequestBodySize: null };
+
+    public static Task RefuseAsync(HttpContext context, string message) => Answers.WriteAsync(context, StatusCodes.Status429TooManyRequests, "Too many changes at once",
+        new Refusal("limit.changes", message, "Wait as long as Retry-After says; nothing was changed by this request."), TimeSpan.FromSeconds(1));
+}
+
 /// <summary>How much one address and everybody together may ask. Stands before anybody looks at a token.</summary>
 internal sealed class CrowdGate(RequestDelegate next, HttpOptions http) : IDisposable
 {
@@ -25,6 +37,7 @@ internal sealed class CrowdGate(RequestDelegate next, HttpOptions http) : IDispo
         context => Network(context.Connection.RemoteIpAddress), http.RequestsPerSecondPerAddress, http.BurstSeconds);
 
     private int inside;
+    private int changing;
 
     public async Task InvokeAsync(HttpContext context)
     {
@@ -47,6 +60,31 @@ internal sealed class CrowdGate(RequestDelegate next, HttpOptions http) : IDispo
             return;
         }
 
+        var isChange = Change.IsOne(context);
+        try
+        {
+            if ((isChange ? Interlocked.Increment(ref changing) : 0) > http.ConcurrentChanges)
+            {
+                await Change.RefuseAsync(context, $"{http.ConcurrentChanges} changes are being carried out.");
+            }
+            else
+            {
+                await EnterAsync(context);
+            }
+        }
+        finally
+        {
+            if (isChange)
+            {
+                Interlocked.Decrement(ref changing);
+            }
+        }
+    }
+
+    public void Dispose() => addresses.Dispose();
+
+    private async Task EnterAsync(HttpContext context)
+    {
         try
         {
             if (Interlocked.Increment(ref inside) > http.ConcurrentRequests)
@@ -63,8 +101,6 @@ internal sealed class CrowdGate(RequestDelegate next, HttpOptions http) : IDispo
             Interlocked.Decrement(ref inside);
         }
     }
-
-    public void Dispose() => addresses.Dispose();
 
     /// <summary>Who has one address of an IPv6 network has 2^64 of them.</summary>
     private static IPAddress Network(IPAddress? address)
@@ -97,6 +133,7 @@ internal sealed class TokenGate(RequestDelegate next, HttpOptions http) : IDispo
         context => context.User.Identity!.Name!, http.RequestsPerSecondPerToken, http.BurstSeconds);
 
     private readonly ConcurrentDictionary<string, int> streamsOf = new(); // no more entries than tokens with an open stream
+    private readonly ConcurrentDictionary<string, int> changesOf = new(); // no more entries than tokens with a change under way
     private int streams;
 
     public async Task InvokeAsync(HttpContext context)
@@ -115,6 +152,10 @@ internal sealed class TokenGate(RequestDelegate next, HttpOptions http) : IDispo
         else if (EventStream.IsOne(context))
         {
             await StreamAsync(context, name);
+        }
+        else if (Change.IsOne(context))
+        {
+            await ChangeAsync(context, name);
         }
         else
         {
@@ -147,11 +188,34 @@ internal sealed class TokenGate(RequestDelegate next, HttpOptions http) : IDispo
         finally
         {
             Interlocked.Decrement(ref streams);
-            var left = streamsOf.AddOrUpdate(name, 0, (_, n) => n - 1);
-            if (left == 0)
+            Leave(streamsOf, name);
+        }
+    }
+
+    private async Task ChangeAsync(HttpContext context, string name)
+    {
+        try
+        {
+            if (changesOf.AddOrUpdate(name, 1, (_, n) => n + 1) > http.ConcurrentChangesPerToken)
             {
-                streamsOf.TryRemove(KeyValuePair.Create(name, 0));
+                await Change.RefuseAsync(context, $"Token {name} has {http.ConcurrentChangesPerToken} changes under way.");
             }
+            else
+            {
+                await next(context);
+            }
+        }
+        finally
+        {
+            Leave(changesOf, name);
+        }
+    }
+
+    private static void Leave(ConcurrentDictionary<string, int> counts, string name)
+    {
+        if (counts.AddOrUpdate(name, 0, (_, n) => n - 1) == 0)
+        {
+            counts.TryRemove(KeyValuePair.Create(name, 0));
         }
     }
 }

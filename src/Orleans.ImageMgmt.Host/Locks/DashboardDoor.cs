@@ -23,6 +23,9 @@ internal static class DashboardDoor
 
     public static void AddDashboardDoor(this ISiloBuilder silo) => silo.AddDashboard(options => options.HideTrace = true); // it would show log lines
 
+    /// <summary>The silos collect, this process shows.</summary>
+    public static void AddDashboardDoor(this IClientBuilder client) => client.AddDashboard(options => options.HideTrace = true);
+
     public static void Map(IEndpointRouteBuilder app)
     {
         var dashboard = app.MapOrleansDashboard(Path);

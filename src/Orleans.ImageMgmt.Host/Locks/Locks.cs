@@ -36,9 +36,13 @@ internal static class Locks
         builder.Services.AddRouting();
         AddRoles(builder.Services);
         AddSessions(builder, settings);
-        if (http.Dashboard)
+        if (http.Dashboard && settings.Cluster.HasSilo)
         {
             builder.UseOrleans(silo => silo.AddDashboardDoor());
+        }
+        else if (http.Dashboard)
+        {
+            builder.UseOrleansClient(client => client.AddDashboardDoor());
         }
     }
 
@@ -50,6 +54,11 @@ internal static class Locks
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseMiddleware<TokenGate>();
+    }
+
+    /// <summary>The pages that people use, and the tokens.</summary>
+    public static void MapLocks(this WebApplication app)
+    {
         SignIn.Map(app);
         TokenEndpoints.Map(app);
         if (app.Services.GetRequiredService<HttpOptions>().Dashboard)
@@ -77,10 +86,19 @@ internal static class Locks
 
     private static void AddSessions(WebApplicationBuilder builder, HostSettings settings)
     {
-        var keys = Path.Combine(Path.GetFullPath(settings.DataDirectory), KeysFolder);
-        PrivateFiles.MakeFolder(keys);
         builder.Services.AddSingleton<Sessions>();
-        builder.Services.AddDataProtection().SetApplicationName("imgmt").PersistKeysToFileSystem(new DirectoryInfo(keys));
+        var protection = builder.Services.AddDataProtection().SetApplicationName("imgmt");
+        if (settings.Cluster.IsOn)
+        {
+            SharedKeys.Add(builder.Services, SharedSecret.Read(settings));
+        }
+        else
+        {
+            var keys = Path.Combine(Path.GetFullPath(settings.DataDirectory), KeysFolder);
+            PrivateFiles.MakeFolder(keys);
+            protection.PersistKeysToFileSystem(new DirectoryInfo(keys));
+        }
+
         builder.Services.AddAntiforgery(forms =>
         {
             forms.Cookie.Name = "imgmt-form";

@@ -7,10 +7,10 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>
-/// The cookie of a browser that has shown a token. It holds the token's hash and its own end, encrypted with keys of the data folder; the token
+/// The cookie of a browser that has shown a token. It holds the token's hash and its own end, encrypted with keys of the data folder, or of the database in a cluster; the token
 /// itself is looked at with every request, so that a session ends when its token does.
 /// </summary>
-internal sealed class Sessions(IDataProtectionProvider protection, HttpOptions http, TimeProvider time)
+internal sealed class Sessions(IDataProtectionProvider protection, HostSettings settings, HttpOptions http, TimeProvider time)
 {
     /// <summary>The claim that carries the hash of the token that was shown.</summary>
     public const string HashClaim = "token-hash";
@@ -27,7 +27,7 @@ internal sealed class Sessions(IDataProtectionProvider protection, HttpOptions h
         context.Response.Cookies.Append(NameFor(context), text, Cookie(context, end));
     }
 
-    public static void End(HttpContext context) => context.Response.Cookies.Delete(NameFor(context), Cookie(context, null));
+    public void End(HttpContext context) => context.Response.Cookies.Delete(NameFor(context), Cookie(context, null));
 
     /// <summary>The hash of the token that was shown, or null when there is no session, or none that counts.</summary>
     public Digest? Read(HttpContext context)
@@ -50,9 +50,9 @@ internal sealed class Sessions(IDataProtectionProvider protection, HttpOptions h
         }
     }
 
-    /// <summary>Browsers share cookies between the ports of a host: each server has a name of its own. The prefix makes a browser insist on TLS.</summary>
-    internal static string NameFor(HttpContext context) =>
-        string.Create(CultureInfo.InvariantCulture, $"{(context.Request.IsHttps ? "__Host-" : "")}imgmt-session-{context.Connection.LocalPort}");
+    /// <summary>Browsers share cookies between the ports of a host: each server has a name of its own, and a cluster one for all. The prefix makes a browser insist on TLS.</summary>
+    private string NameFor(HttpContext context) => string.Create(CultureInfo.InvariantCulture,
+        $"{(context.Request.IsHttps ? "__Host-" : "")}imgmt-session-{(settings.Cluster.IsOn ? settings.Cluster.Name : context.Connection.LocalPort)}");
 
     private static CookieOptions Cookie(HttpContext context, DateTimeOffset? end) => new()
     {

@@ -61,7 +61,7 @@ internal static class SignIn
         SeeOther(context, Local(form[ReturnField]));
     }
 
-    private static async Task LeaveAsync(HttpContext context, IAntiforgery forms)
+    private static async Task LeaveAsync(HttpContext context, IAntiforgery forms, Sessions sessions)
     {
         if (await ReadFormAsync(context, forms) is null)
         {
@@ -69,7 +69,7 @@ internal static class SignIn
             return;
         }
 
-        Sessions.End(context);
+        sessions.End(context);
         SeeOther(context, Path);
     }
 

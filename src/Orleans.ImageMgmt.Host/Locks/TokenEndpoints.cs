@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Orleans.ImageMgmt.Api;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Domain;
+using Orleans.ImageMgmt.Grains;
 using Role = Orleans.ImageMgmt.Domain.Role;
 
 namespace Orleans.ImageMgmt.Host;
@@ -60,7 +61,7 @@ internal static class TokenEndpoints
         return Ok(new Page<TokenResource> { Items = [.. left.Take(rows).Select(ToResource)], NextCursor = left.Count > rows ? left[rows - 1].Name.Value : null });
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, IGrainFactory grains, TimeProvider time)
+    private static async Task<IResult> CreateAsync(HttpContext context, IGrainFactory grains, TokenChanges changes, TimeProvider time)
     {
         CreateTokenRequest? request;
         try
@@ -80,6 +81,7 @@ internal static class TokenEndpoints
 
         var secret = Secrets.New();
         var made = await grains.GetTokens().IssueAsync(new TokenOrder(name, (Role)request!.Role, Secrets.HashOf(secret)!.Value, request.ExpiresAt, RequestContext.By(context, request.Reason)));
+        changes.Note();
         if (made.Refusal is { } refusal)
         {
             return Refused(context, refusal);
@@ -89,7 +91,7 @@ internal static class TokenEndpoints
         return Results.Json(new CreatedToken { Token = secret, Resource = ToResource(made.Value!) }, ImageMgmtJson.Options, statusCode: StatusCodes.Status201Created);
     }
 
-    private static async Task<IResult> RevokeAsync(HttpContext context, IGrainFactory grains, string token, string? reason)
+    private static async Task<IResult> RevokeAsync(HttpContext context, IGrainFactory grains, TokenChanges changes, string token, string? reason)
     {
         if (!TokenName.TryCreate(token, out var name))
         {
@@ -102,6 +104,7 @@ internal static class TokenEndpoints
         }
 
         var done = await grains.GetTokens().RevokeAsync(name, RequestContext.By(context, reason));
+        changes.Note();
         return done.Refusal is { } refusal ? Refused(context, refusal) : Results.NoContent();
     }
 

@@ -14,16 +14,18 @@ namespace Orleans.ImageMgmt.Host;
 /// <summary>One process with one silo: alone on an embedded store, where nothing else has to be installed, or in a cluster on PostgreSQL.</summary>
 internal sealed class EmbeddedHost : IAsyncDisposable
 {
-    /// <summary>How long a host that ends waits for the word that a signal has ended the command too.</summary>
-    private static readonly TimeSpan SignalGrace = TimeSpan.FromSeconds(2);
+    /// <summary>The longest that the parts of a host may take to end: transfers let go within half of it.</summary>
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(20);
 
     private readonly SiloStore store;
     private readonly IHost host;
+    private readonly ProbeServer? probes;
+    private readonly TimeSpan drain;
     private readonly ILoggerFactory logging;
 
-    private EmbeddedHost(SiloStore store, IHost host, ILoggerFactory logging)
+    private EmbeddedHost(SiloStore store, IHost host, ProbeServer? probes, TimeSpan drain, ILoggerFactory logging)
     {
-        (this.store, this.host, this.logging) = (store, host, logging);
+        (this.store, this.host, this.probes, this.drain, this.logging) = (store, host, probes, drain, logging);
     }
 
     public IServiceProvider Services => host.Services;
@@ -38,32 +40,45 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             return (await store.Broken).Message;
         }
 
-        // A signal ends the host and the command; which of them hears it first is chance.
-        await Task.Delay(SignalGrace, TimeProvider.System, stop);
+        stop.ThrowIfCancellationRequested();
         return "The service ended by itself. The log says why; start it again.";
     }
+
+    /// <summary>Says that it takes nothing new and answers on for a while; a host that is alone has nobody who would take over, and ends at once.</summary>
+    public Task TakeLeaveAsync() => Services.GetRequiredService<Departure>().WaitAsync(drain, TimeProvider.System);
 
     /// <summary>Opens the data directory and starts the silo.</summary>
     /// <exception cref="StoreException">The data directory cannot be used; the message is one sentence.</exception>
     public static async Task<EmbeddedHost> StartAsync(HostSettings settings, CancellationToken cancellationToken)
     {
         var logging = LoggerFactory.Create(log => log.AddImgmt(settings));
-        var store = await OpenAsync(settings, logging.CreateLogger("imgmt.store"), cancellationToken);
+        var probes = await ProbeServer.StartAsync(settings.Probes, logging, TimeProvider.System, cancellationToken);
+        SiloStore? store = null;
         IHost? host = null;
         try
         {
+            store = await OpenAsync(settings, logging.CreateLogger("imgmt.store"), cancellationToken);
             var trust = SiloTrust.Open(settings.DataDirectory, settings.Trust, TimeProvider.System);
+            await (settings.Cluster.IsOn ? SharedKeys.CheckAsync(store.Rows, SharedSecret.Read(settings), cancellationToken) : Task.CompletedTask);
             var restored = await RestoreRecord.ReadAsync(store.Rows, cancellationToken);
             host = settings.Http is null ? BuildQuiet(settings, store, restored, trust, logging) : BuildWeb(settings, settings.Http, store, restored, trust, logging);
             await host.StartAsync(cancellationToken);
-            return new EmbeddedHost(store, host, logging);
+            probes?.Started(host.Services.GetRequiredService<Readiness>());
+            return new EmbeddedHost(store, host, probes, settings.Cluster.IsOn ? settings.Cluster.DrainTime : TimeSpan.Zero, logging);
         }
-        catch
+        catch (Exception problem)
         {
             // Whatever it was goes on to the caller; what was begun is ended first, the silo before its store.
             await ((host as IAsyncDisposable)?.DisposeAsync() ?? ValueTask.CompletedTask);
-            await store.DisposeAsync();
+            await (store?.DisposeAsync() ?? ValueTask.CompletedTask);
+            await (probes?.DisposeAsync() ?? ValueTask.CompletedTask);
             logging.Dispose();
+            if (problem is System.Data.Common.DbException gone)
+            {
+                // Orleans' own tables are read while it starts, and its providers give the driver's error as it is.
+                throw new StoreUnavailableException(StoreUnavailableException.InputOutput, $"{store?.Place ?? "The database"} went away while the silo started: {gone.Message}", gone);
+            }
+
             throw;
         }
     }
@@ -76,18 +91,28 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         return builder.Build();
     }
 
-    /// <summary>The silo with its doors: HTTP, the dashboard, health. Nothing is mapped outside the locks.</summary>
+    /// <summary>The doors: HTTP, the dashboard, health, in front of a silo in this process or of others. Nothing is mapped outside the locks.</summary>
     private static WebApplication BuildWeb(HostSettings settings, HttpOptions http, SiloStore store, RestoreRecord? restored, SiloTrust trust, ILoggerFactory logging)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         AddService(builder, settings, store, restored, trust, logging);
         builder.AddLocks(settings, http);
-        builder.AddDoors(settings, http);
+        var isForPeople = settings.Cluster.Role != ClusterRole.Silo;
+        if (isForPeople)
+        {
+            builder.AddDoors(settings, http);
+        }
+
         builder.AddUpkeep(settings, store);
         var app = builder.Build();
         app.UseLocks();
         app.UseDoors();
-        app.MapDoors();
+        if (isForPeople)
+        {
+            app.MapLocks();
+            app.MapDoors();
+        }
+
         app.MapUpkeep();
         return app;
     }
@@ -96,7 +121,10 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     {
         builder.Services.AddSystemd(); // tells systemd when the service is ready and when it ends; nothing where there is no systemd
         builder.Services.AddLogging(log => log.AddImgmt(settings));
-        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = StopLimit);
+        builder.Services.AddSingleton<IHostLifetime, CommandLifetime>();
+        builder.Services.AddSingleton<Departure>();
+        builder.Services.AddSingleton<Readiness>();
         builder.Services.AddSingleton(settings.FaultLog);
         builder.Services.AddSingleton<IBlockLink>(new BlockLink(settings.Blocks, trust.Current, TimeProvider.System));
         if (settings.Blocks.IsOn)
@@ -107,8 +135,15 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             builder.Services.AddHostedService(services => services.GetRequiredService<BlockServer>());
         }
 
-        builder.UseOrleans(silo => (store is PostgresStore shared ? silo.AddCluster(settings.Cluster, shared) : AddAlone(silo, (EmbeddedStore)store, restored))
-            .AddSiloLocks(trust, settings.Gateway, logging, TimeProvider.System)
+        if (!settings.Cluster.HasSilo)
+        {
+            builder.AddFrontEnd(settings, (PostgresStore)store, trust, logging);
+            return;
+        }
+
+        builder.Services.AddSingleton<ISeat, SiloSeat>();
+        builder.UseOrleans(silo => (store is PostgresStore shared ? silo.AddCluster(settings.Cluster, shared, restored) : AddAlone(silo, (EmbeddedStore)store, restored))
+            .AddSiloLocks(trust, settings.Gateway, settings.Cluster.IsOn, logging, TimeProvider.System)
             .AddImageMgmt(settings.Options));
     }
 
@@ -121,7 +156,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
 
         settings.Cluster.Check(settings);
         return await PostgresStore.OpenAsync(
-            settings.DataDirectory, settings.Cluster.ReadConnectionString(), settings.Cluster.Connections, settings.Store, log, TimeProvider.System, cancellationToken);
+            settings.DataDirectory, settings.Cluster.ReadConnectionString(settings.Trust.AllowGroupRead), settings.Cluster.Connections, settings.Store, log, TimeProvider.System, cancellationToken);
     }
 
     private static ISiloBuilder AddAlone(ISiloBuilder silo, EmbeddedStore store, RestoreRecord? restored) => silo
@@ -138,6 +173,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         await host.StopAsync();
         host.Dispose();
         await store.DisposeAsync();
+        await (probes?.DisposeAsync() ?? ValueTask.CompletedTask);
         logging.Dispose();
     }
 }
@@ -158,6 +194,8 @@ internal sealed record HostSettings(string DataDirectory)
     public BackupOptions Backup { get; init; } = new();
 
     public BlocksOptions Blocks { get; init; } = new();
+
+    public ProbesOptions Probes { get; init; } = new();
 
     /// <summary>How HTTP is served; null: not at all (the demo).</summary>
     public HttpOptions? Http { get; init; }

@@ -62,8 +62,7 @@ internal static class ServeCommand
 
             if (!request.ExitWhenDone)
             {
-                await Console.Error.WriteLineAsync($"imgmt: {await host.FailedAsync(stop)}");
-                return Failed;
+                return await ServeAsync(host, stop);
             }
 
             return well ? Well : Failed;
@@ -83,6 +82,21 @@ internal static class ServeCommand
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
+            return Well;
+        }
+    }
+
+    /// <summary>Until it is asked to end, or cannot go on.</summary>
+    private static async Task<int> ServeAsync(EmbeddedHost host, CancellationToken stop)
+    {
+        try
+        {
+            await Console.Error.WriteLineAsync($"imgmt: {await host.FailedAsync(stop)}");
+            return Failed;
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            await host.TakeLeaveAsync();
             return Well;
         }
     }

@@ -50,6 +50,7 @@ internal static class OptionCatalog
         new("Http", typeof(HttpOptions), settings => settings.Http),
         new("ImageMgmt", typeof(ImageMgmtOptions), settings => settings.Options),
         new("Log", typeof(LogOptions), settings => settings.Log),
+        new("Probes", typeof(ProbesOptions), settings => settings.Probes),
         new("Store", typeof(DurableOptions), settings => settings.Store),
         new("Trust", typeof(TrustOptions), settings => settings.Trust),
     ];

@@ -8,7 +8,7 @@ using Orleans.ImageMgmt.Client;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>Stands between a caller's TLS and Orleans: lets through only messages of the client that the certificate is bound to.</summary>
-internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCallers callers, GatewayOptions options, ILogger logger)
+internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCallers callers, GatewayOptions options, TimeProvider time, ILogger logger)
 {
     private const int PreamblePrefix = sizeof(int);
     private const int FramePrefix = 2 * sizeof(int); // length of the header, length of the body
@@ -47,7 +47,7 @@ internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCall
         string? client = null;
         try
         {
-            client = await PassPreambleAsync(from, to, caller);
+            client = await GreetedAsync(from, to, caller, connection);
             while (client is not null && await PassFrameAsync(from, to, client))
             {
             }
@@ -68,6 +68,24 @@ internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCall
             {
                 callers.Release(client);
             }
+        }
+    }
+
+    /// <summary>The first message has to come in time: a caller that says nothing keeps no place.</summary>
+    /// <returns>The client's key, or null when the connection ended.</returns>
+    private async Task<string?> GreetedAsync(PipeReader from, PipeWriter to, GatewayCaller caller, ConnectionContext connection)
+    {
+        using var limit = new CancellationTokenSource(options.GreetingTimeout, time);
+        await using (limit.Token.Register(from.CancelPendingRead))
+        {
+            var client = await PassPreambleAsync(from, to, caller);
+            if (client is null && limit.IsCancellationRequested)
+            {
+                Refused(logger, caller.Name.Name, connection.RemoteEndPoint, $"it said nothing within {options.GreetingTimeout}");
+                connection.Abort(new ConnectionAbortedException("The caller said nothing."));
+            }
+
+            return client;
         }
     }
 

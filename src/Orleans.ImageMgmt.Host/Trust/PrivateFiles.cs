@@ -43,10 +43,10 @@ internal static class PrivateFiles
     }
 
     /// <exception cref="TrustException">Others could read or change it.</exception>
-    public static void RequirePrivate(string path)
+    public static void RequirePrivate(string path, bool allowGroupRead = false)
     {
         var mode = Directory.Exists(path) ? new DirectoryInfo(path).UnixFileMode : File.GetUnixFileMode(path);
-        if ((mode & Others) != 0)
+        if ((mode & (allowGroupRead ? Others & ~UnixFileMode.GroupRead : Others)) != 0)
         {
             throw new TrustException($"{path} holds keys and is open to other users (mode {Convert.ToString((int)mode, 8)}). Make it yours alone: chmod go= {path}");
         }

@@ -12,8 +12,9 @@ namespace Orleans.ImageMgmt.Host;
 internal static class SiloLocks
 {
     /// <summary>Silos speak mutual TLS with each other: only the holder of a silo's certificate of the same authority gets through, also when this
-    /// silo is alone, because other users of the machine can reach loopback. Callers of the gateway need a caller's certificate.</summary>
-    public static ISiloBuilder AddSiloLocks(this ISiloBuilder silo, SiloTrust trust, GatewayOptions gateway, ILoggerFactory logging, TimeProvider time)
+    /// silo is alone, because other users of the machine can reach loopback. Callers of the gateway need a caller's certificate; in a cluster it is there for
+    /// the front ends of the cluster alone, which are trusted as silos are.</summary>
+    public static ISiloBuilder AddSiloLocks(this ISiloBuilder silo, SiloTrust trust, GatewayOptions gateway, bool isCluster, ILoggerFactory logging, TimeProvider time)
     {
         var logger = logging.CreateLogger("imgmt.trust");
         var tls = new TlsTransport(trust.Current, time, logger);
@@ -23,6 +24,12 @@ internal static class SiloLocks
             connections.ConfigureSiloOutboundConnection(call => call.Use(next => connection => tls.CallAsync(connection, _ => next(connection))));
             connections.ConfigureGatewayInboundConnection(port =>
             {
+                if (isCluster)
+                {
+                    port.Use(next => connection => tls.AnswerAsync(connection, CertificateKind.Silo, _ => next(connection)));
+                    return;
+                }
+
                 var guard = port.ApplicationServices.GetRequiredService<GatewayGuard>();
                 port.Use(next => connection => tls.AnswerAsync(connection, CertificateKind.Client, name => guard.RunAsync(connection, name, next)));
             });
@@ -30,7 +37,7 @@ internal static class SiloLocks
         silo.Services.AddSingleton<GatewayCallers>();
         silo.Services.AddSingleton<GatewayMessages>();
         silo.Services.AddSingleton(services => new GatewayGuard(
-            services.GetRequiredService<GatewayMessages>(), services.GetRequiredService<GatewayCallers>(), gateway, logger));
+            services.GetRequiredService<GatewayMessages>(), services.GetRequiredService<GatewayCallers>(), gateway, time, logger));
         return gateway.IsOn ? silo.AddIncomingGrainCallFilter<CallerFilter>().Configure<EndpointOptions>(endpoints => Open(endpoints, gateway)) : silo;
     }
 

@@ -118,7 +118,7 @@ internal sealed class SiloTrust
 
         return Guarded(() =>
         {
-            PrivateFiles.RequirePrivate(options.Key);
+            PrivateFiles.RequirePrivate(options.Key, options.AllowGroupRead);
             var trust = new FileTrust(options.Authority, options.Certificate, options.Key, time);
             return trust.Current().Check(trust.Current().Own, asServer: true, kinds) is { Name: null } no
                 ? throw new TrustException($"The certificate {options.Certificate} cannot be this {(kinds[0] == CertificateKind.Silo ? "silo" : "block server")}'s: {no.Reason}.")

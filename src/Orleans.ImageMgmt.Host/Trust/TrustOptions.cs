@@ -13,6 +13,9 @@ internal sealed class TrustOptions
     /// <summary>PEM file with the key of that certificate, readable by its user alone. Default: empty.</summary>
     public string Key { get; set; } = "";
 
+    /// <summary>Lets the group read this key, and the files of secrets in section Cluster: container platforms mount secrets for a group. Default: false: their user alone.</summary>
+    public bool AllowGroupRead { get; set; }
+
     public bool AreFilesGiven => Authority.Length + Certificate.Length + Key.Length > 0;
 
     /// <summary>Every fault of these settings, in one sentence each, beginning with the name of the option; empty when they are good.</summary>

@@ -185,7 +185,7 @@ internal sealed partial class Backups(EmbeddedStore store, HostSettings settings
 internal static class BackupEndpoints
 {
     private static readonly Refusal ofCluster = new(
-        "backup.cluster", "The catalog of a cluster lies in PostgreSQL, and this service makes no copy of it.", "Back the database up with pg_dump or your server's own means.");
+        "backup.cluster", "The catalog of a cluster lies in PostgreSQL, and no silo keeps copies of it.", "Run 'imgmt backup --to FILE --config FILE' on any machine that reaches the database.");
 
     /// <summary>The endpoints are there in every mode, so that one description of the API is true; in a cluster they say where backups are made.</summary>
     public static void MapBackups(this WebApplication app)

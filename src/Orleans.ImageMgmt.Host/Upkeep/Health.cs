@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Orleans.ImageMgmt.Api;
 using Orleans.ImageMgmt.Grains.Durable;
-using Orleans.Runtime;
 
 namespace Orleans.ImageMgmt.Host;
 
@@ -29,8 +28,8 @@ internal static class Health
             : UpkeepProblem.Of(StatusCodes.Status503ServiceUnavailable, "The service cannot take work.", reason);
 }
 
-/// <summary>Whether the service can take work now: the silo is active, the store can be written, nobody has asked for the end.</summary>
-internal sealed class Readiness(IHostApplicationLifetime lifetime, ISiloStatusOracle silo, SiloStore store)
+/// <summary>Whether the service can take work now: the silo is active or one can be reached, the store can be written, nobody has asked for the end.</summary>
+internal sealed class Readiness(IHostApplicationLifetime lifetime, Departure departure, ISeat seat, SiloStore store)
 {
     /// <summary>A store that does not commit within this is not ready, whatever it does later.</summary>
     private static readonly TimeSpan ProbeLimit = TimeSpan.FromSeconds(3);
@@ -38,14 +37,14 @@ internal sealed class Readiness(IHostApplicationLifetime lifetime, ISiloStatusOr
     /// <summary>Null when it can.</summary>
     public async Task<Domain.Refusal?> WhyNotAsync(CancellationToken cancellationToken)
     {
-        if (lifetime.ApplicationStopping.IsCancellationRequested)
+        if (departure.HasBegun || lifetime.ApplicationStopping.IsCancellationRequested)
         {
             return new("service.stopping", "The service is ending and takes nothing new.", "Ask the next one, or wait until it is started again.");
         }
 
-        if (silo.CurrentStatus != SiloStatus.Active)
+        if (await seat.WhyNotAsync(cancellationToken) is { } apart)
         {
-            return new("service.starting", $"The silo is {silo.CurrentStatus}.", "Ask again in a moment.");
+            return apart;
         }
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

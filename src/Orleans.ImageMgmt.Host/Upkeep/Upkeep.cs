@@ -12,7 +12,6 @@ internal static class Upkeep
     public static void AddUpkeep(this WebApplicationBuilder builder, HostSettings settings, SiloStore store)
     {
         builder.Services.TryAddSingleton(settings);
-        builder.Services.AddSingleton<Readiness>();
         if (store is EmbeddedStore)
         {
             builder.Services.AddSingleton<Backups>(); // a database server has its own

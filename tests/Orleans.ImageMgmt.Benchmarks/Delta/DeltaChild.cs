@@ -127,6 +127,7 @@ internal static class DeltaChild
     private sealed class FarReader(IContentReader inner, IBlockReader blocks, long link) : IContentReader, IBlockReader
     {
         private long travelled;
+        private long digests;
 
         public ContentManifest Manifest => inner.Manifest;
 
@@ -136,16 +137,21 @@ internal static class DeltaChild
 
         public long Travelled => Interlocked.Read(ref travelled);
 
+        /// <summary>Of these, digests of blocks.</summary>
+        public long Digests => Interlocked.Read(ref digests);
+
         public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
         {
             await inner.ReadAsync(offset, buffer, cancellationToken);
             Interlocked.Add(ref travelled, buffer.Length);
         }
 
-        public async ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken)
+        public async ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken)
         {
-            await blocks.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
-            Interlocked.Add(ref travelled, digests.Length);
+            var length = await blocks.ReadDigestsAsync(request, answer, cancellationToken);
+            Interlocked.Add(ref travelled, length);
+            Interlocked.Add(ref digests, length);
+            return length;
         }
 
         public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)

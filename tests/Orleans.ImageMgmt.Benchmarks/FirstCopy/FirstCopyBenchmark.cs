@@ -3,7 +3,8 @@ using Orleans.ImageMgmt.Content;
 
 namespace Orleans.ImageMgmt.Benchmarks.FirstCopy;
 
-/// <summary>First copy of an image to N local targets: ours (verified by reading back) against cp and sync (unverified) and cp and openssl.</summary>
+/// <summary>First copy of an image to N local targets: ours (verified by reading back) against cp and sync (unverified), cp and openssl, and the
+/// disk alone.</summary>
 internal static class FirstCopyBenchmark
 {
     public static async Task<int> RunAsync(IReadOnlyList<string> words)
@@ -48,6 +49,7 @@ internal static class FirstCopyBenchmark
                 () => table.Add(targets, Table.Ours, Contender.Ours(path, manifestPath, folder, targets, only is not null)),
                 () => table.Add(targets, Table.CopyAndSync, Contender.CopyAndSync(path, folder, targets)),
                 () => table.Add(targets, Table.CopyAndHash, Contender.CopyAndHash(path, folder, targets)),
+                () => table.Add(targets, Table.OutAndBack, Contender.OutAndBack(path, folder, targets)),
             ];
             for (var i = 0; i < contenders.Length; i++)
             {

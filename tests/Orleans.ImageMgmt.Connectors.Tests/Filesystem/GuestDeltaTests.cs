@@ -80,14 +80,14 @@ public sealed class GuestDeltaTests : IAsyncDisposable
 
         public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
 
-        public ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) =>
-            ((IBlockReader)inner).ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+        public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) =>
+            ((IBlockReader)inner).ReadDigestsAsync(request, answer, cancellationToken);
 
         public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
         {
             lock (asked)
             {
-                asked.UnionWith(Enumerable.Range(0, BlockLayout.BlocksPerPiece).Where(request.Blocks.Contains).Select(block => (request.Piece * BlockLayout.BlocksPerPiece) + block));
+                asked.UnionWith(request.Blocks.Numbers.Select(block => (int)block));
             }
 
             return ((IBlockReader)inner).ReadBlocksAsync(request, frame, cancellationToken);

@@ -17,18 +17,13 @@ public class BlockReaderTests
     {
         using var bench = new Bench();
         await using var reader = await SealedAsync(bench);
-        foreach (var piece in (int[])[0, 3])
+        foreach (var numbers in (long[][])[[0, 1, 7, 64, 255], [768, 770], [3, 255, 256, 769, 770]])
         {
-            var set = default(BlockSet);
-            foreach (var block in piece == 0 ? (int[])[0, 1, 7, 64, 255] : [0, 2])
-            {
-                set.Add(block);
-            }
-
+            var request = new BlockRequest(NumberRuns.Of(numbers), level, []);
             var frame = new byte[BlockFrame.MaxLength];
-            var length = await reader.ReadBlocksAsync(new BlockRequest(piece, set, level, []), frame, Bench.Token);
-            var blocks = Unpacked(frame.AsSpan(0, length), set.BytesOf(Length, piece));
-            Assert.Equal(await BytesOfAsync(bench, piece, set), blocks);
+            var length = await reader.ReadBlocksAsync(request, frame, Bench.Token);
+            var blocks = Unpacked(frame.AsSpan(0, length), request.BytesIn(Length));
+            Assert.Equal(await BytesOfAsync(bench, numbers), blocks);
             Assert.Equal(level == 0, length > blocks.Length);
         }
     }
@@ -38,9 +33,11 @@ public class BlockReaderTests
     {
         using var bench = new Bench();
         await using var reader = await SealedAsync(bench);
-        var digests = new byte[BlockLayout.DigestsLength(Length, 0, 4)];
-        await reader.ReadDigestsAsync(0, 4, digests, Bench.Token);
+        var answer = new byte[DigestAnswer.MaxLength(4)];
+        var length = await reader.ReadDigestsAsync(new DigestRequest(NumberRuns.Of([0, 1, 2, 3]), []), answer, Bench.Token);
+        Assert.Equal((DigestAnswer.HeaderLength + BlockLayout.DigestsLength(Length, 0, 4), 0), (length, answer[0]));
         var bytes = await File.ReadAllBytesAsync(bench.PathOf("sealed"), Bench.Token);
+        var digests = answer[DigestAnswer.HeaderLength..length];
         for (var block = 0; block < digests.Length / 8; block++)
         {
             Assert.Equal(BlockLayout.DigestOf(bytes.AsSpan()[(block * 4096)..Math.Min(Length, (block + 1) * 4096)]), BitConverter.ToUInt64(digests, block * 8));
@@ -113,12 +110,11 @@ public class BlockReaderTests
         using var bench = new Bench();
         await using var reader = await SealedAsync(bench);
         var frame = new byte[BlockFrame.MaxLength];
-        var behind = default(BlockSet);
-        behind.Add(3);
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await reader.ReadBlocksAsync(new BlockRequest(3, behind, 1, []), frame, Bench.Token));
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await reader.ReadBlocksAsync(new BlockRequest(4, behind, 1, []), frame, Bench.Token));
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await reader.ReadBlocksAsync(new BlockRequest(0, default, 1, []), frame, Bench.Token));
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await reader.ReadDigestsAsync(3, 2, new byte[4096], Bench.Token));
+        foreach (var outside in (NumberRuns[])[NumberRuns.Of([771]), NumberRuns.Of([0, 1024]), new NumberRuns()])
+        {
+            await Assert.ThrowsAnyAsync<ArgumentException>(async () => await reader.ReadBlocksAsync(new BlockRequest(outside, 1, []), frame, Bench.Token));
+            await Assert.ThrowsAnyAsync<ArgumentException>(async () => await reader.ReadDigestsAsync(new DigestRequest(outside, []), frame, Bench.Token));
+        }
     }
 
     /// <summary>Text-like data, a piece of zeros, and a short end.</summary>
@@ -134,10 +130,10 @@ public class BlockReaderTests
         return await bench.SealAsync("sealed", source);
     }
 
-    private static async Task<byte[]> BytesOfAsync(Bench bench, int piece, BlockSet set)
+    private static async Task<byte[]> BytesOfAsync(Bench bench, long[] numbers)
     {
         var bytes = await File.ReadAllBytesAsync(bench.PathOf("sealed"), Bench.Token);
-        return [.. Enumerable.Range(0, 256).Where(set.Contains).SelectMany(block => bytes[((piece * Bench.MiB) + (block * 4096))..Math.Min(bytes.Length, (piece * Bench.MiB) + ((block + 1) * 4096))])];
+        return [.. numbers.SelectMany(block => bytes[((int)block * 4096)..Math.Min(bytes.Length, ((int)block + 1) * 4096)])];
     }
 
     private static byte[] Unpacked(ReadOnlySpan<byte> frame, int length)

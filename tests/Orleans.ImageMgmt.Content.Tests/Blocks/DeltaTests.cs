@@ -97,7 +97,7 @@ public class DeltaTests
         await using var reader = await SealAsync(bench, "new", bytes);
         var source = new BlocksDouble(reader)
         {
-            AfterDigests = answer => answer[8 * 8] ^= (byte)(digests ? 1 : 0),
+            AfterDigests = answer => answer[DigestAnswer.HeaderLength + (8 * 8)] ^= (byte)(digests ? 1 : 0),
             AfterFrame = answer => answer[^100] ^= (byte)(digests ? 0 : 1),
         };
         var received = await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
@@ -201,6 +201,99 @@ public class DeltaTests
         Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("second"));
     }
 
+    [Fact]
+    public async Task Blocks_that_lie_alone_in_their_pieces_travel_in_one_answer()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        for (var chunk = 0; chunk < 6; chunk++)
+        {
+            Fill(bytes, (chunk * Bench.MiB) + (chunk * 20 * Block), Block, 50 + chunk);
+        }
+
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var source = new BlocksDouble(reader);
+        var received = await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal(Enumerable.Range(0, 6).Select(chunk => (chunk, chunk * 20)), source.Asked);
+        Assert.Equal(1, source.Frames);
+        Assert.Equal(source.Travelled, received.BytesRequested);
+    }
+
+    [Fact]
+    public async Task Full_answers_are_cut_at_a_mebibyte_wherever_pieces_end()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        Fill(bytes, 100 * Block, 3 * Bench.MiB, 9);
+        await using var reader = await SealAsync(bench, "new", bytes);
+        foreach (var window in (int[])[1, 2, 4])
+        {
+            var source = new BlocksDouble(reader);
+            var options = new ReceiveOptions { OwnCopies = Having(old).OwnCopies, Blocks = new BlockOptions { Window = window } };
+            await CopyReceiver.ReceiveAsync(source, bench.Open($"staging-{window}"), options, SilentObserver.Instance, Bench.Token);
+            Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256($"staging-{window}"));
+            Assert.Equal((3, 3 * 256), (source.Frames, source.Asked.Distinct().Count()));
+        }
+    }
+
+    [Fact]
+    public async Task A_shared_answer_that_is_no_good_is_asked_again_piece_by_piece()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        Fill(bytes, 5 * Block, Block, 50);
+        Fill(bytes, (2 * Bench.MiB) + (5 * Block), Block, 51);
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var first = true;
+        var source = new BlocksDouble(reader)
+        {
+            AfterFrame = answer => (answer[0], first) = ((byte)(answer[0] ^ (first ? 1 : 0)), false),
+        };
+        await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal((3, 0L), (source.Frames, source.PlainBytes));
+    }
+
+    [Fact]
+    public async Task Digests_of_unchanged_blocks_do_not_travel_when_the_source_holds_the_same_base()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        Fill(bytes, 40 * Block, Block, 77);
+        Fill(bytes, (3 * Bench.MiB) + (2 * Block), 2 * Block, 78);
+        Fill(bytes, Length - 500, 500, 79);
+        await using var plain = await SealAsync(bench, "new", bytes);
+        await using var reader = new LocalContentReader(
+            File.OpenHandle(bench.PathOf("new-sealed")), plain.Manifest, null,
+            digest => digest == old.Manifest.ContentDigest ? new OpenBase(File.OpenHandle(bench.PathOf("old-sealed")), old.Manifest) : null);
+        var source = new BlocksDouble(reader);
+        await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal([(0, 40), (3, 2), (3, 3), (6, 2)], source.Asked);
+        Assert.Equal(DigestAnswer.HeaderLength + (3 * BlockSet.ByteLength) + (4 * BlockLayout.DigestLength), source.DigestBytes);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task Digests_that_are_none_make_the_source_be_asked_plainly(int shorter)
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        Fill(bytes, 40 * Block, Block, 77);
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var source = new BlocksDouble(reader) { ShorterDigests = shorter, AfterDigests = answer => answer[0] = (byte)(shorter == 0 ? 2 : 0) };
+        await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal((0, Bench.MiB), (source.Frames, source.PlainBytes));
+    }
+
     private static ReceiveOptions Having(LocalContentReader old, string? side = null) => new() { OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest, side)] };
 
     /// <summary>All data, each block different, of letters so that it packs.</summary>
@@ -268,6 +361,11 @@ internal sealed class BlocksDouble(LocalContentReader inner, CancellationToken c
 
     public int Frames { get; private set; }
 
+    public long DigestBytes { get; private set; }
+
+    /// <summary>Bytes that an answer with digests lacks.</summary>
+    public int ShorterDigests { get; init; }
+
     public long Travelled { get; private set; }
 
     public long PlainBytes { get; private set; }
@@ -285,17 +383,20 @@ internal sealed class BlocksDouble(LocalContentReader inner, CancellationToken c
         }
     }
 
-    public async ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken)
+    public async ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken)
     {
         cut.ThrowIfCancellationRequested();
-        await inner.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
-        var answer = digests.ToArray();
-        AfterDigests?.Invoke(answer);
-        answer.CopyTo(digests);
+        var length = await inner.ReadDigestsAsync(request, answer, cancellationToken);
+        var told = answer[..length].ToArray();
+        AfterDigests?.Invoke(told);
+        told.CopyTo(answer);
         lock (gate)
         {
-            Travelled += digests.Length;
+            Travelled += length;
+            DigestBytes += length;
         }
+
+        return length - ShorterDigests;
     }
 
     public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
@@ -311,7 +412,7 @@ internal sealed class BlocksDouble(LocalContentReader inner, CancellationToken c
             Frames++;
             Travelled += length;
             AskedForWindows |= request.Bases.Count > 0;
-            asked.AddRange(Enumerable.Range(0, 256).Where(request.Blocks.Contains).Select(block => (request.Piece, block)));
+            asked.AddRange(request.Blocks.Numbers.Select(block => ((int)(block / 256), (int)(block % 256))));
         }
 
         return length;

@@ -116,8 +116,8 @@ public class WindowTests
 
         public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
 
-        public ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) =>
-            inner.ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+        public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) =>
+            inner.ReadDigestsAsync(request, answer, cancellationToken);
 
         public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
         {

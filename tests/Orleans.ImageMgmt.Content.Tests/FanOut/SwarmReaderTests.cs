@@ -242,8 +242,8 @@ public sealed class SwarmReaderTests
 
         public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
 
-        public ValueTask ReadDigestsAsync(int firstPiece, int pieces, Memory<byte> digests, CancellationToken cancellationToken) =>
-            ((IBlockReader)inner).ReadDigestsAsync(firstPiece, pieces, digests, cancellationToken);
+        public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) =>
+            ((IBlockReader)inner).ReadDigestsAsync(request, answer, cancellationToken);
 
         public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken) =>
             ((IBlockReader)inner).ReadBlocksAsync(request, frame, cancellationToken);

@@ -95,9 +95,37 @@ public sealed class AdmissionTests
 
     private static VersionId VersionOf(int number) => new(Samples.Id.Image, new VersionName($"1.{number}"));
 
-    /// <summary>The smallest thing that keeps slots as <see cref="Admission"/> says.</summary>
+    [Fact]
+    public void The_line_gives_slots_as_the_rule_says_over_all_who_wait_whatever_comes_goes_or_becomes_urgent() =>
+        Gen.Select(Gen.Int[1, 12], Gen.Select(Gen.Int[0, 5], arrival, Gen.Int[0, 1_000]).Array[1, 120]).Sample((slots, drawn) =>
+        {
+            var desk = new Desk(slots);
+            for (var n = 0; n < drawn.Length; n++)
+            {
+                var (what, (version, isUrgent), which) = drawn[n];
+                switch (what)
+                {
+                    case 0 when desk.Running.Count > 0:
+                        desk.End(which);
+                        break;
+                    case 1 when desk.Waiting.Count > 0:
+                        desk.GiveUp(which);
+                        break;
+                    case 2 when desk.Waiting.Count > 0:
+                        desk.Hurry(which);
+                        break;
+                    default:
+                        desk.Arrive(new SlotClaim(new PodName($"pod-{n}"), VersionOf(version), isUrgent, n));
+                        break;
+                }
+            }
+        }, iter: Sequences.Runs, threads: 1);
+
+    /// <summary>The line, and beside it the rule over everybody who waits, written as it is said: each grant of the line has to be the rule's.</summary>
     private sealed class Desk(int slots)
     {
+        private readonly SlotLine line = new(slots);
+
         /// <summary>The lane's not counted.</summary>
         public long Granted { get; private set; }
 
@@ -108,23 +136,63 @@ public sealed class AdmissionTests
         public void Arrive(SlotClaim claim)
         {
             Waiting.Add(claim);
+            line.Arrive(claim);
             Grant();
         }
 
         public void End(int which)
         {
+            line.Leave(Running[which % Running.Count].Number);
             Running.RemoveAt(which % Running.Count);
+            Grant();
+        }
+
+        public void GiveUp(int which)
+        {
+            Assert.True(line.GiveUp(Waiting[which % Waiting.Count].Number));
+            Waiting.RemoveAt(which % Waiting.Count);
+            Grant();
+        }
+
+        public void Hurry(int which)
+        {
+            var claim = Waiting[which % Waiting.Count];
+            Waiting[which % Waiting.Count] = claim with { IsUrgent = true };
+            line.Hurry(claim.Pod, claim.Version);
             Grant();
         }
 
         private void Grant()
         {
-            while (Admission.Next(Waiting, Running, slots, Granted) is ({ } next, var isInLane))
+            while (Rule() is ({ } next, var isInLane))
             {
+                Assert.Equal(next, line.Grant());
                 Granted += isInLane ? 0 : 1;
                 Assert.True(Waiting.Remove(next));
                 Running.Add(next);
             }
+
+            Assert.Null(line.Grant());
+            Assert.Equal((Granted, Waiting.Count), (line.Granted, line.Waiting));
+        }
+
+        private SlotGrant? Rule()
+        {
+            var (lane, urgent) = (Admission.LaneOf(slots), Running.Count(c => c.IsUrgent));
+            if (urgent < lane && Waiting.Any(c => c.IsUrgent))
+            {
+                return new SlotGrant(Waiting.Where(c => c.IsUrgent).MinBy(c => c.Number), IsInLane: true);
+            }
+
+            if (Waiting.Count == 0 || Running.Count - urgent + Math.Max(0, urgent - lane) >= slots)
+            {
+                return null;
+            }
+
+            return new SlotGrant(
+                Granted % Admission.ByAgeEvery == Admission.ByAgeEvery - 1 ? Waiting.MinBy(c => c.Number)
+                    : Waiting.OrderBy(c => c.IsUrgent ? 0 : 1).ThenBy(c => Running.Count(r => r.Version == c.Version)).ThenBy(c => c.Number).First(),
+                IsInLane: false);
         }
     }
 }

@@ -40,19 +40,16 @@ public sealed class BlockServerTests
         await using var host = await BlocksHost.StartAsync();
         await using var near = await host.LocalAsync();
         await using var far = await host.ReaderAsync();
-        var length = BlockLayout.DigestsLength(host.Bytes.Length, 0, 3);
-        var (here, there) = (new byte[length], new byte[length]);
-        await near.ReadDigestsAsync(0, 3, here, DoorsHost.Stop);
-        await far.ReadDigestsAsync(0, 3, there, DoorsHost.Stop);
+        var digests = new DigestRequest(NumberRuns.Of([0, 1, 2]), [host.Content.ContentDigest]);
+        var (here, there) = (new byte[DigestAnswer.MaxLength(3)], new byte[DigestAnswer.MaxLength(3)]);
+        var length = await near.ReadDigestsAsync(digests, here, DoorsHost.Stop);
+        Assert.Equal(length, await far.ReadDigestsAsync(digests, there, DoorsHost.Stop));
         Assert.Equal(here, there);
         Assert.Contains(here, digit => digit != 0);
 
-        var blocks = default(BlockSet);
-        blocks.Add(3);
-        blocks.Add(255);
         foreach (var level in new[] { 0, 1 })
         {
-            var request = new BlockRequest(2, blocks, level, [host.Content.ContentDigest]);
+            var request = new BlockRequest(NumberRuns.Of([3, 515, 516, 767]), level, [host.Content.ContentDigest]);
             var (nearFrame, farFrame) = (new byte[BlockFrame.MaxLength], new byte[BlockFrame.MaxLength]);
             var size = await near.ReadBlocksAsync(request, nearFrame, DoorsHost.Stop);
             Assert.Equal(size, await far.ReadBlocksAsync(request, farFrame, DoorsHost.Stop));
@@ -62,17 +59,18 @@ public sealed class BlockServerTests
 
     [Theory]
     [InlineData("digests", 400, "blocks.malformed")]
-    [InlineData("digests?piece=-1&pieces=1", 400, "blocks.malformed")]
-    [InlineData("digests?piece=0&pieces=0", 416, "blocks.out-of-range")]
-    [InlineData("digests?piece=0&pieces=4", 416, "blocks.out-of-range")]
-    [InlineData("digests?piece=2147483647&pieces=1", 416, "blocks.out-of-range")]
-    [InlineData("digests?piece=0&pieces=257", 400, "blocks.batch-too-large")]
-    [InlineData("packed?piece=0&level=1&bases=", 400, "blocks.malformed")]
-    [InlineData("packed?piece=0&blocks=F&level=1&bases=", 400, "blocks.malformed")]
-    [InlineData("packed?piece=0&blocks=0000000000000000000000000000000000000000000000000000000000000000&level=1&bases=", 416, "blocks.out-of-range")]
-    [InlineData("packed?piece=3&blocks=0100000000000000000000000000000000000000000000000000000000000000&level=1&bases=", 416, "blocks.out-of-range")]
-    [InlineData("packed?piece=0&blocks=0100000000000000000000000000000000000000000000000000000000000000&level=10&bases=", 400, "blocks.malformed")]
-    [InlineData("packed?piece=0&blocks=0100000000000000000000000000000000000000000000000000000000000000&level=1&bases=x", 400, "blocks.malformed")]
+    [InlineData("digests?pieces=-1&bases=", 400, "blocks.malformed")]
+    [InlineData("digests?pieces=0", 400, "blocks.malformed")]
+    [InlineData("digests?pieces=0&bases=x", 400, "blocks.malformed")]
+    [InlineData("digests?pieces=0%2B3&bases=", 416, "blocks.out-of-range")]
+    [InlineData("digests?pieces=2147483647&bases=", 416, "blocks.out-of-range")]
+    [InlineData("digests?pieces=0%2B256&bases=", 400, "blocks.malformed")]
+    [InlineData("packed?level=1&bases=", 400, "blocks.malformed")]
+    [InlineData("packed?blocks=F&level=1&bases=", 400, "blocks.malformed")]
+    [InlineData("packed?blocks=&level=1&bases=", 400, "blocks.malformed")]
+    [InlineData("packed?blocks=768&level=1&bases=", 416, "blocks.out-of-range")]
+    [InlineData("packed?blocks=0&level=10&bases=", 400, "blocks.malformed")]
+    [InlineData("packed?blocks=0&level=1&bases=x", 400, "blocks.malformed")]
     public async Task Blocks_that_cannot_be_given_are_refused(string question, int status, string code)
     {
         await using var host = await BlocksHost.StartAsync();

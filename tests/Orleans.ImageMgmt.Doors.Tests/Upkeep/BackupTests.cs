@@ -129,6 +129,36 @@ public sealed class BackupTests
     }
 
     [Fact]
+    public async Task A_restore_removes_what_a_cut_restore_left_and_nothing_else()
+    {
+        await using var server = await UpkeepServer.StartAsync();
+        var made = await BackUpAsync(server);
+        var target = Path.Combine(server.Root, "new");
+        var beside = Directory.CreateDirectory(target + ".restoring").FullName;
+        var foreign = Path.Combine(beside, "of-somebody-else");
+        await File.WriteAllTextAsync(foreign, "precious", UpkeepServer.Stop);
+        await AssertRefusedAsync("restore.foreign-folder", made.Path, target);
+        await File.WriteAllTextAsync(Path.Combine(beside, RestoringFolder.NoteName), "another text", UpkeepServer.Stop);
+        await AssertRefusedAsync("restore.foreign-folder", made.Path, target);
+        Assert.True(File.Exists(foreign));
+
+        Directory.Delete(beside, recursive: true);
+        using (RestoringFolder.Take(target))
+        {
+            await AssertRefusedAsync("restore.running", made.Path, target);
+        }
+
+        // As a restore leaves it that was killed.
+        Directory.CreateDirectory(beside);
+        await File.WriteAllTextAsync(Path.Combine(beside, RestoringFolder.NoteName), RestoringFolder.NoteText, UpkeepServer.Stop);
+        await File.WriteAllTextAsync(Path.Combine(beside, "store.db"), "half", UpkeepServer.Stop);
+        await RestoreAsync(made.Path, target);
+        Assert.False(Directory.Exists(beside));
+        Assert.False(File.Exists(Path.Combine(target, RestoringFolder.NoteName)));
+        Assert.True(File.Exists(Path.Combine(target, "store.db")));
+    }
+
+    [Fact]
     public async Task The_newest_backups_are_kept_and_those_that_were_named_stay()
     {
         await using var server = await UpkeepServer.StartAsync("Backup:Keep=2");

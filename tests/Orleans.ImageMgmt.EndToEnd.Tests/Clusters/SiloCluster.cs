@@ -14,27 +14,45 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
     private readonly List<Silo> silos = [];
     private string database = "";
 
+    /// <summary>Connection string of the database that they share.</summary>
+    public string Database => database;
+
     public string Root { get; } = Directory.CreateTempSubdirectory("imgmt-cluster-").FullName;
 
     public IReadOnlyList<Silo> Silos => silos;
 
-    /// <summary>Starts silos at once, on a database that none of them has seen before.</summary>
-    public async Task StartAsync(int count)
+    /// <summary>Starts silos at once, on a database that none of them has seen before, or on the one that is given.</summary>
+    public async Task StartAsync(int count, string? onto = null)
     {
-        database = await server.CreateDatabaseAsync();
+        database = onto ?? await server.CreateDatabaseAsync();
         for (var n = 1; n <= count; n++)
         {
-            var silo = new Silo(Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"silo-{n}")), database);
-            await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
-            Assert.True(await issue.ExitAsync() == 0, issue.ToString());
-            silos.Add(silo);
+            await AddAsync(string.Create(CultureInfo.InvariantCulture, $"silo-{n}"));
         }
 
-        silos.ForEach(silo => silo.Start());
-        foreach (var silo in silos)
+        await StartAllAsync();
+    }
+
+    /// <summary>Starts one process for each list of settings, all at once.</summary>
+    public async Task StartAsync(params IReadOnlyList<string[]> settings)
+    {
+        database = await server.CreateDatabaseAsync();
+        for (var n = 0; n < settings.Count; n++)
         {
-            await silo.ReadyAsync();
+            await AddAsync(string.Create(CultureInfo.InvariantCulture, $"process-{n + 1}"), settings[n]);
         }
+
+        await StartAllAsync();
+    }
+
+    /// <summary>One more process with a certificate of its own, not started yet.</summary>
+    public async Task<Silo> AddAsync(string name, params IReadOnlyList<string> settings)
+    {
+        var silo = new Silo(Path.Combine(Root, name), database, settings);
+        await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
+        Assert.True(await issue.ExitAsync() == 0, issue.ToString());
+        silos.Add(silo);
+        return silo;
     }
 
     /// <summary>The token that the first of them made.</summary>
@@ -61,6 +79,15 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
         Directory.Delete(Root, recursive: true);
     }
 
+    private async Task StartAllAsync()
+    {
+        silos.ForEach(silo => silo.Start());
+        foreach (var silo in silos)
+        {
+            await silo.ReadyAsync();
+        }
+    }
+
     /// <summary>A folder for a pod.</summary>
     public string Pod(string name) => Directory.CreateDirectory(Path.Combine(Root, "pods", name)).FullName;
 
@@ -76,7 +103,7 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
 }
 
 /// <summary>One silo of a cluster.</summary>
-internal sealed class Silo(string root, string database) : IAsyncDisposable
+internal sealed class Silo(string root, string database, params IReadOnlyList<string> more) : IAsyncDisposable
 {
     private ImgmtProcess? process;
 
@@ -101,7 +128,7 @@ internal sealed class Silo(string root, string database) : IAsyncDisposable
         string[] settings =
         [
             $"Cluster:ConnectionString={database}", "Cluster:ProbeTimeout=1s", "Cluster:MissedProbes=2", "Cluster:AliveInterval=2s",
-            $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}",
+            $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}", .. more,
         ];
         process = ImgmtProcess.Start(["serve", "--data", Data, .. settings.SelectMany(setting => new[] { "--set", setting })]);
     }

@@ -12,6 +12,7 @@ internal sealed class ImgmtProcess : IAsyncDisposable
     private readonly List<string> lines = [];
     private readonly List<string> errors = [];
     private readonly Task output;
+    private bool isDisposed;
 
     private ImgmtProcess(Process process)
     {
@@ -66,6 +67,12 @@ internal sealed class ImgmtProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (isDisposed)
+        {
+            return;
+        }
+
+        isDisposed = true;
         if (!process.HasExited)
         {
             process.Kill();

@@ -4,8 +4,9 @@ using Xunit;
 
 namespace Orleans.ImageMgmt.EndToEnd.Tests;
 
-/// <summary>Reads the transfer trace, which outlives every kill: what was asked from the source, and what was staged.</summary>
-internal sealed class TransferLedger(string path)
+/// <summary>Reads the transfer trace, which outlives every kill: what was asked from the source, and what was staged. Of several processes one behind the other,
+/// in the order in which they had the transfers.</summary>
+internal sealed class TransferLedger(params IReadOnlyList<string> paths)
 {
     /// <summary>Pieces of one transfer that may be on their way when it is cut.</summary>
     private static readonly int InFlight = new ReceiveOptions().Window;
@@ -52,7 +53,9 @@ internal sealed class TransferLedger(string path)
         Assert.InRange(staged.Count, needed - (kills * InFlight * transfers), needed); // a kill may fall between a write and its line
     }
 
-    private IEnumerable<Entry> Read()
+    private IEnumerable<Entry> Read() => paths.SelectMany(Read);
+
+    private static IEnumerable<Entry> Read(string path)
     {
         if (!File.Exists(path))
         {

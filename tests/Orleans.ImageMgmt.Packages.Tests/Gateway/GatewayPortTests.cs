@@ -71,6 +71,21 @@ public sealed class GatewayPortTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_good_certificate_that_says_nothing_is_cut_off_in_time()
+    {
+        await using var impatient = await ServiceUnderTest.StartAsync(hasHttp: false, "Gateway:GreetingTimeout=200ms");
+        var authority = PrivateAuthority.Parse(File.ReadAllText(Path.Combine(impatient.DataFolder, "trust", "authority.pem")));
+        var certificate = authority.Issue(new CertificateName("frontend", CertificateKind.Client, "viewer"), PrivateAuthority.LeafLife, TimeProvider.System.GetUtcNow());
+        await using var silent = await RawCaller.TlsAsync(impatient.GatewayPort, certificate);
+        await silent.AssertHearsNothingAsync([]);
+        await using var slow = await RawCaller.TlsAsync(impatient.GatewayPort, certificate);
+        await slow.AssertHearsNothingAsync(Greeting[..6]); // it begins, and does not go on
+        var caller = await impatient.CallerAsync("honest", "viewer");
+        Assert.False((await caller.GetVersionAsync(new VersionId(new ImageName("nothing"), VersionName.First))).Exists);
+        Assert.Contains("GreetingTimeout is 00:00:00", Assert.Single(new GatewayOptions { GreetingTimeout = TimeSpan.Zero }.Faults()), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_frontend_does_not_talk_to_a_service_of_another_authority()
     {
         await using var other = await ServiceUnderTest.StartAsync();

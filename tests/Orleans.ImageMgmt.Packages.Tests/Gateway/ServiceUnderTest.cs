@@ -17,6 +17,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     private readonly List<IHost> callers = [];
     private EmbeddedHost? host;
     private bool hasHttp;
+    private IReadOnlyList<string> set = [];
     private int port = FreePort();
 
     public string DataFolder => Path.Combine(folder.FullName, "data");
@@ -31,9 +32,9 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     /// <summary>Where HTTP answers, as the service wrote it down.</summary>
     public string Url => System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(DataFolder, "endpoint.json"))).RootElement.GetProperty("url").GetString()!;
 
-    public static async Task<ServiceUnderTest> StartAsync(bool hasHttp = false)
+    public static async Task<ServiceUnderTest> StartAsync(bool hasHttp = false, params IReadOnlyList<string> set)
     {
-        var service = new ServiceUnderTest { hasHttp = hasHttp };
+        var service = new ServiceUnderTest { hasHttp = hasHttp, set = set };
         await service.RunAsync();
         return service;
     }
@@ -44,7 +45,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     public async Task RunAsync()
     {
         var settings = new HostSettings(DataFolder) { Log = new LogOptions { Level = LogLevel.Warning }, Http = hasHttp ? new HttpOptions() : null }
-            .With([$"Gateway:Listen=127.0.0.1:{port}", .. hasHttp ? ["Http:Listen=http://127.0.0.1:0"] : Array.Empty<string>()]);
+            .With([$"Gateway:Listen=127.0.0.1:{port}", .. hasHttp ? ["Http:Listen=http://127.0.0.1:0"] : Array.Empty<string>(), .. set]);
         host = await EmbeddedHost.StartAsync(settings, TestContext.Current.CancellationToken);
         port = Services.GetRequiredService<IOptions<EndpointOptions>>().Value.GatewayPort;
     }

@@ -11,7 +11,7 @@ namespace Orleans.ImageMgmt.Host;
 /// Begins an operation once, however often the request comes. A key that the caller chose is claimed durably for this very request first; a
 /// request that was refused gives it free again; one that was cut between the two goes on when it comes again.
 /// </summary>
-internal sealed class Accepting(IGrainFactory grains, OperationReader operations)
+internal sealed class Accepting(IGrainFactory grains, OperationReader operations, OpenOperations open)
 {
     /// <param name="http">The request.</param>
     /// <param name="operation">The operation's id, and whether the caller chose it.</param>
@@ -30,7 +30,7 @@ internal sealed class Accepting(IGrainFactory grains, OperationReader operations
             }
         }
 
-        var begun = await begin(operation.Id);
+        var begun = await BeginAsync(operation.Id, begin, http.RequestAborted);
         if (!begun.IsDone)
         {
             if (operation.IsChosen && isNew)
@@ -42,6 +42,22 @@ internal sealed class Accepting(IGrainFactory grains, OperationReader operations
         }
 
         return Accepted(http, await operations.GetAsync(begun.Value, http.RequestAborted));
+    }
+
+    private async Task<Reply<OperationId>> BeginAsync(OperationId operation, Func<OperationId, Task<Reply<OperationId>>> begin, CancellationToken stop)
+    {
+        if (await open.RefusalAsync(stop) is { } full)
+        {
+            return Reply.Refused<OperationId>(full);
+        }
+
+        var begun = await begin(operation);
+        if (!begun.IsDone)
+        {
+            open.NotBegun();
+        }
+
+        return begun;
     }
 
     private static IResult Accepted(HttpContext http, Wire.OperationResource operation)

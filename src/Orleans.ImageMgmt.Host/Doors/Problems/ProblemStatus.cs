@@ -24,6 +24,7 @@ internal static class ProblemStatus
         ["image.family-mismatch"] = Unprocessable,
         ["image.too-many-versions"] = Conflict,
         ["image.unknown"] = StatusCodes.Status404NotFound,
+        ["limit.operations"] = StatusCodes.Status429TooManyRequests,
         ["list.bad-limit"] = Unprocessable,
         ["operation.id-in-use"] = Conflict,
         ["operation.not-now"] = Conflict,

@@ -14,6 +14,9 @@ internal sealed class RequestProblem(int status, string code, string detail, str
     /// <summary>Code of a request whose body is no JSON.</summary>
     public const string Malformed = "request.malformed";
 
+    /// <summary>When to come back to something that is full: copies and publishes take seconds at least.</summary>
+    private const int FullRetrySeconds = 5;
+
     public int Status => status;
 
     public string Code => code;
@@ -24,7 +27,9 @@ internal sealed class RequestProblem(int status, string code, string detail, str
 
     public int? RetryAfterSeconds => retryAfterSeconds;
 
-    public static RequestProblem Of(Refusal refusal) => new(ProblemStatus.Of(refusal.Code), refusal.Code, refusal.Message, refusal.Hint);
+    public static RequestProblem Of(Refusal refusal) => ProblemStatus.Of(refusal.Code) is var status && status == StatusCodes.Status429TooManyRequests
+        ? new(status, refusal.Code, refusal.Message, refusal.Hint, retryAfterSeconds: FullRetrySeconds)
+        : new(status, refusal.Code, refusal.Message, refusal.Hint);
 
     public static RequestProblem Of(IReadOnlyList<FieldFault> faults) => new(StatusCodes.Status422UnprocessableEntity, Invalid,
         faults.Count == 1 ? $"{faults[0].Field}: {faults[0].Message}" : $"{faults.Count} fields of the request cannot be used.", "Correct the fields that errors names, and send the request again.", faults);

@@ -1,0 +1,140 @@
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>One request for blocks and its answer: up to 1 MiB of blocks that may lie in many pieces, packed together. Begun at once; disposed when no piece needs it any more.</summary>
+internal sealed class BlockAsk : IDisposable
+{
+    private readonly BuildSite site;
+    private readonly long[] blocks;
+    private readonly PieceBuffer buffer = PieceBuffers.Rent();
+    private readonly CancellationTokenSource stop;
+    private readonly Task arriving;
+    private Task asking = Task.CompletedTask;
+
+    /// <param name="blocks">Rising, at most as many as a request may name.</param>
+    public BlockAsk(BuildSite site, long[] blocks, CancellationToken cancellationToken)
+    {
+        this.site = site;
+        this.blocks = blocks;
+        stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        arriving = AskAsync(new BlockRequest(NumberRuns.Of(blocks), 0, []));
+    }
+
+    /// <summary>The first piece that has blocks in it.</summary>
+    public int FirstPiece => (int)(blocks[0] / BlockLayout.BlocksPerPiece);
+
+    /// <summary>The last piece that has blocks in it.</summary>
+    public int LastPiece => (int)(blocks[^1] / BlockLayout.BlocksPerPiece);
+
+    /// <summary>All its blocks lie in one piece.</summary>
+    public bool IsOfOnePiece => FirstPiece == LastPiece;
+
+    /// <summary>Why the answer cannot be used; null when it was unpacked. That it holds the right bytes is another matter.</summary>
+    public string? Trouble { get; private set; }
+
+    /// <exception cref="IOException">The source failed.</exception>
+    /// <exception cref="TimeoutException">It did not answer in time.</exception>
+    public Task ArriveAsync(CancellationToken cancellationToken) => arriving.WaitAsync(cancellationToken);
+
+    /// <summary>The bytes of one block, or nothing when it was not asked for here.</summary>
+    public ReadOnlySpan<byte> BytesOf(long block)
+    {
+        var at = Array.BinarySearch(blocks, block);
+        return at < 0 ? [] : buffer.Span.Slice(at * BlockLayout.BlockLength, (int)Math.Min(BlockLayout.BlockLength, site.Manifest.Length - (block * BlockLayout.BlockLength)));
+    }
+
+    public void Dispose()
+    {
+        // Whoever does not listen to the token may still write: the buffer goes back only when that is over.
+        stop.Cancel();
+        _ = FreeAsync();
+    }
+
+    private async Task FreeAsync()
+    {
+        await arriving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        PieceBuffers.Return(buffer);
+        stop.Dispose();
+    }
+
+    private async Task AskAsync(BlockRequest request)
+    {
+        var length = request.BytesIn(site.Manifest.Length);
+        var guess = await site.Rate.AskAsync(BlockLayout.OffsetOf(FirstPiece), length, stop.Token);
+        var choice = site.Gauge.Begin();
+        var frame = PieceBuffers.RentFrame();
+        var ask = site.Blocks.ReadBlocksAsync(request with { Level = choice.Level, Bases = choice.Windows ? site.Bases : [] }, frame, stop.Token).AsTask();
+        asking = ask;
+        var arrived = await ask.WaitAsync(site.Options.StallTimeout, site.Options.TimeProvider, stop.Token);
+        site.Gauge.End(choice, arrived);
+        site.Rate.Settle(length, guess, arrived);
+        site.Arrived(arrived);
+        try
+        {
+            BlockUnpacker.Unpack(frame.AsSpan(0, Math.Clamp(arrived, 0, frame.Length)), buffer.Span[..length], choice.Windows ? site.BaseLengths : [], site.ReadWindow);
+        }
+        catch (InvalidDataException trouble)
+        {
+            Trouble = trouble.Message;
+            site.AnsweredBadly();
+        }
+
+        PieceBuffers.ReturnFrame(frame);
+    }
+}
+
+/// <summary>The requests for the missing blocks of one batch, in order; each is begun shortly before its first piece is built.</summary>
+internal sealed class BlockAsks : IDisposable
+{
+    private readonly BuildSite site;
+    private readonly CancellationToken cancellationToken;
+    private readonly Queue<BlockAsk> begun = [];
+    private readonly IEnumerator<long[]> rest;
+    private bool isMore;
+
+    public BlockAsks(BuildSite site, BlockBatch batch, CancellationToken cancellationToken)
+    {
+        (this.site, this.cancellationToken) = (site, cancellationToken);
+        rest = batch.Missing().Chunk(NumberRuns.MaxCount).GetEnumerator();
+        isMore = rest.MoveNext();
+    }
+
+    /// <summary>Begins as many as may be on their way at once.</summary>
+    /// <param name="piece">The piece that is built next.</param>
+    /// <param name="isAlone">No other piece is being built: then all that it needs has to come, however many that are.</param>
+    /// <returns>Whether all that the piece needs is on its way.</returns>
+    public bool TryBegin(int piece, bool isAlone)
+    {
+        while (isMore && (begun.Count < site.Options.Blocks.Window || (isAlone && IsNeeded(piece))))
+        {
+            begun.Enqueue(new BlockAsk(site, rest.Current, cancellationToken));
+            isMore = rest.MoveNext();
+        }
+
+        return !isMore || !IsNeeded(piece);
+    }
+
+    /// <summary>Those that may have blocks of the piece.</summary>
+    public BlockAsk[] Of(int piece) => [.. begun.Where(ask => ask.FirstPiece <= piece && ask.LastPiece >= piece)];
+
+    /// <summary>The piece and all before it are built.</summary>
+    public void Built(int piece)
+    {
+        while (begun.TryPeek(out var ask) && ask.LastPiece <= piece)
+        {
+            begun.Dequeue().Dispose();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var ask in begun)
+        {
+            ask.Dispose();
+        }
+
+        rest.Dispose();
+    }
+
+    private bool IsNeeded(int piece) => rest.Current[0] / BlockLayout.BlocksPerPiece <= piece;
+}

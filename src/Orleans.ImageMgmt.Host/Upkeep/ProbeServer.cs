@@ -1,0 +1,118 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Orleans.ImageMgmt.Api;
+
+namespace Orleans.ImageMgmt.Host;
+
+/// <summary>The port of the probes. It answers from before the service starts until after it has ended, because a platform asks all that time.</summary>
+/// <remarks>Strangers may ask: an answer is one word, readiness is looked at once a second at most however many ask, and connections are few.</remarks>
+internal sealed partial class ProbeServer : IAsyncDisposable
+{
+    /// <summary>Has the service started? Stays so.</summary>
+    public const string Startup = "/startupz";
+
+    private const int Connections = 64;
+    private const int HeadersBytes = 4 << 10;
+
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
+
+    private readonly WebApplication app;
+    private readonly TimeProvider time;
+    private readonly SemaphoreSlim looking = new(1, 1);
+    private Readiness? readiness;
+    private (bool IsReady, long At)? seen;
+
+    private ProbeServer(ProbesOptions options, ILoggerFactory logging, TimeProvider time)
+    {
+        this.time = time;
+        app = Build(IPEndPoint.Parse(options.Listen), logging);
+        app.MapGet(Routes.Liveness, () => Results.Text("live\n"));
+        app.MapGet(Routes.Readiness, async (CancellationToken stop) => Answer(await IsReadyAsync(stop), "ready"));
+        app.MapGet(Startup, () => Answer(readiness is not null, "started"));
+    }
+
+    /// <summary>Listens; null where no such port is wanted.</summary>
+    public static async Task<ProbeServer?> StartAsync(ProbesOptions options, ILoggerFactory logging, TimeProvider time, CancellationToken stop)
+    {
+        if (!options.IsOn)
+        {
+            return null;
+        }
+
+        var server = new ProbeServer(options, logging, time);
+        try
+        {
+            await server.app.StartAsync(stop);
+            Listening(logging.CreateLogger("imgmt.probes"), server.app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync(); // whatever it was goes on to the caller
+            throw;
+        }
+    }
+
+    /// <summary>The service has started.</summary>
+    public void Started(Readiness ready) => Volatile.Write(ref readiness, ready);
+
+    public async ValueTask DisposeAsync()
+    {
+        await app.DisposeAsync();
+        looking.Dispose();
+    }
+
+    private static IResult Answer(bool isSo, string word) =>
+        Results.Text(isSo ? $"{word}\n" : $"not {word}\n", statusCode: isSo ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+
+    private async Task<bool> IsReadyAsync(CancellationToken stop)
+    {
+        if (Volatile.Read(ref readiness) is not { } ready)
+        {
+            return false;
+        }
+
+        await looking.WaitAsync(stop);
+        try
+        {
+            if (seen is not { } known || time.GetElapsedTime(known.At) >= Fresh)
+            {
+                seen = known = (await ready.WhyNotAsync(stop) is null, time.GetTimestamp());
+            }
+
+            return known.IsReady;
+        }
+        finally
+        {
+            looking.Release();
+        }
+    }
+
+    private static WebApplication Build(IPEndPoint listen, ILoggerFactory logging)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(logging);
+        builder.Services.AddRoutingCore();
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.ConfigureKestrel(server =>
+        {
+            server.AddServerHeader = false;
+            server.Limits.MaxRequestBodySize = 0;
+            server.Limits.MaxRequestHeadersTotalSize = HeadersBytes;
+            server.Limits.MaxConcurrentConnections = Connections;
+            server.Limits.MaxConcurrentUpgradedConnections = 0;
+            server.Listen(listen, port => port.Protocols = HttpProtocols.Http1);
+        });
+        return builder.Build();
+    }
+
+    [LoggerMessage(EventId = 8202, Level = LogLevel.Information, Message = "Answering probes at {Address}")]
+    private static partial void Listening(ILogger log, string address);
+}
