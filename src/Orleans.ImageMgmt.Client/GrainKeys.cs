@@ -13,6 +13,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <item><term>request key</term><description>the operation's id</description></item>
 /// <item><term>publish shard</term><description>the operation's id, <c>/</c>, its number from 0</description></item>
 /// <item><term>fan-out</term><description>the version, <c>/</c>, the generation: <c>Win10POS/1.0/7</c></description></item>
+/// <item><term>cap</term><description>the bucket that it divides: <c>out/POD</c> or <c>link/NAME</c></description></item>
 /// <item><term>pulse</term><description>a number from 0</description></item>
 /// <item><term>tokens</term><description><c>all</c>: there is one</description></item>
 /// </list>
@@ -81,6 +82,8 @@ public static class GrainKeys
             ? (Parse<VersionId>(key[..slash]), new Generation(generation))
             : throw new ArgumentException($"'{key}' is no fan-out key: IMAGE/VERSION/GENERATION.", nameof(key));
     }
+
+    internal static ICapGrain GetCap(this IGrainFactory grains, string bucket) => grains.GetGrain<ICapGrain>(bucket);
 
     private static T Parse<T>(string key) where T : struct, IWord<T> => T.TryCreate(key, out var word) ? word
         : throw new ArgumentException($"'{key}' is no {typeof(T).Name}: {T.Rule}.", nameof(key));

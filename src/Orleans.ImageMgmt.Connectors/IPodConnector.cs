@@ -37,16 +37,23 @@ public interface IPodConnector : IAsyncDisposable
     /// <summary>Brings the content of an offer into the pod's staging area. Never visible as a copy. Resumes what an earlier call staged.</summary>
     Task<ConnectorResult<StagedCopy>> ReceiveAsync(CopyOrder order, IContentOffer offer, ITransferObserver observer, CancellationToken cancellationToken);
 
-    /// <summary>What a receive of this content would take, found out without changing anything: no byte is read from another pod and none is written
-    /// (rule 22; only where <see cref="ConnectorCapabilities.CanPlan"/>).</summary>
+    /// <summary>What a receive of this content would take, found out without changing anything: no byte of content is read from another pod and none is written
+    /// (rule 23; only where <see cref="ConnectorCapabilities.CanPlan"/>).</summary>
     Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken) =>
         Task.FromResult<ConnectorResult<ReceivePlan>>(ConnectorFaults.Unsupported(FaultStage.Receive, Capabilities.Name, "cannot say beforehand what a transfer would take"));
+
+    /// <summary>As the other one, where the source is behind a link and offers blocks: what it says of them is compared with the pod's own copies too.</summary>
+    Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, IBlockReader far, CancellationToken cancellationToken) =>
+        PlanReceiveAsync(version, content, manifest, cancellationToken);
 
     /// <summary>Makes a staged copy durable, reads it back, proves its digest and lets it appear at once and whole.</summary>
     Task<ConnectorResult<Receipt>> FinaliseAsync(CopyOrder order, ContentDescription content, ITransferObserver observer, CancellationToken cancellationToken);
 
     /// <summary>Reads a final copy back and proves it again.</summary>
     Task<ConnectorResult<Receipt>> VerifyAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken);
+
+    /// <summary>As <see cref="VerifyAsync"/>, but one that was cut may be gone on with where it was: the receipt says when the first part of the copy was read.</summary>
+    Task<ConnectorResult<Receipt>> ScrubAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken) => VerifyAsync(version, observer, cancellationToken);
 
     /// <summary>Removes staged bytes of the version and, when <paramref name="scope"/> says so, its final copy. Nothing there is success.</summary>
     Task<ConnectorResult<Removed>> DeleteAsync(CopyOrder order, DeleteScope scope, CancellationToken cancellationToken);
@@ -172,13 +179,14 @@ public sealed record StagedCopy(string Datastore, long BytesSent, long BytesStag
 
 /// <summary>What a receive would take. An estimate: staged bytes count as right without being hashed.</summary>
 /// <param name="Datastore">Where it would go.</param>
-/// <param name="BytesToSend">Bytes of chunks that the pod does not hold; on the wire it may be less, where parts of chunks are held or bytes are packed.</param>
+/// <param name="BytesToSend">At most so many bytes would travel: of whole chunks that the pod does not hold, or of their blocks where they travel so. Packing makes it less.</param>
 /// <param name="BytesStaged">Bytes that an earlier try has staged.</param>
 /// <param name="BytesReused">Bytes that stand in other copies on the pod.</param>
 /// <param name="RoomNeeded">Bytes that it would take up beyond what is taken now.</param>
 /// <param name="RoomFree">Bytes that a copy may still take there; null where the platform does not say.</param>
 /// <param name="IsHeld">The pod holds the final copy: nothing would be done.</param>
-public sealed record ReceivePlan(string Datastore, long BytesToSend, long BytesStaged, long BytesReused, long RoomNeeded, long? RoomFree, bool IsHeld = false);
+/// <param name="ByBlocks">What would travel was compared block by block.</param>
+public sealed record ReceivePlan(string Datastore, long BytesToSend, long BytesStaged, long BytesReused, long RoomNeeded, long? RoomFree, bool IsHeld = false, bool ByBlocks = false);
 
 public enum DeleteScope
 {

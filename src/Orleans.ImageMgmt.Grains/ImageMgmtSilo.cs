@@ -40,7 +40,7 @@ public static class ImageMgmtSilo
         services.AddSingleton(options);
         services.AddSingleton<PublishTargets>();
         services.AddSingleton(provider => new PublishPlanning(provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<PublishTargets>(),
-            provider.GetRequiredService<ImageMgmtOptions>(), provider.GetRequiredService<TimeProvider>()));
+            provider.GetRequiredService<CatalogReader>(), provider.GetRequiredService<ImageMgmtOptions>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<TokenChanges>();
         services.AddSingleton<TransferCounters>();
         services.AddSingleton(provider => new SiloMeter(provider.GetRequiredService<TransferCounters>(), provider.GetService<IMeterFactory>()));
@@ -71,11 +71,18 @@ public static class ImageMgmtSilo
     public static ISiloBuilder AddClustered(this ISiloBuilder silo, PostgresStore store, RestoreRecord? restored = null)
     {
         silo.Services.AddSingleton(new GenerationFloor(restored?.GenerationFloor ?? 0));
-        return silo.AddClusteredStorage(store);
+        return silo.AddClusteredStorage(store).AddCapSharing();
     }
 
     /// <summary>Finds the silos of a cluster in the database that they share, and reads lists from it.</summary>
     public static IClientBuilder AddClustered(this IClientBuilder client, PostgresStore store) => client.AddClusteredStorage(store);
+
+    /// <summary>For silos that others may join: caps that several of them use at once are divided among them.</summary>
+    internal static ISiloBuilder AddCapSharing(this ISiloBuilder silo)
+    {
+        silo.Services.AddHostedService<CapSharing>();
+        return silo;
+    }
 }
 
 /// <summary>Stops transfers before Orleans stops, so that no result is sent to a silo that is gone.</summary>

@@ -1,3 +1,4 @@
+using Orleans.ImageMgmt.Benchmarks.Caps;
 using Orleans.ImageMgmt.Benchmarks.Delta;
 using Orleans.ImageMgmt.Benchmarks.FanOutSites;
 using Orleans.ImageMgmt.Benchmarks.FirstCopy;
@@ -17,6 +18,7 @@ return args switch
     ["cuts", .. var rest] => await CutsBenchmark.RunAsync(rest),
     ["fan-out", .. var rest] => await FanOutBenchmark.RunAsync(rest),
     ["lists", .. var rest] => await ListsBenchmark.RunAsync(rest),
+    ["caps", .. var rest] => await CapsBenchmark.RunAsync(rest),
     ["fan-out-child", .. var rest] => await FanOutChild.RunAsync(rest),
     ["memory-child", .. var rest] => await MemoryChild.RunAsync(rest),
     _ => Usage(),
@@ -31,5 +33,6 @@ static int Usage()
     Console.Error.WriteLine("fan-out [--pods 100,1000,10000] [--stores memory,sqlite,postgres] [--adonet FOLDER] [--transfers 4096] [--folder DIR] [--write]");
     Console.Error.WriteLine("lists [--images 2000] [--versions 50] [--pods 5000] [--calls 1000] [--stores sqlite,postgres] [--folder DIR] [--write]");
     Console.Error.WriteLine("cuts [--folder DIR] [--write]");
+    Console.Error.WriteLine("caps [--folder DIR] [--write]");
     return 2;
 }

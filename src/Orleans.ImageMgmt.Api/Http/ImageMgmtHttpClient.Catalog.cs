@@ -52,9 +52,9 @@ public sealed partial class ImageMgmtHttpClient
     public Task<OperationResource> PublishAsync(string image, string version, PublishRequest? request = null, string? operation = null, string? etag = null, CancellationToken cancellationToken = default) =>
         SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.VersionPublish, image, version), request ?? new PublishRequest(), new RequestTags(operation, etag), cancellationToken);
 
-    /// <summary>What a publish would take, pod by pod; nothing is changed.</summary>
-    public Task<PublishPlanResource> PlanPublishAsync(string image, string version, PublishRequest? request = null, CancellationToken cancellationToken = default) =>
-        SendAsync<PublishPlanResource>(HttpMethod.Post, Routes.Fill(Routes.VersionPublishPlan, image, version), request ?? new PublishRequest(), default, cancellationToken);
+    /// <summary>One page of what a publish would take, pod by pod; nothing is changed.</summary>
+    public Task<PublishPlanResource> PlanPublishAsync(string image, string version, PublishRequest? request = null, PageRequest? page = null, CancellationToken cancellationToken = default) =>
+        SendAsync<PublishPlanResource>(HttpMethod.Post, new QueryText(Routes.Fill(Routes.VersionPublishPlan, image, version)).Add(page).ToString(), request ?? new PublishRequest(), default, cancellationToken);
 
     /// <summary>Stops new use of a version; existing users keep it. With <paramref name="etag"/> only when the version is as it was read, else <c>precondition.failed</c>.</summary>
     public Task<VersionResource> DisableVersionAsync(string image, string version, string? reason = null, string? etag = null, CancellationToken cancellationToken = default) =>

@@ -9,11 +9,17 @@ public sealed record PublishPlanResource
     /// <summary>The version.</summary>
     public required string Version { get; init; }
 
-    /// <summary>Bytes that would travel to all pods together, as far as they can tell.</summary>
+    /// <summary>Bytes that would travel to the pods of this page together, at most, as far as they can tell.</summary>
     public required long SendBytes { get; init; }
 
-    /// <summary>Every pod that is meant, by name; at most as many as there are pods.</summary>
+    /// <summary>Pods of the whole plan.</summary>
+    public required int AllPods { get; init; }
+
+    /// <summary>The pods of this page, by name: every pod that is meant has a row on one of the pages.</summary>
     public required IReadOnlyList<PodPlanResource> Pods { get; init; }
+
+    /// <summary>Send it as <c>cursor</c> with the same body to get the next page; absent on the last one.</summary>
+    public string? NextCursor { get; init; }
 }
 
 /// <summary>What a copy on one pod would take. Numbers are absent where the pod cannot tell; see <see cref="Unknown"/>.</summary>
@@ -22,8 +28,11 @@ public sealed record PodPlanResource
     /// <summary>The pod.</summary>
     public required string Pod { get; init; }
 
-    /// <summary>Bytes that would travel: chunks that the pod does not hold. It may be less where parts of chunks are held or bytes are packed.</summary>
+    /// <summary>Bytes that would travel, at most: blocks or chunks that the pod does not hold, as they are. Packing makes it less.</summary>
     public long? SendBytes { get; init; }
+
+    /// <summary>What would travel was compared block by block (the source lies behind a link); else it is counted in whole chunks.</summary>
+    public bool ByBlocks { get; init; }
 
     /// <summary>Bytes that an earlier try has staged.</summary>
     public long? StagedBytes { get; init; }

@@ -26,7 +26,7 @@ internal static class CopyCommands
         yield return ("Role", Shown.State<CopyRole>(copy.Role));
         yield return ("State", Shown.State<CopyState>(copy.State));
         yield return ("Progress", copy.Progress is { NeededBytes: > 0 } progress
-            ? $"{Shown.Bytes(progress.SentBytes)} of {Shown.Bytes(progress.NeededBytes)} staged, {Shown.Bytes(progress.TravelledBytes)} came over the wire" : null);
+            ? $"{Bytes(progress.SentBytes)} of {Shown.Bytes(progress.NeededBytes)} staged, {Bytes(progress.TravelledBytes)} came over the wire" : null);
         yield return ("Fault", copy.Fault is null ? null : Picture.Sentence(copy.Fault));
         yield return ("Next try", copy.RetryAt is { } at ? Shown.Time(at) : null);
         yield return ("Damage", copy.Damage is null ? null : $"{Shown.Count(copy.Damage.BadChunks, "chunk")} of {Shown.Bytes(copy.Damage.ChunkBytes)}{Places(copy.Damage)}, found {Shown.Time(copy.Damage.FoundAt)}");
@@ -38,6 +38,8 @@ internal static class CopyCommands
             ? $"{Shown.Time(repair.At)}: {Shown.Bytes(repair.FetchedBytes)} in {Shown.Count(repair.Chunks, "chunk")} from {repair.From}" : null);
         yield return ("Changed", Shown.Time(copy.ChangedAt));
     }
+
+    private static string Bytes(long bytes) => bytes == 0 ? "0" : Shown.Bytes(bytes);
 
     private static string Places(DamageResource damage) =>
         damage.Offsets.Count == 0 ? "" : $" at byte {string.Join(", ", damage.Offsets.Take(4))}{(damage.BadChunks > 4 ? ", …" : "")}";

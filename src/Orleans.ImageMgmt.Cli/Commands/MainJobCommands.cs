@@ -84,7 +84,7 @@ internal static class MainJobCommands
                 var request = new PublishRequest { Pods = named.Count > 0 ? named : null, Labels = selector.Count > 0 ? selector : null, Urgent = run.Get(urgent), Reason = run.Get(reason) };
                 if (run.Get(plan))
                 {
-                    var foreseen = await run.Client.PlanPublishAsync(run.Get(image), run.Get(version), request, stop);
+                    var foreseen = await AllPlannedAsync(run, run.Get(image), run.Get(version), request, stop);
                     run.Printer.Many(foreseen.Pods, PlanTable.NameOf, PlanTable.Of, "No pod would get it: none of its family is connected.");
                     run.HintAfter(PlanTable.Sum(foreseen));
                     return ExitCodes.Well;
@@ -95,6 +95,20 @@ internal static class MainJobCommands
                 var targets = accepted.Targets is { All: > 0 and var all } ? $" to {Shown.Count(all, "pod")}" : "";
                 return await Waiting.FollowAsync(run, accepted, $"Publishing {accepted.Image} {accepted.Version}{targets}: operation {accepted.Id}.", run.Get(wait), stop);
             }, image, version, pods, labels, urgent, plan, wait, reason, operation);
+    }
+
+    /// <summary>All pages as one.</summary>
+    private static async Task<PublishPlanResource> AllPlannedAsync(Invocation run, string image, string version, PublishRequest request, CancellationToken stop)
+    {
+        var plan = await run.Client.PlanPublishAsync(image, version, request, null, stop);
+        var pods = plan.Pods.ToList();
+        while (plan.NextCursor is { } next)
+        {
+            plan = await run.Client.PlanPublishAsync(image, version, request, new PageRequest { Cursor = next }, stop);
+            pods.AddRange(plan.Pods);
+        }
+
+        return plan with { Pods = pods, SendBytes = pods.Where(p => p.RefusalCode is null).Sum(p => p.SendBytes ?? 0) };
     }
 
     public static Command Watch(Wiring wiring)

@@ -20,12 +20,13 @@ public sealed record PodPlan(
 
 /// <summary>Bytes and room of one transfer.</summary>
 /// <param name="Datastore">Where it would go.</param>
-/// <param name="BytesToSend">Bytes that the pod does not hold.</param>
+/// <param name="BytesToSend">At most so many bytes would travel.</param>
 /// <param name="BytesStaged">Bytes that an earlier try has staged.</param>
 /// <param name="BytesReused">Bytes that stand in other copies on the pod.</param>
 /// <param name="RoomNeeded">Bytes that it would take up beyond what is taken now.</param>
 /// <param name="RoomFree">Bytes that a copy may still take there; null where the platform does not say.</param>
 /// <param name="IsHeld">The pod holds the final copy: nothing would be done.</param>
+/// <param name="ByBlocks">What would travel was compared block by block.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.PodReceive)]
 public sealed record PodReceive(
     [property: Id(0)] string Datastore,
@@ -34,4 +35,5 @@ public sealed record PodReceive(
     [property: Id(3)] long BytesReused,
     [property: Id(4)] long RoomNeeded,
     [property: Id(5)] long? RoomFree,
-    [property: Id(6)] bool IsHeld);
+    [property: Id(6)] bool IsHeld,
+    [property: Id(7)] bool ByBlocks = false);

@@ -39,6 +39,15 @@ public sealed class DistantConnector(IPodConnector inner, Uri server, IBlockLink
     public Task<ConnectorResult<Receipt>> VerifyAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken) =>
         inner.VerifyAsync(version, observer, cancellationToken);
 
+    public Task<ConnectorResult<Receipt>> ScrubAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken) =>
+        inner.ScrubAsync(version, observer, cancellationToken);
+
+    public Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken) =>
+        inner.PlanReceiveAsync(version, content, manifest, cancellationToken);
+
+    public Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, IBlockReader far, CancellationToken cancellationToken) =>
+        inner.PlanReceiveAsync(version, content, manifest, far, cancellationToken);
+
     public Task<ConnectorResult<Removed>> DeleteAsync(CopyOrder order, DeleteScope scope, CancellationToken cancellationToken) =>
         inner.DeleteAsync(order, scope, cancellationToken);
 

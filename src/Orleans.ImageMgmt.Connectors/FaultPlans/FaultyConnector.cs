@@ -53,6 +53,9 @@ public sealed class FaultyConnector : IPodConnector
     public Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken) =>
         inner.PlanReceiveAsync(version, content, manifest, cancellationToken);
 
+    public Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, IBlockReader far, CancellationToken cancellationToken) =>
+        inner.PlanReceiveAsync(version, content, manifest, far, cancellationToken);
+
     public Task<ConnectorResult<Receipt>> FinaliseAsync(
         CopyOrder order, ContentDescription content, ITransferObserver observer, CancellationToken cancellationToken) =>
         CallAsync(
@@ -64,6 +67,9 @@ public sealed class FaultyConnector : IPodConnector
 
     public Task<ConnectorResult<Receipt>> VerifyAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken) =>
         CallAsync(FaultStage.Verify, _ => inner.VerifyAsync(version, observer, cancellationToken), cancellationToken);
+
+    public Task<ConnectorResult<Receipt>> ScrubAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken) =>
+        CallAsync(FaultStage.Verify, _ => inner.ScrubAsync(version, observer, cancellationToken), cancellationToken);
 
     public Task<ConnectorResult<Removed>> DeleteAsync(CopyOrder order, DeleteScope scope, CancellationToken cancellationToken) =>
         CallAsync(FaultStage.Delete, _ => inner.DeleteAsync(order, scope, cancellationToken), cancellationToken);

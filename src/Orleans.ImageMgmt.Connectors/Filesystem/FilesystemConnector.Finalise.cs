@@ -112,7 +112,7 @@ internal sealed partial class FilesystemConnector
         }
     }
 
-    private async Task<ConnectorResult<Receipt>> VerifyFinalAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken)
+    private async Task<ConnectorResult<Receipt>> VerifyFinalAsync(VersionId version, ITransferObserver observer, bool isScrub, CancellationToken cancellationToken)
     {
         var found = FindFinal(version, FaultStage.Verify, out var trouble);
         if (found is not { } final)
@@ -129,14 +129,17 @@ internal sealed partial class FilesystemConnector
         }
 
         VerifyResult result;
+        DateTimeOffset seenAt;
         using (var file = File.OpenHandle(folder.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
         {
-            result = await CopyVerifier.VerifyAsync(file, manifest, new VerifyOptions(), observer, cancellationToken);
+            (result, seenAt) = isScrub
+                ? await ReadInStretchesAsync(file, manifest, folder.ScrubPath, observer, cancellationToken)
+                : (await CopyVerifier.VerifyAsync(file, manifest, new VerifyOptions(), observer, cancellationToken), time.GetUtcNow());
         }
 
         if (result.IsRight)
         {
-            return final.Record.Receipt with { VerifiedAt = time.GetUtcNow(), BytesReadBack = result.BytesRead };
+            return final.Record.Receipt with { VerifiedAt = seenAt, BytesReadBack = result.BytesRead };
         }
 
         MarkDamaged(folder);

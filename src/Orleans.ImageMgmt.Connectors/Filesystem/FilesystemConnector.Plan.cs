@@ -7,10 +7,13 @@ namespace Orleans.ImageMgmt.Connectors;
 internal sealed partial class FilesystemConnector
 {
     public Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken) =>
-        RunAsync(FaultStage.Receive, () => Task.FromResult(Plan(version, content, manifest, cancellationToken)), cancellationToken);
+        RunAsync(FaultStage.Receive, () => PlanAsync(version, content, manifest, null, cancellationToken), cancellationToken);
+
+    public Task<ConnectorResult<ReceivePlan>> PlanReceiveAsync(VersionId version, ContentDescription content, ContentManifest manifest, IBlockReader far, CancellationToken cancellationToken) =>
+        RunAsync(FaultStage.Receive, () => PlanAsync(version, content, manifest, far, cancellationToken), cancellationToken);
 
     /// <summary>Opens files for reading alone and asks where they have bytes; takes no lock, for a transfer that goes on meanwhile only makes the plan a little old.</summary>
-    private ConnectorResult<ReceivePlan> Plan(VersionId version, ContentDescription content, ContentManifest manifest, CancellationToken cancellationToken)
+    private async Task<ConnectorResult<ReceivePlan>> PlanAsync(VersionId version, ContentDescription content, ContentManifest manifest, IBlockReader? far, CancellationToken cancellationToken)
     {
         ConnectorFault? trouble = null;
         var usable = new List<Datastore>();
@@ -40,20 +43,35 @@ internal sealed partial class FilesystemConnector
 
         var begun = usable.FirstOrDefault(datastore => datastore.Staged(version).Exists);
         var chosen = begun ?? usable.MaxBy(datastore => datastore.Room().Free)!;
-        var (send, staged, reused) = Weigh(version, content, manifest, begun, usable, cancellationToken);
         var taken = begun is null ? 0 : begun.Staged(version).AllocatedBytes();
-        return new ReceivePlan(chosen.Name, send, staged, reused, Math.Max(0, manifest.DataLength - taken), FreeOf(chosen));
+        using var own = OwnLibrary.Open(usable, version);
+        var (missing, plan) = Weigh(version, content, manifest, begun, own, new ReceivePlan(chosen.Name, 0, 0, 0, Math.Max(0, manifest.DataLength - taken), FreeOf(chosen)), cancellationToken);
+        return far is not null && await ForecastAsync(far, manifest, missing, own, cancellationToken) is { } blocks
+            ? plan with { BytesToSend = blocks.BytesToSend, BytesReused = plan.BytesReused + blocks.BytesReused, ByBlocks = true }
+            : plan;
     }
 
     private long FreeOf(Datastore datastore) => Math.Max(0, datastore.Room().Free - settings.Reserve);
 
-    private static (long Send, long Staged, long Reused) Weigh(
-        VersionId version, ContentDescription content, ContentManifest manifest, Datastore? begun, IReadOnlyList<Datastore> usable, CancellationToken cancellationToken)
+    /// <summary>A source that cannot be asked now leaves the count of whole chunks.</summary>
+    private static async Task<BlockForecast?> ForecastAsync(IBlockReader far, ContentManifest manifest, IReadOnlyList<int> missing, OwnLibrary own, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await BlockForecast.MakeAsync(far, manifest, missing, own.Copies, cancellationToken);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    private static (List<int> Missing, ReceivePlan Plan) Weigh(
+        VersionId version, ContentDescription content, ContentManifest manifest, Datastore? begun, OwnLibrary own, ReceivePlan plan, CancellationToken cancellationToken)
     {
         var stagedChunks = begun is null ? [] : StagedOf(begun.Staged(version).ArtefactPath(content), manifest);
-        using var own = OwnLibrary.Open(usable, version);
         var held = own.Copies.SelectMany(copy => Enumerable.Range(0, copy.Manifest.ChunkCount).Select(chunk => KeyOf(copy.Manifest, chunk))).ToHashSet();
-        var (send, staged, reused) = (0L, 0L, 0L);
+        var missing = new List<int>();
         for (var chunk = 0; chunk < manifest.ChunkCount; chunk++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -63,12 +81,22 @@ internal sealed partial class FilesystemConnector
             }
 
             var length = manifest.LengthOf(chunk);
-            (send, staged, reused) = stagedChunks.Contains(chunk) ? (send, staged + length, reused)
-                : held.Contains(KeyOf(manifest, chunk)) ? (send, staged, reused + length)
-                : (send + length, staged, reused);
+            if (stagedChunks.Contains(chunk))
+            {
+                plan = plan with { BytesStaged = plan.BytesStaged + length };
+            }
+            else if (held.Contains(KeyOf(manifest, chunk)))
+            {
+                plan = plan with { BytesReused = plan.BytesReused + length };
+            }
+            else
+            {
+                missing.Add(chunk);
+                plan = plan with { BytesToSend = plan.BytesToSend + length };
+            }
         }
 
-        return (send, staged, reused);
+        return (missing, plan);
     }
 
     /// <summary>Chunks in which the staging file has any byte.</summary>

@@ -89,6 +89,7 @@ internal sealed partial class FilesystemConnector
             SparseFile.FlushFolder(final.Path);
             File.Delete(final.DamagedPath);
             File.Delete(final.BlocksPath); // it may name the damaged bytes
+            File.Delete(final.ScrubPath);
             SparseFile.FlushFolder(final.Path);
             Directory.Move(final.Path, datastore.Staged(version).Path);
             datastore.FlushOrParent(datastore.ImageFolder(version.Image));

@@ -64,7 +64,7 @@ internal sealed partial class FilesystemConnector : IPodConnector, ITrialProbe
         RunAsync(FaultStage.Finalise, order, false, ledger => FinaliseAsync(ledger, order, content, observer, cancellationToken), cancellationToken);
 
     public Task<ConnectorResult<Receipt>> VerifyAsync(VersionId version, ITransferObserver observer, CancellationToken cancellationToken) =>
-        RunAsync(FaultStage.Verify, () => VerifyFinalAsync(version, observer, cancellationToken), cancellationToken);
+        RunAsync(FaultStage.Verify, () => VerifyFinalAsync(version, observer, isScrub: false, cancellationToken), cancellationToken);
 
     public Task<ConnectorResult<Removed>> DeleteAsync(CopyOrder order, DeleteScope scope, CancellationToken cancellationToken) =>
         RunAsync(FaultStage.Delete, order, true, ledger => Task.FromResult(Delete(ledger, order.Version, scope)), cancellationToken);

@@ -18,6 +18,9 @@ internal sealed record LibraryFolder(string Path)
     /// <summary>Lies there when a verification found the copy bad: it is no copy any more until it is repaired.</summary>
     public string DamagedPath => System.IO.Path.Combine(Path, "damaged");
 
+    /// <summary>Lies there while a scrub of the copy was cut: where it goes on.</summary>
+    public string ScrubPath => System.IO.Path.Combine(Path, "scrub.json");
+
     public bool Exists => Directory.Exists(Path);
 
     /// <summary>Named for what people do with it: a disk is attached, an ISO is mounted.</summary>

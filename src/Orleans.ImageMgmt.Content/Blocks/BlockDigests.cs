@@ -65,7 +65,7 @@ internal static class BlockDigests
         }
     }
 
-    private static void Take(BlockBatch batch, OwnBlocks own, int index, int count, ReadOnlySpan<byte> answer, CancellationToken cancellationToken)
+    internal static void Take(BlockBatch batch, OwnBlocks own, int index, int count, ReadOnlySpan<byte> answer, CancellationToken cancellationToken)
     {
         if (answer.IsEmpty || answer[0] > own.BaseCount)
         {

@@ -33,7 +33,8 @@ internal sealed class BlockTable : IDisposable
     /// <param name="file">The copy; stays the caller's.</param>
     /// <param name="manifest">Its manifest.</param>
     /// <param name="sidePath">Where the side file lies or shall lie; null for none.</param>
-    public BlockTable(SafeFileHandle file, ContentManifest manifest, string? sidePath)
+    /// <param name="mayMake">A side file is made where there is none.</param>
+    public BlockTable(SafeFileHandle file, ContentManifest manifest, string? sidePath, bool mayMake = true)
     {
         this.file = file;
         this.manifest = manifest;
@@ -41,7 +42,7 @@ internal sealed class BlockTable : IDisposable
         known = new bool[BlockLayout.PieceCount(manifest.Length)];
         side = TryOpen();
         isWhole = side is not null;
-        if (side is null && this.sidePath is not null)
+        if (side is null && mayMake && this.sidePath is not null)
         {
             madePath = $"{sidePath}.{Guid.NewGuid():N}";
             side = TryCreate(madePath);

@@ -86,7 +86,8 @@ internal sealed class BlockBatch(IReadOnlyList<int> pieces, long length)
 }
 
 /// <summary>Finds blocks by digest in the pod's own copies. What it says is a guess until the bytes were read and hashed.</summary>
-internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver observer) : IDisposable
+/// <param name="isLookOnly">Nothing is written, and no copy is read whole to find what has moved.</param>
+internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver observer, bool isLookOnly = false) : IDisposable
 {
     /// <summary>Bytes of a copy that are worth reading for one byte that may then not have to travel: a disk is about so many times as fast as a link for which that counts.</summary>
     private const int ReadForOne = 64;
@@ -95,7 +96,7 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
     private const int ScanPieces = 16;
 
     private readonly List<(int Copy, BlockTable Table, ContentManifest Manifest)> tables =
-        [.. copies.Select((copy, i) => (i, new BlockTable(copy.File, copy.Manifest, copy.SidePath), copy.Manifest))];
+        [.. copies.Select((copy, i) => (i, new BlockTable(copy.File, copy.Manifest, copy.SidePath, mayMake: !isLookOnly), copy.Manifest))];
 
     private readonly HashSet<int> unreadable = [];
 
@@ -146,7 +147,7 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
 
         // Where digests of a copy are not kept, to look anywhere in it means to read it whole: done for the likest alone, and when enough may be gained by it.
         var wanted = Wanted.Of(batch);
-        foreach (var own in tables.Where(own => own.Table.IsWhole || (own.Copy == 0 && own.Manifest.DataLength / ReadForOne <= (long)wanted.Asked * BlockLayout.BlockLength)))
+        foreach (var own in tables.Where(own => own.Table.IsWhole || (own.Copy == 0 && !isLookOnly && own.Manifest.DataLength / ReadForOne <= (long)wanted.Asked * BlockLayout.BlockLength)))
         {
             Attempt(own, table => Scan(wanted, table, cancellationToken));
         }

@@ -7,6 +7,7 @@ public sealed class PodRates(RateGate gate)
 {
     private readonly Lock keeping = new();
     private readonly Dictionary<PodName, PodCaps> known = [];
+    private readonly Dictionary<PodName, long> sending = []; // when each was asked last
 
     /// <summary>Whether this machine knows a zone by its IANA id. Null stands for UTC.</summary>
     public static bool TryFindZone(string? id, out TimeZoneInfo zone)
@@ -67,6 +68,24 @@ public sealed class PodRates(RateGate gate)
         }
     }
 
+    /// <summary>What goes out from a pod and over a link is used by transfers in every process of a cluster; what comes to a pod only by those of one.</summary>
+    /// <param name="hungers">See <see cref="RateGate.Share"/>.</param>
+    internal void Share(Action hungers) => gate.Share(static bucket => !bucket.StartsWith("in/", StringComparison.Ordinal), hungers);
+
+    /// <summary>Pods from which bytes were wanted within the time given, or for the first time.</summary>
+    internal IReadOnlyList<PodName> Sending(TimeSpan within)
+    {
+        lock (keeping)
+        {
+            foreach (var pod in sending.Where(s => gate.Time.GetElapsedTime(s.Value) > within).Select(s => s.Key).ToList())
+            {
+                sending.Remove(pod);
+            }
+
+            return [.. sending.Keys];
+        }
+    }
+
     /// <summary>For one transfer. Between two pods of one link nothing goes over it.</summary>
     public RatePass Open(PodName from, PodName to, bool isUrgent) => gate.Open(() => WayOf(from, to), isUrgent);
 
@@ -74,6 +93,7 @@ public sealed class PodRates(RateGate gate)
     {
         lock (keeping)
         {
+            sending[from] = gate.Time.GetTimestamp();
             var (source, target) = (known.GetValueOrDefault(from)?.Link, known.GetValueOrDefault(to)?.Link);
             List<string> way = [OutOf(from), InOf(to)];
             if (source != target)

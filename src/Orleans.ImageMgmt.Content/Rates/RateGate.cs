@@ -17,6 +17,9 @@ public sealed class RateGate : IDisposable
     private const double PartSeconds = 0.05;
     private const double SavedSeconds = 0.2;
 
+    /// <summary>Looks at a shared bucket without a question before its part is given back.</summary>
+    private const int IdleLooks = 4;
+
     /// <summary>Every so often one who waits is let through by age alone, so that urgent ones starve nobody.</summary>
     private const int UrgentInTurn = 4;
 
@@ -28,12 +31,16 @@ public sealed class RateGate : IDisposable
     private readonly TimeProvider time;
     private readonly ITimer timer;
     private int turn;
+    private Func<string, bool> isShared = static _ => false;
+    private Action hungers = static () => { };
 
     public RateGate(TimeProvider time)
     {
         this.time = time;
         timer = time.CreateTimer(static state => ((RateGate)state!).Pump(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
+
+    internal TimeProvider Time => time;
 
     /// <summary>Says how fast a bucket may run as far as this owner is concerned, in bytes a second at a moment; null takes the owner's word back.</summary>
     public void Set(string bucket, string owner, Func<DateTimeOffset, long?>? rate)
@@ -50,7 +57,7 @@ public sealed class RateGate : IDisposable
                 buckets[bucket] = known = new Bucket(time.GetTimestamp());
             }
 
-            known.Refill(time);
+            known.Refill(time, isShared(bucket));
             if (rate is null)
             {
                 known.Owners.Remove(owner);
@@ -62,6 +69,51 @@ public sealed class RateGate : IDisposable
             else
             {
                 known.Owners[owner] = rate;
+            }
+        }
+
+        Pump();
+    }
+
+    /// <summary>From now on these buckets are used by other processes too: each lets through only the part of its rate that <see cref="Lend"/> gave, for as long as it gave it.</summary>
+    /// <param name="which">By the bucket's name.</param>
+    /// <param name="hungers">Called when somebody asks a bucket that has no part now. Must not block.</param>
+    internal void Share(Func<string, bool> which, Action hungers)
+    {
+        lock (gate)
+        {
+            (isShared, this.hungers) = (which, hungers);
+        }
+    }
+
+    /// <summary>The shared buckets that somebody asked lately: by how many transfers, how fast they may run in all processes together, and the part used here now.</summary>
+    internal IReadOnlyList<BucketDemand> Demands()
+    {
+        lock (gate)
+        {
+            var now = time.GetUtcNow();
+            return
+            [
+                .. from known in buckets
+                   where isShared(known.Key) && known.Value.RateAt(now) is not null
+                   let asking = known.Value.TakeAsking(questions.Where(q => q.Way.Contains(known.Key)).Select(q => q.Pass))
+                   where asking > 0 || known.Value.PartNow(time) > 0
+                   select new BucketDemand(known.Key, asking, known.Value.RateAt(now)!.Value, known.Value.PartNow(time)),
+            ];
+        }
+    }
+
+    /// <summary>Lets a shared bucket use a part of its rate until a moment of the clock's timestamps.</summary>
+    /// <param name="part">0 to 1.</param>
+    /// <param name="rate">Bytes a second of the whole as others know it; counts where it is lower.</param>
+    internal void Lend(string bucket, double part, long rate, long until)
+    {
+        lock (gate)
+        {
+            if (buckets.TryGetValue(bucket, out var known))
+            {
+                known.Refill(time, isShared: true);
+                known.Loan = (part, rate, until);
             }
         }
 
@@ -85,7 +137,7 @@ public sealed class RateGate : IDisposable
     {
         lock (gate)
         {
-            return buckets.TryGetValue(bucket, out var known) ? known.RateAt(time.GetUtcNow()) : null;
+            return buckets.TryGetValue(bucket, out var known) ? known.RateAt(time, isShared(bucket)) : null;
         }
     }
 
@@ -101,6 +153,7 @@ public sealed class RateGate : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         var way = pass.Way();
         Question question;
+        Action? hungry = null;
         lock (gate)
         {
             if (!way.Any(bucket => buckets.TryGetValue(bucket, out var known) && known.RateAt(time.GetUtcNow()) is not null))
@@ -108,9 +161,19 @@ public sealed class RateGate : IDisposable
                 return ValueTask.FromResult(wanted);
             }
 
+            foreach (var name in way.Where(isShared))
+            {
+                if (buckets.TryGetValue(name, out var known) && known.Asks(pass) && known.PartNow(time) <= 0)
+                {
+                    hungry = hungers;
+                }
+            }
+
             question = new Question(pass, way, wanted);
             questions.Add(question);
         }
+
+        hungry?.Invoke();
 
         Pump();
         return new ValueTask<int>(WaitAsync(question, cancellationToken));
@@ -139,9 +202,9 @@ public sealed class RateGate : IDisposable
         List<(Question Question, int Part)> answered = [];
         lock (gate)
         {
-            foreach (var bucket in questions.SelectMany(q => q.Way).Distinct(StringComparer.Ordinal).Select(buckets.GetValueOrDefault))
+            foreach (var name in questions.SelectMany(q => q.Way).Distinct(StringComparer.Ordinal))
             {
-                bucket?.Refill(time);
+                buckets.GetValueOrDefault(name)?.Refill(time, isShared(name));
             }
 
             while (LetOneThrough() is { } one)
@@ -218,7 +281,33 @@ public sealed class RateGate : IDisposable
     {
         private long since = since;
 
+        private readonly HashSet<RatePass> asking = [];
+        private int idleLooks;
+
         public Dictionary<string, Func<DateTimeOffset, long?>> Owners { get; } = new(StringComparer.Ordinal);
+
+        /// <summary>What other processes leave to this one, and until which timestamp.</summary>
+        public (double Part, long Rate, long Until)? Loan { get; set; }
+
+        /// <summary>The part that may be used now, 0 to 1.</summary>
+        public double PartNow(TimeProvider time) => Loan is { } loan && time.GetTimestamp() < loan.Until ? loan.Part : 0;
+
+        /// <summary>False when it is known already that this transfer asks.</summary>
+        public bool Asks(RatePass pass) => asking.Add(pass) || Loan is null;
+
+        /// <summary>How many asked since the last look, and wait now. A short silence is no end: the disk may be slow.</summary>
+        public int TakeAsking(IEnumerable<RatePass> waiting)
+        {
+            asking.UnionWith(waiting);
+            var count = asking.Count;
+            idleLooks = count > 0 ? 0 : idleLooks + 1;
+            asking.Clear();
+            return count > 0 ? count : idleLooks < IdleLooks && Loan is { Part: > 0 } ? 1 : 0;
+        }
+
+        public long? RateAt(TimeProvider time, bool isShared) => RateAt(time.GetUtcNow()) is not { } rate ? null
+            : !isShared ? rate
+            : Loan is { } loan ? (long)(PartNow(time) * Math.Min(rate, loan.Rate)) : 0;
 
         /// <summary>As of the last refill.</summary>
         public long? Rate { get; private set; }
@@ -227,7 +316,7 @@ public sealed class RateGate : IDisposable
 
         public long? RateAt(DateTimeOffset now) => Owners.Values.Min(rate => rate(now));
 
-        public void Refill(TimeProvider time)
+        public void Refill(TimeProvider time, bool isShared)
         {
             var now = time.GetTimestamp();
             if (Rate is { } before)
@@ -236,11 +325,18 @@ public sealed class RateGate : IDisposable
             }
 
             since = now;
-            Rate = RateAt(time.GetUtcNow());
+            Rate = RateAt(time, isShared);
             Saved = Rate is { } rate ? Math.Min(Saved, Math.Max(rate * SavedSeconds, PartAt(rate))) : 0;
         }
     }
 }
+
+/// <summary>What is wanted of a bucket that other processes use too.</summary>
+/// <param name="Bucket">Its name.</param>
+/// <param name="Transfers">That ask it here.</param>
+/// <param name="Rate">Bytes a second of the whole now.</param>
+/// <param name="Uses">The part that is let through here now, 0 to 1.</param>
+internal sealed record BucketDemand(string Bucket, int Transfers, long Rate, double Uses);
 
 /// <summary>One transfer's way through a <see cref="RateGate"/>.</summary>
 public sealed class RatePass

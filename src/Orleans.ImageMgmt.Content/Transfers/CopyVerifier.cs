@@ -70,9 +70,10 @@ public static class CopyVerifier
         return await VerifyAsync(file, manifest, chunks: null, options, observer, cancellationToken);
     }
 
+    /// <summary>Reads back some chunks.</summary>
     /// <param name="chunks">Only these, rising; null for all.</param>
     /// <param name="before">Bytes of the same whole that were proved before, for the observer.</param>
-    internal static async Task<VerifyResult> VerifyAsync(
+    public static async Task<VerifyResult> VerifyAsync(
         SafeFileHandle file,
         ContentManifest manifest,
         IReadOnlyList<int>? chunks,

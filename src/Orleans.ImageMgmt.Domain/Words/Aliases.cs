@@ -84,6 +84,9 @@ public static class Aliases
     public const string FanOutGrain = "im.FanOutGrain";
     public const string FanOutOrder = "im.FanOutOrder";
     public const string FanOutReport = "im.FanOutReport";
+    public const string CapGrain = "im.CapGrain";
+    public const string CapAsk = "im.CapAsk";
+    public const string CapShare = "im.CapShare";
     public const string PulseGrain = "im.PulseGrain";
 #pragma warning restore CS1591
 }

@@ -21,7 +21,7 @@ internal sealed class StoredPod : Recorded
         if (Pod is { Spec: { } spec } pod && Before?.Pod != pod)
         {
             yield return new CatalogRow(CatalogKind.Pod, pod.Name.Value, pod.Name.Value, pod.State.ToString(), pod.ChangedAt, pod.ChangedAt,
-                JsonSerializer.Serialize(new PodBody(pod.Name, pod.State, spec.Family, spec.Labels, pod.Fault, spec.Slots), StateJson.Options))
+                JsonSerializer.Serialize(new PodBody(pod.Name, pod.State, spec.Family, spec.Labels, pod.Fault, spec.Slots, spec.Caps?.Link), StateJson.Options))
             {
                 Family = spec.Family,
                 Pod = pod.Name.Value,
@@ -46,7 +46,7 @@ internal sealed class StoredCopy : Recorded
 }
 
 /// <summary>A pod as lists show it.</summary>
-public sealed record PodBody(PodName Name, PodState State, string Family, IReadOnlyDictionary<string, string> Labels, ConnectorFault? Fault, int Slots);
+public sealed record PodBody(PodName Name, PodState State, string Family, IReadOnlyDictionary<string, string> Labels, ConnectorFault? Fault, int Slots, string? Link = null);
 
 /// <summary>A copy as lists show it.</summary>
 public sealed record CopyBody(VersionId Version, PodName Pod, CopyRole Role, CopyState State, Generation Generation, Receipt? Receipt, ConnectorFault? Fault,

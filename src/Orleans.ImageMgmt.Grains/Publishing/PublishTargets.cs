@@ -25,16 +25,17 @@ internal sealed class PublishTargets(CatalogReader catalog)
 
     /// <summary>As <see cref="ChooseAsync"/>, but every pod that is meant gets a row: with the reason where it would get nothing. Without names, pods of the
     /// family that are left out only because of their state have a row too.</summary>
-    public async Task<IReadOnlyList<(PodName Pod, Refusal? Refusal)>> ForeseeAsync(Version version, PublishRequest request)
+    public async Task<IReadOnlyList<ForeseenTarget>> ForeseeAsync(Version version, PublishRequest request)
     {
         var pods = await ReadPodsAsync();
         return request.Pods is { } named
-            ? [.. named.Distinct().Where(n => n != version.SourcePod).Select(n => (n, Refuse(version, n, pods.GetValueOrDefault(n))))]
+            ? [.. named.Distinct().Where(n => n != version.SourcePod).OrderBy(n => n.Value, StringComparer.Ordinal)
+                .Select(n => new ForeseenTarget(n, Refuse(version, n, pods.GetValueOrDefault(n)), pods.GetValueOrDefault(n)?.Link))]
             :
             [
                 .. pods.Values.Where(p => p.Family == version.Family && p.Name != version.SourcePod && p.State != PodState.Disconnected
                         && request.Labels.All(l => p.Labels.TryGetValue(l.Key, out var value) && value == l.Value)).OrderBy(p => p.Name.Value, StringComparer.Ordinal)
-                    .Select(p => (p.Name, p.State == PodState.Connected ? null : LeftOut(p))),
+                    .Select(p => new ForeseenTarget(p.Name, p.State == PodState.Connected ? null : LeftOut(p), p.Link)),
             ];
     }
 
@@ -85,3 +86,9 @@ internal sealed class PublishTargets(CatalogReader catalog)
         return pods;
     }
 }
+
+/// <summary>A pod that a publish means.</summary>
+/// <param name="Pod">Which.</param>
+/// <param name="Refusal">Why it would get nothing, as far as the catalog knows.</param>
+/// <param name="Link">The link over which it is reached.</param>
+internal sealed record ForeseenTarget(PodName Pod, Refusal? Refusal, string? Link);

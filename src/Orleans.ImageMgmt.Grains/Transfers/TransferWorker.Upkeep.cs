@@ -37,7 +37,7 @@ internal sealed partial class TransferWorker
 
     private async Task<WorkerResult> VerifyAsync(RunningTransfer transfer, IPodConnector connector, VersionId version, CancellationToken stop)
     {
-        var result = await PollAsync(transfer, () => connector.VerifyAsync(version, transfer, stop), stop);
+        var result = await PollAsync(transfer, () => IsScrub(transfer.Job) ? connector.ScrubAsync(version, transfer, stop) : connector.VerifyAsync(version, transfer, stop), stop);
         switch (result)
         {
             case ConnectorResult<Receipt>.Done(var receipt):

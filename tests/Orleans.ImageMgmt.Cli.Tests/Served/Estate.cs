@@ -3,11 +3,14 @@ using Orleans.ImageMgmt.Api;
 namespace Orleans.ImageMgmt.Cli.Tests;
 
 /// <summary>A shell, a server, a source pod with a small disk, and what other pods a test connects.</summary>
-public sealed class Estate : IAsyncLifetime
+public class Estate : IAsyncLifetime
 {
     private Server? server;
 
     internal Shell Shell { get; } = new();
+
+    /// <summary>What the server is started with besides its port.</summary>
+    protected virtual IReadOnlyList<string> Settings => [];
 
     internal string DiskSha256 { get; private set; } = "";
 
@@ -15,7 +18,7 @@ public sealed class Estate : IAsyncLifetime
     {
         Directory.CreateDirectory(Folder("head-office"));
         DiskSha256 = Server.MakeDisk(Path.Combine(Shell.Home, "sources", "win10pos.raw"), 8);
-        server = await Server.StartAsync(Shell);
+        server = await StartAsync();
     }
 
     internal string Folder(string pod) => Path.Combine(Shell.Home, "pods", pod);
@@ -52,11 +55,14 @@ public sealed class Estate : IAsyncLifetime
     {
         await server!.KillAsync();
         await server.DisposeAsync();
-        server = await Server.StartAsync(Shell);
+        server = await StartAsync();
     }
+
+    private Task<Server> StartAsync() => Server.StartAsync(Shell, ["Http:Listen=http://127.0.0.1:0", .. Settings]);
 
     public async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         if (server is not null)
         {
             await server.DisposeAsync();

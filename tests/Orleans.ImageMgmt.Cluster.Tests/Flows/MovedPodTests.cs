@@ -1,9 +1,6 @@
 using System.Globalization;
-using Orleans.Core.Internal;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Domain;
-using Orleans.Runtime;
-using Orleans.Runtime.Placement;
 using Xunit;
 using static Orleans.ImageMgmt.Cluster.Tests.Flows.SiloUnderTest;
 
@@ -63,23 +60,10 @@ public sealed class MovedPodTests
         }
     }
 
-    private static PodSpec FilesystemPod(string folder, PodName name, Dictionary<string, string> settings)
+    internal static PodSpec FilesystemPod(string folder, PodName name, Dictionary<string, string> settings)
     {
         settings["datastore.main"] = Directory.CreateDirectory(Path.Combine(folder, name.Value)).FullName;
         return new PodSpec(name, "filesystem", settings, new Dictionary<string, string>(), 2);
-    }
-
-    private static async Task MoveAsync(IPodGrain pod, SiloAddress to)
-    {
-        RequestContext.Set(IPlacementDirector.PlacementHintKey, to);
-        try
-        {
-            await pod.Cast<IGrainManagementExtension>().MigrateOnIdle();
-        }
-        finally
-        {
-            RequestContext.Clear();
-        }
     }
 
     /// <summary>Lines of both silos that speak of the far pod, those of the first silo before those of the second; a plan's number is what it found staged.</summary>

@@ -9,6 +9,7 @@ using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
 using Orleans.Runtime;
 using Orleans.Runtime.Hosting;
+using Orleans.Runtime.Placement;
 using Orleans.Serialization.Serializers;
 using Orleans.Storage;
 using Orleans.TestingHost;
@@ -51,10 +52,13 @@ internal sealed class SiloUnderTest : IAsyncDisposable
 
     public TransferCounters Transfers => cluster.Silos[0].ServiceProvider.GetRequiredService<TransferCounters>();
 
+    /// <summary>Bytes a second that each silo lets through a bucket now.</summary>
+    public IReadOnlyList<long> RatesOf(string bucket) => [.. cluster.Silos.Select(s => s.ServiceProvider.GetRequiredService<Content.RateGate>().RateOf(bucket) ?? 0)];
+
     public StoreCounters Counters => store.Counters;
 
     public static async Task<SiloUnderTest> StartAsync(Func<IGrainStorage, IGrainStorage>? around = null, int tries = 3, TimeSpan? stall = null, IConnectorFactory? family = null,
-        ScrubPolicy? scrub = null, short silos = 1, string trace = "", Action<ImageMgmtOptions>? configure = null, int transfers = 64)
+        ScrubPolicy? scrub = null, short silos = 1, string trace = "", Action<ImageMgmtOptions>? configure = null, int transfers = 64, bool shareCaps = false)
     {
         var folder = Directory.CreateTempSubdirectory("imgmt-flow-").FullName;
         var store = EmbeddedStore.Open(Path.Combine(folder, "data"), new DurableOptions(), NullLogger.Instance, TimeProvider.System);
@@ -80,6 +84,11 @@ internal sealed class SiloUnderTest : IAsyncDisposable
 
             configure?.Invoke(options);
             silo.AddImageMgmt(options);
+            if (shareCaps)
+            {
+                silo.AddCapSharing();
+            }
+
             if (family is not null)
             {
                 silo.Services.AddSingleton(family);
@@ -153,6 +162,20 @@ internal sealed class SiloUnderTest : IAsyncDisposable
         (await UntilAsync(() => Grains.GetPublish(new OperationId(operation)).GetAsync(null), v => v.Publish.State.IsEnded() && v.Publish.IsTold)).Publish;
 
     public async Task<Copy> CopyAsync(string pod, VersionId? version = null) => (await Client.GetCopyAsync(new PodName(pod), version ?? First)).Copy;
+
+    /// <summary>The first call of a grain, or its move, puts it there.</summary>
+    public static async Task MoveAsync(IAddressable grain, SiloAddress to)
+    {
+        RequestContext.Set(IPlacementDirector.PlacementHintKey, to);
+        try
+        {
+            await grain.Cast<Core.Internal.IGrainManagementExtension>().MigrateOnIdle();
+        }
+        finally
+        {
+            RequestContext.Clear();
+        }
+    }
 
     /// <summary>The silo that holds the grain now, or null.</summary>
     public async Task<SiloAddress?> SiloOfAsync(IAddressable grain) => await cluster.Client.GetGrain<IManagementGrain>(0).GetActivationAddress(grain);

@@ -13,6 +13,7 @@ public sealed class GuestDeltaTests : IAsyncDisposable
     private static readonly int[] ChangedBlocks = [3, 700, 701, 2_900];
     private readonly FilesystemFixture source = new();
     private readonly FilesystemFixture target = new();
+    private ReceivePlan? planned;
 
     public async ValueTask DisposeAsync()
     {
@@ -35,6 +36,9 @@ public sealed class GuestDeltaTests : IAsyncDisposable
         var (receipt, asked) = await CopyAsync("1.1", bytes, "next.image", nextPacking);
         Assert.Equal(ChangedBlocks, asked);
         Assert.InRange(receipt.BytesSent, ChangedBlocks.Length * Block, (ChangedBlocks.Length * Block) + (3 * BlockSet.ByteLength) + (ChangedBlocks.Length * BlockLayout.DigestLength) + 200);
+        Assert.True(planned!.ByBlocks);
+        Assert.InRange(receipt.BytesSent, planned.BytesToSend * 95 / 100, planned.BytesToSend); // random bytes do not pack: the bound is what travels
+        Assert.Equal((10 << 20) - (ChangedBlocks.Length * Block), planned.BytesReused);
         Assert.Equal(bytes, await File.ReadAllBytesAsync(Path.Combine(target.FinalFolder(receipt.Version), "disk.raw")));
         Assert.All(
             (FilesystemFixture[])[source, target],
@@ -59,6 +63,9 @@ public sealed class GuestDeltaTests : IAsyncDisposable
         var prepared = Value(await source.Connector.PrepareAsync(order, new SourceRef(file), SilentObserver.Instance, CancellationToken.None));
         await using var reader = Value(await source.Connector.OpenAsync(order.Version, CancellationToken.None));
         var far = new FarReader(reader);
+        planned = Value(await target.Connector.PlanReceiveAsync(order.Version, prepared.Content, far.Manifest, far, CancellationToken.None));
+        Assert.Empty(far.Asked);
+        Assert.False(File.Exists(Path.Combine(target.FinalFolder(Pos), "blocks.bin")), "The plan left something behind.");
         Value(await target.Connector.ReceiveAsync(order, Value(ReaderOffer.Create(far, prepared.Content)), SilentObserver.Instance, CancellationToken.None));
         return (Value(await target.Connector.FinaliseAsync(order, prepared.Content, SilentObserver.Instance, CancellationToken.None)), far.Asked);
     }

@@ -23,7 +23,7 @@ public sealed class FrontEndTests(PostgresServer server) : IClassFixture<Postgre
         var web = cluster.Client(2);
         var work = await ClusterWork.BeginAsync(cluster, [web], "through-a-front-end", Targets, "receive:slow=3MB/s");
         Assert.Equal("golden.raw", Assert.Single((await web.ListSourcesAsync("head-office", cancellationToken: Token)).Items).Path);
-        Assert.Single((await web.PlanPublishAsync("Win10POS", "1.0", new PublishRequest { Pods = ["east"] }, Token)).Pods);
+        Assert.Single((await web.PlanPublishAsync("Win10POS", "1.0", new PublishRequest { Pods = ["east"] }, cancellationToken: Token)).Pods);
 
         await cluster.Silos[0].Process.KillAsync();
         var ended = await work.EndAsync(web, "through-a-front-end");

@@ -24,7 +24,7 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
         app.Door("POST", Wire.Routes.VersionPublish, "PublishVersion", "Puts a verified copy of a version on every target.", Roles.Publisher, PublishAsync)
             .Takes<Wire.PublishRequest>(isOptional: true).BeginsOperation().HeedsTag();
         app.Door("POST", Wire.Routes.VersionPublishPlan, "PlanPublish", "Says what a publish would take, pod by pod; nothing is changed.", Roles.Publisher, PlanAsync)
-            .Takes<Wire.PublishRequest>(isOptional: true).Produces<Wire.PublishPlanResource>().Refuses(StatusCodes.Status409Conflict);
+            .Takes<Wire.PublishRequest>(isOptional: true).Produces<Wire.PublishPlanResource>().Pages().Refuses(StatusCodes.Status409Conflict);
         app.Door("POST", Wire.Routes.VersionDisable, "DisableVersion", "Stops new use of a version.", Roles.Publisher, DisableAsync)
             .Takes<Wire.ActionRequest>(isOptional: true).Produces<Wire.VersionResource>().HeedsTag().Refuses(StatusCodes.Status409Conflict);
         app.Door("POST", Wire.Routes.VersionEnable, "EnableVersion", "Allows new use of a version again.", Roles.Publisher, EnableAsync)
@@ -104,15 +104,15 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
 
     private async Task<IResult> PlanAsync(HttpContext http)
     {
-        var ask = new Ask(http).Knows();
-        var id = ask.VersionId();
+        var ask = new Ask(http).Knows("limit", "cursor");
+        var (id, limit, after) = (ask.VersionId(), ask.Limit(), ask.WordCursor<PodName>());
         var body = await ask.BodyAsync<Wire.PublishRequest>(mayBeEmpty: true);
         var by = ask.By(body.Reason);
         var pods = PodsOf(ask, body);
         ask.Check();
         await FindAsync(id);
         var request = new PublishRequest(new OperationId(Wire.ImageMgmtHttpClient.NewOperationId()), pods, body.Labels ?? new Dictionary<string, string>(), by);
-        return Replies.One(http, ToWire.Plan(id, (await planning.PlanAsync(id, request)).OrThrow()), null);
+        return Replies.One(http, ToWire.Plan(id, (await planning.PlanAsync(id, request, after, limit)).OrThrow()), null);
     }
 
     private static List<PodName>? PodsOf(Ask ask, Wire.PublishRequest body)
@@ -122,6 +122,7 @@ internal sealed class VersionDoors(IGrainFactory grains, CatalogReader catalog, 
             ask.Fault("labels", "field.conflict", "It cannot be given together with pods.");
         }
 
+        PodDoors.CheckMap(ask, "labels", body.Labels ?? new Dictionary<string, string>(), Limits.Labels, Limits.LabelLength);
         if (body.Pods?.Count is 0 or > Limits.Pods)
         {
             ask.Fault("pods", "field.invalid", $"It must name 1 to {Limits.Pods} pods.");

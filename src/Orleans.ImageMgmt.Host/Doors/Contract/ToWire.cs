@@ -221,12 +221,14 @@ internal static class ToWire
         };
     }
 
-    public static Wire.PublishPlanResource Plan(VersionId id, IReadOnlyList<ForeseenPod> pods) => new()
+    public static Wire.PublishPlanResource Plan(VersionId id, ForeseenPage page) => new()
     {
         Image = id.Image.Value,
         Version = id.Version.Value,
-        SendBytes = pods.Where(p => p.Plan.Refusal is null).Sum(p => p.Plan.Receive?.BytesToSend ?? 0),
-        Pods = [.. pods.Select(Plan)],
+        SendBytes = page.Pods.Where(p => p.Plan.Refusal is null).Sum(p => p.Plan.Receive?.BytesToSend ?? 0),
+        AllPods = page.All,
+        Pods = [.. page.Pods.Select(Plan)],
+        NextCursor = page.Next?.Value,
     };
 
     private static Wire.PodPlanResource Plan(ForeseenPod pod) => new()
@@ -236,6 +238,7 @@ internal static class ToWire
         StagedBytes = pod.Plan.Receive?.BytesStaged,
         ReusedBytes = pod.Plan.Receive?.BytesReused,
         IsThere = pod.Plan.Receive?.IsHeld ?? false,
+        ByBlocks = pod.Plan.Receive?.ByBlocks ?? false,
         Datastore = pod.Plan.Receive?.Datastore,
         RoomNeededBytes = pod.Plan.Receive?.RoomNeeded,
         RoomFreeBytes = pod.Plan.Receive?.RoomFree,

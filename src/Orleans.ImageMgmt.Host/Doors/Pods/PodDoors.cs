@@ -261,7 +261,7 @@ internal sealed class PodDoors(IGrainFactory grains, CatalogReader catalog, Conn
         CheckMap(ask, "labels", labels, Limits.Labels, Limits.LabelLength);
     }
 
-    private static void CheckMap(Ask ask, string field, IReadOnlyDictionary<string, string> map, int count, int length)
+    internal static void CheckMap(Ask ask, string field, IReadOnlyDictionary<string, string> map, int count, int length)
     {
         if (map.Count > count)
         {

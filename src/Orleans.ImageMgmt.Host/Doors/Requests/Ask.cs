@@ -165,6 +165,18 @@ internal sealed class Ask(HttpContext http)
         return null;
     }
 
+    /// <summary>A cursor of a list that is paged by name.</summary>
+    public T? WordCursor<T>() where T : struct, IWord<T>
+    {
+        var text = Query("cursor");
+        if (text is not null && !T.TryCreate(text, out _))
+        {
+            BadCursor();
+        }
+
+        return text is not null && T.TryCreate(text, out var word) ? word : null;
+    }
+
     public async Task<T> BodyAsync<T>(bool mayBeEmpty = false) where T : class
     {
         var body = await StrictBody.ReadAsync<T>(http, faults, mayBeEmpty);
