@@ -89,6 +89,7 @@ internal sealed class BlockFetch(
     private void Build(BlockBatch batch, bool tainted, HashSet<int> shared)
     {
         site.Gauge.Measure();
+        site.Want(batch.Missing().LongCount() * BlockLayout.BlockLength);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var asks = new BlockAsks(site, batch, cancellationToken);
         var building = new Queue<PieceBuild>(options.Blocks.Window);

@@ -15,6 +15,11 @@ internal sealed unsafe class BlockPacker : IDisposable
 
     private const int ChainLog = 17;
 
+    /// <summary>Level 1 looks back over half of a frame by itself; over all of it, with a table twice as large, frames are 2 % shorter for 5 % more time (measured on a package upgrade).</summary>
+    private const int FastWindowLog = 20;
+
+    private const int FastHashLog = 15;
+
     /// <summary>Idle packers that are kept: a few MiB of tables each.</summary>
     private const int Kept = 8;
 
@@ -64,6 +69,11 @@ internal sealed unsafe class BlockPacker : IDisposable
             Set(ZSTD_cParameter.ZSTD_c_windowLog, WindowLog);
             Set(ZSTD_cParameter.ZSTD_c_hashLog, HashLog);
             Set(ZSTD_cParameter.ZSTD_c_chainLog, ChainLog);
+        }
+        else if (level == 1)
+        {
+            Set(ZSTD_cParameter.ZSTD_c_windowLog, FastWindowLog);
+            Set(ZSTD_cParameter.ZSTD_c_hashLog, FastHashLog);
         }
 
         fixed (byte* before = prefix, from = blocks, to = packed)

@@ -90,7 +90,7 @@ internal sealed class BlockBatch(IReadOnlyList<int> pieces, long length)
 internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver observer, bool isLookOnly = false) : IDisposable
 {
     /// <summary>Bytes of a copy that are worth reading for one byte that may then not have to travel: a disk is about so many times as fast as a link for which that counts.</summary>
-    private const int ReadForOne = 64;
+    internal const int ReadForOne = 64;
 
     /// <summary>Pieces whose digests are looked through at once.</summary>
     private const int ScanPieces = 16;

@@ -8,6 +8,7 @@ namespace Orleans.ImageMgmt.Content;
 internal sealed class BuildSite(IContentReader source, IBlockReader blocks, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer)
 {
     private long travelled;
+    private long wanted;
     private int badAnswers;
 
     public IBlockReader Blocks { get; } = blocks;
@@ -39,6 +40,12 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
         Interlocked.Add(ref travelled, bytes);
         observer.Travelled(bytes);
     }
+
+    /// <summary>The sender reads the whole base once before it can pack against windows of it: not for a few blocks.</summary>
+    public bool IsWorthWindows => Own.Count > 0 && Interlocked.Read(ref wanted) >= Own[0].Manifest.DataLength / OwnBlocks.ReadForOne;
+
+    /// <summary>So many bytes of blocks will be asked for.</summary>
+    public void Want(long bytes) => Interlocked.Add(ref wanted, bytes);
 
     /// <summary>So many answers were no good that the source is asked for plain bytes only.</summary>
     public bool IsGivenUp => Volatile.Read(ref badAnswers) >= BlockOptions.BadAnswers;

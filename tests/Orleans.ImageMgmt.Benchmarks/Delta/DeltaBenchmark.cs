@@ -7,6 +7,9 @@ namespace Orleans.ImageMgmt.Benchmarks.Delta;
 /// <summary>The next version of an image for a pod that holds v1.0: ours against the public tools, on the disks of <c>eng/make-images.sh</c>.</summary>
 internal static class DeltaBenchmark
 {
+    /// <summary>One for each contender, in order, for <c>--only</c>.</summary>
+    private const string Keys = "0123456789abcdef";
+
     private const string SlowLink = "12500000";
     private const string MiddleLink = "125000000";
     private const string FastLink = "1250000000";
@@ -52,7 +55,7 @@ internal static class DeltaBenchmark
     {
         var image = Path.Combine(images, $"v{version}.raw");
         var room = Directory.CreateDirectory(Path.Combine(folder, "room")).FullName;
-        var only = arguments.Text("--only") ?? "0123456789abcd";
+        var only = arguments.Text("--only") ?? Keys;
         Warm(image);
         table.Add(version, DeltaTable.Import, Prepare(folder, images, version));
         table.AddChanged(version, ChangedBlocks.Count(old, image));
@@ -66,7 +69,7 @@ internal static class DeltaBenchmark
                 (DeltaTable.Casync, () => Rivals.Casync(old, image, room, folder)),
                 (DeltaTable.Desync, () => Rivals.Desync(old, image, room, folder)),
                 ("cp --sparse=auto + sync", () => Rivals.Copy(image, room)),
-                ("cp --sparse=auto + sync + sha256sum", () => Rivals.CopyAndHash(image, room)),
+                ("cp --sparse=auto + sync + openssl (SHA-256)", () => Rivals.CopyAndHash(image, room)),
                 ("qemu-img convert + sync", () => Rivals.Convert(image, room)),
                 ("ImageMgmt, local source (whole chunks)", () => Deliver(folder, version, null)),
                 (DeltaTable.Middle, () => Deliver(folder, version, MiddleLink)),
@@ -74,11 +77,13 @@ internal static class DeltaBenchmark
                 (DeltaTable.Verified, () => FirstCopy(folder, version)),
                 (DeltaTable.Read, () => Rivals.Read(image)),
                 (DeltaTable.Hash, () => Rivals.Hash(image)),
+                ("cp --sparse=auto (copy_file_range) from a cold source + sync", () => Rivals.CopyCold(image, room)),
+                ("dd, direct reads and writes + sync", () => Rivals.CopyDirect(image, room)),
             ];
             for (var i = 0; i < contenders.Length; i++)
             {
                 var (who, run) = contenders[(i + round) % contenders.Length];
-                if (!only.Contains("0123456789abcd"[(i + round) % contenders.Length], StringComparison.Ordinal) || (who == DeltaTable.Desync && !Rivals.Has("desync")))
+                if (!only.Contains(Keys[(i + round) % contenders.Length], StringComparison.Ordinal) || (who == DeltaTable.Desync && !Rivals.Has("desync")))
                 {
                     continue;
                 }

@@ -48,8 +48,15 @@ internal static partial class Rivals
 
     public static DeltaCost Copy(string image, string folder) => ShellRun.Run($"cp --sparse=auto '{image}' '{folder}/cp'; sync -f '{folder}'");
 
+    /// <summary>cp copies with copy_file_range; what it reads has to come from the disk here, as an own copy on a pod mostly does.</summary>
+    public static DeltaCost CopyCold(string image, string folder) => ShellRun.Run($"dd if='{image}' iflag=nocache count=0 2>/dev/null; cp --sparse=auto '{image}' '{folder}/cp'; sync -f '{folder}'");
+
+    /// <summary>Reads and writes past the page cache, one after the other.</summary>
+    public static DeltaCost CopyDirect(string image, string folder) =>
+        ShellRun.Run($"dd if='{image}' of='{folder}/dd' bs=2M iflag=direct oflag=direct conv=sparse 2>/dev/null; truncate -r '{image}' '{folder}/dd'; sync -f '{folder}'");
+
     public static DeltaCost CopyAndHash(string image, string folder) =>
-        ShellRun.Run($"cp --sparse=auto '{image}' '{folder}/cp'; sync -f '{folder}'; sha256sum '{folder}/cp' >/dev/null");
+        ShellRun.Run($"cp --sparse=auto '{image}' '{folder}/cp'; sync -f '{folder}'; openssl dgst -sha256 '{folder}/cp' >/dev/null");
 
     public static DeltaCost Convert(string image, string folder) => ShellRun.Run($"qemu-img convert -f raw -O raw '{image}' '{folder}/qemu'; sync -f '{folder}'");
 
@@ -57,7 +64,7 @@ internal static partial class Rivals
     public static DeltaCost Read(string image) => ShellRun.Run($"dd if='{image}' of=/dev/null bs=2M iflag=direct 2>/dev/null");
 
     /// <summary>One read of the source from memory by whoever wants its SHA-256.</summary>
-    public static DeltaCost Hash(string image) => ShellRun.Run($"sha256sum '{image}' >/dev/null");
+    public static DeltaCost Hash(string image) => ShellRun.Run($"openssl dgst -sha256 '{image}' >/dev/null");
 
     public static bool Has(string tool) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, tool)));
 

@@ -27,6 +27,24 @@ public class WindowTests
     }
 
     [Fact]
+    public async Task For_a_few_blocks_no_sender_reads_a_base()
+    {
+        using var bench = new Bench();
+        var bytes = new byte[Length];
+        new Random(4).NextBytes(bytes);
+        await using var old = await SealAsync(bench, "old", bytes);
+        foreach (var (count, named) in new[] { (31, false), (32, true) })
+        {
+            new Random(count).NextBytes(bytes.AsSpan(5 * BlockLayout.BlockLength, count * BlockLayout.BlockLength));
+            await using var reader = await SealAsync(bench, $"new-{count}", bytes);
+            var source = new LinkDouble(reader, 1_000_000);
+            await CopyReceiver.ReceiveAsync(source, bench.Open($"staging-{count}"), Having(old), SilentObserver.Instance, Bench.Token);
+            Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256($"staging-{count}"));
+            Assert.Equal(named, source.NamedBases);
+        }
+    }
+
+    [Fact]
     public async Task A_sender_without_the_base_answers_without_windows()
     {
         using var bench = new Bench();
