@@ -83,6 +83,9 @@ public static class Routes
     /// <summary>Reading a copy back again.</summary>
     public const string VersionCopyVerify = VersionCopy + "/verify";
 
+    /// <summary>A ticket with which somebody else reads a copy.</summary>
+    public const string VersionCopyTicket = VersionCopy + "/ticket";
+
     /// <summary>The proofs of a version's copies.</summary>
     public const string VersionReceipts = Version + "/receipts";
 
@@ -139,6 +142,9 @@ public static class Routes
 
     /// <summary>Whether the service takes work: 200 or 503.</summary>
     public const string Readiness = "/readyz";
+
+    /// <summary>200 once the service has started and taken up what was unfinished.</summary>
+    public const string Startup = "/startupz";
 
     /// <summary>Measurements in Prometheus' text format.</summary>
     public const string Metrics = "/metrics";

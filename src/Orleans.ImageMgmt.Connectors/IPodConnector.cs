@@ -68,6 +68,9 @@ public interface IConnectorFactory
     /// <summary>The family that this factory serves, such as <c>filesystem</c>.</summary>
     string Family { get; }
 
+    /// <summary>What a pod of this family can do when it is worked on at its site, where its settings are; null: it cannot be.</summary>
+    ConnectorCapabilities? AtSite => null;
+
     /// <summary>Checks the settings, all faults in one sentence, and makes a connector. Does no I/O beyond looking at paths.</summary>
     ConnectorResult<IPodConnector> Create(PodSpec spec);
 }
@@ -84,6 +87,7 @@ public interface IConnectorFactory
 /// <param name="Formats">Source formats that it can take.</param>
 /// <param name="ServesStaged">Verified chunks of a copy on its way can be read, so that the pod can give them to others before its own copy is final.</param>
 /// <param name="CanPlan">It can say beforehand what a receive would take.</param>
+/// <param name="AtSite">The program at the pod's site does the work: bytes that it receives do not pass through this process.</param>
 public sealed record ConnectorCapabilities(
     string Name,
     TransferMode Transfer,
@@ -95,7 +99,8 @@ public sealed record ConnectorCapabilities(
     bool ReportsRoom,
     IReadOnlySet<SourceFormat> Formats,
     bool ServesStaged = false,
-    bool CanPlan = false);
+    bool CanPlan = false,
+    bool AtSite = false);
 
 /// <summary>How content gets into a pod.</summary>
 public enum TransferMode

@@ -38,9 +38,9 @@ public sealed class ImageMgmtOptions
     /// come over a link), Always or Never. Default: Remote.</summary>
     public FanOutUse FanOut { get; set; } = FanOutUse.Remote;
 
-    /// <summary>Bytes of the smallest piece that pods give each other; a large image is cut into about 256. The same on every silo. Default: 8 MiB:
-    /// smaller ones cost the tracker more calls than they save time.</summary>
-    public long FanOutPieceBytes { get; set; } = 8L << 20;
+    /// <summary>Bytes of the smallest piece that pods give each other; a large image is cut into about 256. The same on every silo. Default: 2 MiB:
+    /// the last piece has to be passed on a few times when all others have come, and larger ones make small images wait for that.</summary>
+    public long FanOutPieceBytes { get; set; } = 2L << 20;
 
     /// <summary>When copies are tried again. A copy of the default, for settings are bound into the object that is here.</summary>
     public RetryPolicy Retry { get; set; } = RetryPolicy.Default with { };

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -24,6 +25,7 @@ public static class ImageMgmtSilo
         silo.Services.AddSingleton<PodRates>();
         silo.Services.AddSingleton<TransferWorker>();
         silo.Services.AddHostedService<TransferLifetime>();
+        silo.Services.AddSingleton<StartProgress>();
         silo.Services.AddHostedService<ResumeScan>();
         silo.Services.AddHostedService<Reconciler>();
         silo.Services.TryAddSingleton(new GenerationFloor(0));
@@ -41,11 +43,12 @@ public static class ImageMgmtSilo
             provider.GetRequiredService<ImageMgmtOptions>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<TokenChanges>();
         services.AddSingleton<TransferCounters>();
+        services.AddSingleton(provider => new SiloMeter(provider.GetRequiredService<TransferCounters>(), provider.GetService<IMeterFactory>()));
         services.AddSingleton<IConnectorFactory>(provider => new FilesystemPods(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IConnectorFactory>(provider => new SimulatedPods(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new ConnectorRegistry(
             provider.GetServices<IConnectorFactory>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IFaultLog>(),
-            provider.GetService<IBlockLink>()));
+            provider.GetService<IBlockLink>(), provider.GetService<ISiteLink>()));
         return services.AddSingleton(provider => new ImageMgmtClient(provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<TimeProvider>()));
     }
 

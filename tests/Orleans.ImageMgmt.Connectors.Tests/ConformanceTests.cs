@@ -27,7 +27,7 @@ public sealed class Simulated_pod_that_keeps_digests_conforms : ConnectorConform
 public sealed class Pod_that_takes_whole_images_conforms : ConnectorConformance
 {
     protected override Task<ConformanceFixture> CreateFixtureAsync() =>
-        Task.FromResult<ConformanceFixture>(new SimulatedFixture(("transfer", "whole"), ("finalise-polls", "2")));
+        Task.FromResult<ConformanceFixture>(new SimulatedFixture(("transfer", "whole"), ("finalise-polls", "2"), ("takes", "1ms")));
 }
 
 /// <summary>As a vCenter content library would be: it fetches a whole artefact from an address.</summary>

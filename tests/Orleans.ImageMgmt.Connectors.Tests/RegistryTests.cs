@@ -78,10 +78,33 @@ public sealed class RegistryTests : IDisposable
         Assert.Single(link.Asked);
     }
 
+    [Fact]
+    public void A_pod_at_a_site_has_its_settings_there_and_nowhere_else()
+    {
+        var link = new MadeUpLink();
+        var sites = new ConnectorRegistry([pods, new FilesystemPods(TimeProvider.System)], TimeProvider.System, SilentFaultLog.Instance, link, link);
+        var good = Spec("filesystem", ("site-url", "https://site-1.example:7482"));
+
+        var pod = Value(sites.Create(good));
+        Assert.True(pod.Capabilities is { AtSite: true, CanPrepare: true, RangedRead: true });
+        Assert.Equal(new Uri("https://site-1.example:7482"), ConnectorRegistry.BlockServerOf(good));
+
+        Assert.Contains("'datastore.main'", Refused(("datastore.main", "/srv/images")), StringComparison.Ordinal);
+        Assert.Contains("'fault-plan'", Refused(("fault-plan", "open:refuse")), StringComparison.Ordinal);
+        Assert.Contains("site-name", Refused(("site-name", "")), StringComparison.Ordinal);
+        Assert.Contains("without 'site-url'", Fault(sites.Create(Spec("filesystem", ("site-name", "x"))), FaultCause.Misconfigured).Detail, StringComparison.Ordinal);
+        Assert.Contains("'http://", Fault(sites.Create(Spec("filesystem", ("site-url", "http://site-1.example"))), FaultCause.Misconfigured).Detail, StringComparison.Ordinal);
+        Assert.Contains("not worked on at a site", Fault(sites.Create(good with { Family = "simulated" }), FaultCause.Misconfigured).Detail, StringComparison.Ordinal);
+        Assert.Contains("no certificate", Fault(Registry.Create(good with { Family = "simulated" }), FaultCause.Misconfigured).Detail, StringComparison.Ordinal);
+
+        string Refused((string Key, string Value) more) =>
+            Fault(sites.Create(good with { Settings = good.Settings.Append(new(more.Key, more.Value)).ToDictionary() }), FaultCause.Misconfigured).Detail;
+    }
+
     private ConnectorRegistry Linked(IBlockLink link) => new([pods], TimeProvider.System, SilentFaultLog.Instance, link);
 
     /// <summary>Remembers what it was asked; nobody ever answers it.</summary>
-    private sealed class MadeUpLink : IBlockLink
+    private sealed class MadeUpLink : IBlockLink, ISiteLink
     {
         public List<BlockPlace> Asked { get; } = [];
 
@@ -92,6 +115,10 @@ public sealed class RegistryTests : IDisposable
         }
 
         public Uri? AddressOf(BlockPlace place, ContentDescription content) => null;
+
+        public Task<SiteLine> ConnectAsync(SitePlace site, CancellationToken cancellationToken) => throw new IOException("Nobody is there.");
+
+        public BlockGrant? GrantFor(BlockPlace place, ContentDescription content, Digest receiver) => null;
     }
 
     [Fact]

@@ -84,6 +84,10 @@ public sealed partial class ImageMgmtHttpClient
     public Task<OperationResource> VerifyCopyAsync(string image, string version, string pod, string? reason = null, string? operation = null, CancellationToken cancellationToken = default) =>
         SendAsync<OperationResource>(HttpMethod.Post, Routes.Fill(Routes.VersionCopyVerify, image, version, pod), new ActionRequest { Reason = reason }, new RequestTags(operation), cancellationToken);
 
+    /// <summary>A ticket with which one receiver reads the copy of a version on one pod from its block server. <c>copy.not-available</c> and <c>copy.not-served</c> when it cannot be read.</summary>
+    public Task<TicketResource> IssueTicketAsync(string image, string version, string pod, TicketRequest request, CancellationToken cancellationToken = default) =>
+        SendAsync<TicketResource>(HttpMethod.Post, Routes.Fill(Routes.VersionCopyTicket, image, version, pod), request, default, cancellationToken);
+
     /// <summary>One page of the receipts of a version's available copies, by pod.</summary>
     public Task<Page<ReceiptResource>> ListReceiptsAsync(string image, string version, PageRequest? page = null, CancellationToken cancellationToken = default) =>
         GetAsync<Page<ReceiptResource>>(new QueryText(Routes.Fill(Routes.VersionReceipts, image, version)).Add(page).ToString(), cancellationToken);

@@ -46,7 +46,7 @@ internal sealed partial class FilesystemConnector
         VerifyResult result;
         using (var file = File.OpenHandle(staged.ArtefactPath(content), FileMode.Open, FileAccess.Read, FileShare.ReadWrite))
         {
-            result = await CopyVerifier.VerifyAsync(file, manifest, proofs.Take(order), new VerifyOptions(), observer, cancellationToken);
+            result = await CopyVerifier.VerifyAsync(file, manifest, proofs.Take(order), new VerifyOptions { SidePath = staged.BlocksPath }, observer, cancellationToken);
         }
 
         if (!result.IsRight)
@@ -84,6 +84,7 @@ internal sealed partial class FilesystemConnector
         }
 
         File.Delete(staged.OrderPath);
+        staged.DeleteHalfBlocks();
         SparseFile.FlushFolder(staged.Path);
 
         // Only a folder that is no copy can still lie here: one with a receipt was answered with it before, a damaged one was taken back.

@@ -35,7 +35,8 @@ internal sealed partial class FilesystemConnector
         using (var own = OwnLibrary.Open(ledger.Datastores, order.Version))
         using (var file = FilesystemRecords.OpenForWriting(staged.ArtefactPath(offer.Content), FileMode.OpenOrCreate))
         {
-            result = await CopyReceiver.ReceiveAsync(offer.Reader, file, new ReceiveOptions { TimeProvider = time, OwnCopies = own.Copies, Throttle = offer.Throttle }, observer, cancellationToken);
+            var options = new ReceiveOptions { TimeProvider = time, OwnCopies = own.Copies, Throttle = offer.Throttle, SidePath = staged.BlocksPath };
+            result = await CopyReceiver.ReceiveAsync(offer.Reader, file, options, observer, cancellationToken);
         }
 
         FilesystemRecords.Write(staged.OrderPath, new StagingOrder(order.Version, order.Generation, order.Attempt, result.BytesRequested, result.BytesReused));

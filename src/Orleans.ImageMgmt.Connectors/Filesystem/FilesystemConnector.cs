@@ -28,11 +28,12 @@ internal sealed partial class FilesystemConnector : IPodConnector, ITrialProbe
         time = pods.Time;
         gate = new SourceGate(pod, settings);
         datastores = [.. settings.Datastores.Select(pair => new Datastore(pair.Name, pair.Folder, pod, settings.ExpectMount.Contains(pair.Name), pods))];
-        var canPrepare = settings.Sources is not null || settings.AllowedSources.Count > 0;
-        Capabilities = new ConnectorCapabilities(
-            Name, TransferMode.Chunks, RangedRead: true, Resumable: true, NativeChecksum: false, ReusesBlocks: true, canPrepare, ReportsRoom: true,
-            canPrepare ? AllFormats : new HashSet<SourceFormat>(), ServesStaged: true, CanPlan: true);
+        Capabilities = CapabilitiesOf(settings.Sources is not null || settings.AllowedSources.Count > 0);
     }
+
+    public static ConnectorCapabilities CapabilitiesOf(bool canPrepare) => new(
+        Name, TransferMode.Chunks, RangedRead: true, Resumable: true, NativeChecksum: false, ReusesBlocks: true, canPrepare, ReportsRoom: true,
+        canPrepare ? AllFormats : new HashSet<SourceFormat>(), ServesStaged: true, CanPlan: true);
 
     public PodName Pod { get; }
 

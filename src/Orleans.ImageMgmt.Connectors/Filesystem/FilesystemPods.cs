@@ -20,6 +20,8 @@ public sealed class FilesystemPods(TimeProvider time) : IConnectorFactory
 
     public string Family => "filesystem";
 
+    public ConnectorCapabilities? AtSite { get; } = FilesystemConnector.CapabilitiesOf(canPrepare: true);
+
     public ConnectorResult<IPodConnector> Create(PodSpec spec)
     {
         var read = FilesystemSettings.Read(spec);

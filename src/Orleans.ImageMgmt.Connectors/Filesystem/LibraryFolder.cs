@@ -12,7 +12,7 @@ internal sealed record LibraryFolder(string Path)
 
     public string ReceiptPath => System.IO.Path.Combine(Path, "receipt.json");
 
-    /// <summary>Digests of the copy's blocks, once somebody wanted them all. May be missing, or damaged: nobody believes it.</summary>
+    /// <summary>Digests of the copy's blocks, noted by the read-back. May be missing, or damaged: nobody believes it.</summary>
     public string BlocksPath => System.IO.Path.Combine(Path, "blocks.bin");
 
     /// <summary>Lies there when a verification found the copy bad: it is no copy any more until it is repaired.</summary>
@@ -64,6 +64,15 @@ internal sealed record LibraryFolder(string Path)
         }
 
         return sum;
+    }
+
+    /// <summary>Removes what a process left behind that ended while it noted digests of blocks.</summary>
+    public void DeleteHalfBlocks()
+    {
+        foreach (var half in Directory.EnumerateFiles(Path, "blocks.bin.*").Where(half => half != BlocksPath)) // to the system's eyes the whole one matches too
+        {
+            File.Delete(half);
+        }
     }
 
     private static readonly string[] ArtefactNames = ["disk.raw", "content.iso", "content.bin"];

@@ -25,6 +25,9 @@ public sealed class ReaderOffer : IContentOffer
 
     public Func<int, CancellationToken, ValueTask<int>>? Throttle { get; }
 
+    /// <summary>How a receiver on another machine comes to the content by itself; null where it cannot.</summary>
+    internal ContentRoute? Route { get; private init; }
+
     /// <summary>Binds an open copy to the content it is said to be; refused when its manifest is not the version's.</summary>
     /// <param name="reader">An open copy.</param>
     /// <param name="content">What the catalog knows of the version.</param>
@@ -45,7 +48,10 @@ public sealed class ReaderOffer : IContentOffer
     }
 
     /// <summary>The same offer read through another reader of the same content.</summary>
-    public ReaderOffer Over(IContentReader reader) => new(reader, Content, address, Throttle);
+    public ReaderOffer Over(IContentReader reader) => new(reader, Content, address, Throttle) { Route = Route };
+
+    /// <summary>The same offer, with the way that a receiver on another machine takes.</summary>
+    internal ReaderOffer Via(ContentRoute route) => new(Reader, Content, address, Throttle) { Route = route };
 
     public Stream OpenArtefact() => new ArtefactStream(Reader, isChecked: true, Throttle);
 

@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>
-/// The level-2 digests of one finished copy: from the side file that lies beside it, else made from its bytes and, once all are known, kept in such a
-/// file. Safe for concurrent calls. Nobody believes it: it says where blocks may be found.
+/// The level-2 digests of one copy: from the side file that lies beside it, else made from its bytes and, once all are known, kept in such a
+/// file. As a rule the read-back that proved the copy has noted them all. Safe for concurrent calls. Nobody believes it: it says where blocks may be found.
 /// </summary>
 /// <remarks>
 /// The side file is a header of 4 KiB (magic <c>IMGBLK01</c>, length of the content, SHA-256 of the manifest, XXH3 of the rest) and 2 KiB for each piece of 1 MiB at
@@ -79,6 +79,26 @@ internal sealed class BlockTable : IDisposable
         }
     }
 
+    /// <summary>Takes the digests of bytes that were just found right: so they are known without another read.</summary>
+    /// <param name="offset">Of a piece.</param>
+    /// <param name="bytes">Whole pieces, or up to the end of the content.</param>
+    public void Note(long offset, ReadOnlySpan<byte> bytes)
+    {
+        if (side is not { } open || isWhole)
+        {
+            return;
+        }
+
+        Span<byte> digests = stackalloc byte[PieceDigestsLength];
+        for (var at = 0; at < bytes.Length; at += BlockLayout.PieceLength)
+        {
+            var piece = (int)((offset + at) / BlockLayout.PieceLength);
+            var these = digests[..(BlockLayout.BlockCount(manifest.Length, piece) * BlockLayout.DigestLength)];
+            BlockLayout.WriteDigests(bytes[at..Math.Min(bytes.Length, at + BlockLayout.PieceLength)], these);
+            TryWriteSide(open, piece, these);
+        }
+    }
+
     /// <summary>Keeps the side file when every piece is known by now; forgets what is not whole.</summary>
     public void Dispose()
     {
@@ -126,11 +146,14 @@ internal sealed class BlockTable : IDisposable
         }
 
         BlockLayout.WriteDigests(bytes, digests);
-        if (side is not { } open || isWhole)
+        if (side is { } open && !isWhole)
         {
-            return;
+            TryWriteSide(open, piece, digests);
         }
+    }
 
+    private void TryWriteSide(SafeFileHandle open, int piece, ReadOnlySpan<byte> digests)
+    {
         try
         {
             RandomAccess.Write(open, digests, PlaceOf(piece));

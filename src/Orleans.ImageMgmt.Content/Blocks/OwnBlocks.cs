@@ -88,6 +88,9 @@ internal sealed class BlockBatch(IReadOnlyList<int> pieces, long length)
 /// <summary>Finds blocks by digest in the pod's own copies. What it says is a guess until the bytes were read and hashed.</summary>
 internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver observer) : IDisposable
 {
+    /// <summary>Bytes of a copy that are worth reading for one byte that may then not have to travel: a disk is about so many times as fast as a link for which that counts.</summary>
+    private const int ReadForOne = 64;
+
     /// <summary>Pieces whose digests are looked through at once.</summary>
     private const int ScanPieces = 16;
 
@@ -141,9 +144,9 @@ internal sealed class OwnBlocks(IReadOnlyList<OwnCopy> copies, ITransferObserver
             Attempt(own, table => MatchSamePlace(batch, table, cancellationToken)); // the likest last: its word counts
         }
 
-        // To look anywhere in a copy means to read it whole, once: done for the likest, and for those that it has been done for before.
+        // Where digests of a copy are not kept, to look anywhere in it means to read it whole: done for the likest alone, and when enough may be gained by it.
         var wanted = Wanted.Of(batch);
-        foreach (var own in tables.Where(own => own.Copy == 0 || own.Table.IsWhole))
+        foreach (var own in tables.Where(own => own.Table.IsWhole || (own.Copy == 0 && own.Manifest.DataLength / ReadForOne <= (long)wanted.Asked * BlockLayout.BlockLength)))
         {
             Attempt(own, table => Scan(wanted, table, cancellationToken));
         }

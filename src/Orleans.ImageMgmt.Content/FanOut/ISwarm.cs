@@ -19,7 +19,7 @@ internal sealed record SwarmReport(PieceSet Held, int Wanted)
     /// <summary>Who sent wrong bytes, and the chunk that shows it.</summary>
     public (PodName Source, int Chunk)? Lie { get; init; }
 
-    /// <summary>It stops here, and gives nothing any more.</summary>
+    /// <summary>It stops here, and gives nothing any more until its next report. Told first of all too, for what an earlier try of this pod was promised.</summary>
     public bool IsLeaving { get; init; }
 }
 

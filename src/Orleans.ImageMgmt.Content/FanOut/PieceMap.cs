@@ -12,6 +12,16 @@ internal sealed class PieceMap
     private readonly Dictionary<int, int> places = [];
     private readonly int chunksPerPiece;
 
+    /// <summary>Fewer pieces are not worth a tracker.</summary>
+    private const int FewestPieces = 4;
+
+    /// <summary>The pieces of a content; null where they are too few to be worth a fan-out, or too many for one.</summary>
+    public static PieceMap? Of(ContentManifest manifest, long leastBytes)
+    {
+        var map = new PieceMap(manifest, leastBytes);
+        return map.Pieces is < FewestPieces or > Limits.PiecesPerContent ? null : map;
+    }
+
     /// <param name="manifest">Of the content.</param>
     /// <param name="leastBytes">Bytes of the smallest piece.</param>
     public PieceMap(ContentManifest manifest, long leastBytes)

@@ -1,38 +1,23 @@
+using System.Collections.Concurrent;
 using Microsoft.Win32.SafeHandles;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Content;
-
-/// <summary>Bounds of one receiver in a fan-out.</summary>
-internal sealed record SwarmReaderOptions
-{
-    /// <summary>Longest wait for one read of at most 1 MiB from another pod, after which it is asked from somebody else. Default: 30 s: half of what a transfer waits.</summary>
-    public TimeSpan ReadLimit { get; init; } = TimeSpan.FromSeconds(30);
-
-    /// <summary>How long the tracker may be silent before pieces are asked from the source pod without it. Default: 10 s.</summary>
-    public TimeSpan TrackerPatience { get; init; } = TimeSpan.FromSeconds(10);
-
-    /// <summary>Wait before the tracker is asked again that did not answer. Default: 1 s.</summary>
-    public TimeSpan TrackerRetry { get; init; } = TimeSpan.FromSeconds(1);
-
-    /// <summary>A piece is late after so many times the usual time. Default: 1.5, as in the simulation.</summary>
-    public double LateAfter { get; init; } = 1.5;
-
-    /// <summary>The usual time of a piece before one was measured. Default: 10 s.</summary>
-    public TimeSpan FirstTypical { get; init; } = TimeSpan.FromSeconds(10);
-
-    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
-}
 
 /// <summary>
 /// Reads one content from many pods: the tracker says which piece to ask whom. A pod that fails, hangs or is slow is replaced in the middle of a
 /// piece, and nothing that was verified is asked again. A pod whose chunk came with a wrong digest is named to the tracker, and the rest of the
 /// piece comes from the source pod. Without a tracker everything comes from there.
 /// </summary>
-internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
+internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
 {
     /// <summary>Chunks of a piece that are still on their way when the next piece is asked for: earlier, and a source would keep a place for somebody who is busy.</summary>
     private const int AskAhead = 2;
+
+    private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Pieces that are under way at once, as in the simulation: with one, links stand idle while the next is arranged.</summary>
+    private static readonly int PiecesAtOnce = SwarmLimits.Default.DownlinkSlots;
 
     private readonly IContentReader origin;
     private readonly PieceMap map;
@@ -44,12 +29,14 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
     private readonly HashSet<int> missing = [];
     private readonly Dictionary<int, PieceSource> sources = []; // by piece
     private readonly Dictionary<int, PieceSource> servedBy = []; // by chunk, until it is verified
-    private readonly Queue<int> ready = []; // pieces whose source is known, to be asked next
+    private readonly ConcurrentQueue<int> ready = []; // pieces whose source is known, to be asked next
     private readonly CancellationTokenSource over = new();
     private readonly ITimer watch;
     private PieceSet held;
     private readonly HashSet<int> run = [];
     private Task<int>? asking;
+    private int askAt;
+    private bool isKnown;
     private TimeSpan typical;
 
     /// <summary>Reads blocks too where the source pod's copy offers them; that copy stays the caller's.</summary>
@@ -95,6 +82,12 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
         {
             run.Clear();
             run.UnionWith(map.ChunksOf(piece).Where(missing.Contains));
+            for (var more = 1; more < PiecesAtOnce && ready.TryDequeue(out var next); more++)
+            {
+                run.UnionWith(map.ChunksOf(next).Where(missing.Contains));
+            }
+
+            askAt = Math.Clamp(run.Count / 2, 1, AskAhead);
             return [.. run.Order()];
         }
     }
@@ -168,62 +161,6 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
         _ = TellAsync(new SwarmReport(Held(), 0) { Lie = (liar.Pod, chunk) });
     }
 
-    public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded) => observer.Planned(chunksNeeded, chunksStaged, bytesNeeded);
-
-    public void ChunkRequested(int chunk) => observer.ChunkRequested(chunk);
-
-    public void Travelled(int bytes) => observer.Travelled(bytes);
-
-    public void Advanced(long bytes, long total) => observer.Advanced(bytes, total);
-
-    /// <summary>The chunk is verified and in the staging file: when its piece is whole, others may have it from here.</summary>
-    public void ChunkStaged(int chunk, int length)
-    {
-        observer.ChunkStaged(chunk, length);
-        bool isFromPeer;
-        SwarmReport? whole;
-        lock (gate)
-        {
-            isFromPeer = servedBy.Remove(chunk);
-            whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
-            if (run.Remove(chunk) && run.Count == AskAhead && missing.Count > run.Count)
-            {
-                asking ??= AskAsync(over.Token); // while the last chunks of this piece are on their way
-            }
-        }
-
-        if (isFromPeer)
-        {
-            swarm.CameFromPeer(length);
-        }
-
-        if (whole is not null)
-        {
-            _ = TellAsync(whole);
-        }
-    }
-
-    /// <summary>What to tell when this chunk made its piece whole; null when it did not.</summary>
-    private SwarmReport? WholeBy(int chunk)
-    {
-        var piece = map.PieceOf(chunk);
-        if (map.ChunksOf(piece).Any(missing.Contains))
-        {
-            return null;
-        }
-
-        held.Add(piece);
-        var took = TimeSpan.Zero;
-        if (sources.Remove(piece, out var source))
-        {
-            took = time.GetElapsedTime(source.Since);
-            typical = typical == options.FirstTypical ? took : (typical * 0.7) + (took * 0.3);
-            source.Dispose();
-        }
-
-        return new SwarmReport(Copy(held), 0) { Arrived = new Dictionary<int, double> { [piece] = took.TotalSeconds } };
-    }
-
     public async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
@@ -283,12 +220,18 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
             return known;
         }
 
+        if (!isKnown)
+        {
+            isKnown = true;
+            await TellAsync(new SwarmReport(Held(), 0) { IsLeaving = true }); // an earlier try may have died with pieces promised to it, and hold places at their sources
+        }
+
         var heard = time.GetTimestamp();
         while (true)
         {
             try
             {
-                var orders = await swarm.TellAsync(new SwarmReport(Held(), 1), cancellationToken);
+                var orders = await swarm.TellAsync(new SwarmReport(Held(), PiecesAtOnce), cancellationToken);
                 heard = time.GetTimestamp();
                 swarm.Waits();
                 foreach (var order in orders.Where(Take))
@@ -300,6 +243,8 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
                 {
                     return piece;
                 }
+
+                await Task.Delay(AskAgain, time, cancellationToken); // a tracker that has nothing holds its answer back by itself
             }
             catch (IOException)
             {
@@ -393,9 +338,9 @@ internal class SwarmReader : IDirectedReader, IRatedReader, ITransferObserver
     {
         try
         {
-            foreach (var order in await swarm.TellAsync(report, over.Token))
+            foreach (var order in (await swarm.TellAsync(report, over.Token)).Where(Take))
             {
-                Take(order);
+                ready.Enqueue(order.Piece);
             }
         }
         catch (Exception trouble) when (trouble is IOException or OperationCanceledException)

@@ -83,6 +83,13 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
         return reader;
     }
 
+    /// <summary>The same where the manifest is at hand already: nothing is asked before the first read.</summary>
+    /// <exception cref="ArgumentException">It is another one than the source's.</exception>
+    public static HttpContentReader Knowing(ContentManifest manifest, BlockSource source, HttpMessageInvoker http, BlockCallOptions options, TimeProvider time) =>
+        manifest.ComputeDigest() == source.Manifest
+            ? new HttpContentReader(source, http, options, time) { Manifest = manifest }
+            : throw new ArgumentException($"The manifest {manifest.ComputeDigest().Short()} is not {source.Manifest.Short()}.", nameof(manifest));
+
     public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         for (var done = 0; done < buffer.Length;)

@@ -5,7 +5,8 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>Reads chunks of a file and compares them with their manifest.</summary>
-internal sealed class ChunkCheck(SafeFileHandle file, DirectFile direct, ContentManifest manifest)
+/// <param name="notes">Learns the digests of the blocks of chunks that are right, while their bytes are at hand; null: nobody does.</param>
+internal sealed class ChunkCheck(SafeFileHandle file, DirectFile direct, ContentManifest manifest, BlockTable? notes = null)
 {
     /// <summary>Hashing is all processor: more at once than there are cores only pushes each other's bytes out of their caches. Taken while
     /// hashing alone, so that a disk or share that hangs keeps nobody from it.</summary>
@@ -99,6 +100,10 @@ internal sealed class ChunkCheck(SafeFileHandle file, DirectFile direct, Content
 
                 SHA256.HashData(chunk, digest);
                 right[i] = manifest.Matches(chunks[i], digest);
+                if (right[i])
+                {
+                    notes?.Note(manifest.OffsetOf(chunks[i]), chunk);
+                }
             }
         }
         finally

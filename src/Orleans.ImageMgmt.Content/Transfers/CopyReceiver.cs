@@ -27,6 +27,9 @@ public sealed class ReceiveOptions
     /// <summary>Finished copies on the same pod, the likest first; chunks and blocks that lie in them are taken from there and not asked from the source. Default: none.</summary>
     public IReadOnlyList<OwnCopy> OwnCopies { get; init; } = [];
 
+    /// <summary>Where the digests of the copy's blocks are kept when all of it was read back right; null: nowhere. Default: null.</summary>
+    public string? SidePath { get; init; }
+
     /// <summary>How blocks are asked for from a source on another machine that offers them.</summary>
     public BlockOptions Blocks { get; init; } = new();
 
@@ -91,11 +94,12 @@ public static class CopyReceiver
         IContentReader source, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer, ProofBook book, StallGuard guard, CancellationToken token)
     {
         var manifest = source.Manifest;
-        var plan = StagedChunks.Examine(staging, manifest, book, options.OwnCopies, observer, token);
+        using var notes = options.SidePath is { } path ? new BlockTable(staging, manifest, path) : null;
+        var plan = StagedChunks.Examine(staging, manifest, book, notes, options.OwnCopies, observer, token);
         observer.Planned(plan.Fresh.Count + plan.Tainted.Count, plan.Kept + plan.Reused, plan.BytesNeeded);
 
         // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
-        using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, token);
+        using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, notes, token);
         using var writer = new StagingWriter(staging, options.WriteBackBytes, book);
         var watch = new StagedWatch(manifest, observer, behind);
         var result = Fetch(source, staging, plan, writer, options, watch, guard, token);

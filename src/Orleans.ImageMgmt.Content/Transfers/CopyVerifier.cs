@@ -11,6 +11,9 @@ public sealed class VerifyOptions
     /// <summary>Flush the file and ask the system to forget its pages first, so that the bytes come from the disk. Default: true.</summary>
     public bool FromDisk { get; init; } = true;
 
+    /// <summary>Where the digests of the file's blocks are kept when all of it is read and right; null: nowhere. Default: null.</summary>
+    public string? SidePath { get; init; }
+
     /// <summary>Bad chunks that are named in the result; more are only counted. Default: 1,024.</summary>
     public int BadChunksNamed { get; init; } = 1_024;
 }
@@ -95,7 +98,8 @@ public static class CopyVerifier
                 return true;
             },
             cancellationToken);
-        var pass = new VerifyPass(file, direct, manifest, chunks, options, observer, before: before);
+        using var notes = chunks is null && options.SidePath is { } path ? new BlockTable(file, manifest, path) : null;
+        var pass = new VerifyPass(file, direct, manifest, chunks, options, observer, before: before, notes: notes);
         await pass.RunAsync(cancellationToken);
         return pass.Result();
     }

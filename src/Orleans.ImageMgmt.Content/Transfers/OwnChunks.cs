@@ -20,10 +20,11 @@ internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy>
 
     /// <param name="staging">Where to write to.</param>
     /// <param name="empty">Chunks of data without a byte yet, rising.</param>
+    /// <param name="behind">Reads back what was filled in; null: nobody does yet.</param>
     /// <param name="observer">Hears how far it is.</param>
     /// <returns>The chunks that were filled, rising.</returns>
     /// <exception cref="IOException">The staging file cannot be written. A copy that cannot be read is passed over.</exception>
-    public List<int> Fill(SafeFileHandle staging, IReadOnlyList<int> empty, ProofBook book, ITransferObserver observer, CancellationToken cancellationToken)
+    public List<int> Fill(SafeFileHandle staging, IReadOnlyList<int> empty, ProofBook book, ReadBehind? behind, ITransferObserver observer, CancellationToken cancellationToken)
     {
         Locate(empty);
         var there = empty.Where(chunk => found[KeyOf(manifest, chunk)].Copy >= 0).ToList();
@@ -42,6 +43,11 @@ internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy>
                 cancellationToken.ThrowIfCancellationRequested();
                 var side = SideBySide(there, i);
                 Copy(there[i], there[i + side - 1], readers, writer, buffer, cancellationToken);
+                for (var k = i; k < i + side; k++)
+                {
+                    behind?.Staged(there[k]);
+                }
+
                 i += side;
                 observer.Advanced(i, there.Count);
             }

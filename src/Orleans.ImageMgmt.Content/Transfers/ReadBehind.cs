@@ -33,13 +33,13 @@ internal sealed class ReadBehind : IDisposable
     private volatile Exception? failure;
     private volatile bool blind;
 
-    public ReadBehind(SafeFileHandle file, ContentManifest manifest, ProofBook book, CancellationToken cancellationToken)
+    public ReadBehind(SafeFileHandle file, ContentManifest manifest, ProofBook book, BlockTable? notes, CancellationToken cancellationToken)
     {
         this.file = file;
         this.manifest = manifest;
         this.book = book;
         direct = DirectFile.ForReading(file);
-        check = new ChunkCheck(file, direct, manifest);
+        check = new ChunkCheck(file, direct, manifest, notes);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         stretches = new BlockingCollection<Written[]>((int)Math.Max(1, BatchLength / ((long)check.ChunksPerRead * manifest.ChunkSize)));
     }
@@ -47,7 +47,7 @@ internal sealed class ReadBehind : IDisposable
     /// <summary>Bytes read back and compared so far.</summary>
     public long BytesRead => Interlocked.Read(ref bytesRead);
 
-    /// <summary>A chunk has its last byte in the file.</summary>
+    /// <summary>A chunk has its last byte in the file. Called by one thread at a time.</summary>
     public void Staged(int chunk)
     {
         batch.Add(new Written(chunk, book.TurnOf(chunk)));

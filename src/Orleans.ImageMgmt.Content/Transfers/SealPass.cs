@@ -6,15 +6,16 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>The one pass over the guest-visible bytes: reads, hashes chunks, writes, and hands each piece on to the serial content hash.</summary>
+/// <param name="target">Null: nothing is written.</param>
 internal sealed class SealPass(
     DiskImage source,
     SafeFileHandle sourceFile,
-    SafeFileHandle target,
+    SafeFileHandle? target,
     SerialHash contentHash,
     SealOptions options,
     ITransferObserver observer) : IDisposable
 {
-    private readonly StagingWriter writer = new(target, options.WriteBackBytes);
+    private readonly StagingWriter? writer = target is null ? null : new StagingWriter(target, options.WriteBackBytes);
     private DiskRange? data;
     private bool looked;
 
@@ -27,8 +28,12 @@ internal sealed class SealPass(
 
     public bool Run(CancellationToken cancellationToken)
     {
-        RandomAccess.SetLength(target, 0);
-        RandomAccess.SetLength(target, source.Length);
+        if (target is not null)
+        {
+            RandomAccess.SetLength(target, 0);
+            RandomAccess.SetLength(target, source.Length);
+        }
+
         var count = checked((int)((source.Length + ChunkSize - 1) / ChunkSize));
         ChunkDigests = new byte[count * Digest.ByteLength];
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -44,7 +49,7 @@ internal sealed class SealPass(
             observer.Advanced(end, source.Length);
         }
 
-        writer.Finish();
+        writer?.Finish();
         contentHash.Complete();
         if (source.Format is not (SourceFormat.Raw or SourceFormat.Iso) || RandomAccess.GetLength(sourceFile) != source.Length)
         {
@@ -54,7 +59,7 @@ internal sealed class SealPass(
         return true;
     }
 
-    public void Dispose() => writer.Dispose();
+    public void Dispose() => writer?.Dispose();
 
     /// <returns>False for a chunk of zeros; nothing is in the hash then.</returns>
     private bool Take(int chunk, long start, long end, IncrementalHash hash, CancellationToken cancellationToken)
@@ -84,7 +89,7 @@ internal sealed class SealPass(
                 zeros = 0;
                 any = true;
                 hash.AppendData(piece);
-                writer.Write(piece, at);
+                writer?.Write(piece, at);
                 contentHash.Append(buffer, piece.Length);
             }
             else

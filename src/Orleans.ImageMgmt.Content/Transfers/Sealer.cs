@@ -32,13 +32,21 @@ public static class Sealer
     /// <exception cref="SourceUnreadableException">The source failed to read.</exception>
     /// <exception cref="DiskFormatException">The container is damaged.</exception>
     /// <exception cref="IOException">The target cannot be written; <see cref="IoTroubles.Classify"/> says why.</exception>
-    public static async Task<SealedContent> SealAsync(
+    public static Task<SealedContent> SealAsync(
         DiskImage source,
         SafeFileHandle sourceFile,
         SafeFileHandle target,
         SealOptions options,
         ITransferObserver observer,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken) => RunAsync(source, sourceFile, target, options, observer, cancellationToken);
+
+    /// <summary>What <see cref="SealAsync"/> finds out, without a copy.</summary>
+    internal static Task<SealedContent> DescribeAsync(
+        DiskImage source, SafeFileHandle sourceFile, SealOptions options, ITransferObserver observer, CancellationToken cancellationToken) =>
+        RunAsync(source, sourceFile, null, options, observer, cancellationToken);
+
+    private static async Task<SealedContent> RunAsync(
+        DiskImage source, SafeFileHandle sourceFile, SafeFileHandle? target, SealOptions options, ITransferObserver observer, CancellationToken cancellationToken)
     {
         var before = await SettledAsync(sourceFile, options, cancellationToken);
         using var contentHash = new SerialHash(cancellationToken);

@@ -34,10 +34,11 @@ internal sealed class StagedChunks
     /// <summary>Sizes the file, fills in what the pod's own copies hold, makes durable what is in it, and hashes every chunk of it that has
     /// bytes. Costs nothing for a new file on a pod without copies.</summary>
     /// <param name="book">Learns which chunks are right: they were read past the cache, after a flush.</param>
+    /// <param name="notes">Learns the digests of blocks.</param>
     /// <param name="own">Copies on the same pod.</param>
     /// <param name="observer">Hears how far it is, for the bytes may be many.</param>
     public static StagedChunks Examine(
-        SafeFileHandle staging, ContentManifest manifest, ProofBook book, IReadOnlyList<OwnCopy> own, ITransferObserver observer, CancellationToken cancellationToken)
+        SafeFileHandle staging, ContentManifest manifest, ProofBook book, BlockTable? notes, IReadOnlyList<OwnCopy> own, ITransferObserver observer, CancellationToken cancellationToken)
     {
         var found = RandomAccess.GetLength(staging);
         if (found != manifest.Length)
@@ -48,27 +49,51 @@ internal sealed class StagedChunks
         var plan = new StagedChunks();
         // A file system that cannot show holes calls all of a new file data; that it was empty is known without it.
         var filled = found == 0 ? [] : Filled(staging, manifest, cancellationToken);
+        if (filled.Count > 0)
+        {
+            plan.ReadBack(staging, manifest, book, notes, filled, observer, cancellationToken);
+        }
+
         var taken = new HashSet<int>();
         if (own.Count > 0)
         {
             var before = filled.ToHashSet();
             var empty = Enumerable.Range(0, manifest.ChunkCount).Where(chunk => !manifest.IsZero(chunk) && !before.Contains(chunk)).ToList();
-            taken = [.. new OwnChunks(manifest, own).Fill(staging, empty, book, observer, cancellationToken)];
+            taken = plan.Take(staging, manifest, book, notes, new OwnChunks(manifest, own), empty, observer, cancellationToken);
             filled = [.. filled.Concat(taken).Order()];
-        }
-
-        if (filled.Count > 0)
-        {
-            SparseFile.Flush(staging);
-            SparseFile.DropCache(staging);
-            using var direct = DirectFile.ForReading(staging);
-            var pass = new VerifyPass(staging, direct, manifest, filled, new VerifyOptions(), observer, book);
-            pass.RunAsync(cancellationToken).GetAwaiter().GetResult();
-            plan.BytesRead = pass.Result().BytesRead;
         }
 
         plan.Sort(staging, manifest, book, filled, taken);
         return plan;
+    }
+
+    private void ReadBack(
+        SafeFileHandle staging, ContentManifest manifest, ProofBook book, BlockTable? notes, IReadOnlyList<int> chunks, ITransferObserver observer, CancellationToken cancellationToken)
+    {
+        SparseFile.Flush(staging);
+        SparseFile.DropCache(staging);
+        using var direct = DirectFile.ForReading(staging);
+        var pass = new VerifyPass(staging, direct, manifest, chunks, new VerifyOptions(), observer, book, notes: notes);
+        pass.RunAsync(cancellationToken).GetAwaiter().GetResult();
+        BytesRead += pass.Result().BytesRead;
+    }
+
+    /// <summary>Fills in what own copies hold, and reads it back behind the writing; on a share afterwards, as whatever is read back there.</summary>
+    private HashSet<int> Take(
+        SafeFileHandle staging, ContentManifest manifest, ProofBook book, BlockTable? notes, OwnChunks own, List<int> empty, ITransferObserver observer, CancellationToken cancellationToken)
+    {
+        if (SparseFile.IsShare(staging))
+        {
+            var filled = own.Fill(staging, empty, book, null, observer, cancellationToken);
+            ReadBack(staging, manifest, book, notes, filled, observer, cancellationToken);
+            return [.. filled];
+        }
+
+        using var behind = new ReadBehind(staging, manifest, book, notes, cancellationToken);
+        HashSet<int> taken = [.. own.Fill(staging, empty, book, behind, observer, cancellationToken)];
+        behind.Finish();
+        BytesRead += behind.BytesRead;
+        return taken;
     }
 
     /// <summary>Chunks in which any byte is allocated.</summary>

@@ -6,6 +6,7 @@ namespace Orleans.ImageMgmt.Content;
 /// <param name="chunks">Which, rising; null for all.</param>
 /// <param name="book">Learns what is right.</param>
 /// <param name="before">Bytes of the same whole that were proved before, for the observer.</param>
+/// <param name="notes">Learns the digests of blocks.</param>
 internal sealed class VerifyPass(
     SafeFileHandle file,
     DirectFile direct,
@@ -14,11 +15,12 @@ internal sealed class VerifyPass(
     VerifyOptions options,
     ITransferObserver observer,
     ProofBook? book = null,
-    long before = 0)
+    long before = 0,
+    BlockTable? notes = null)
 {
     private readonly Lock gate = new();
     private readonly SortedSet<int> bad = [];
-    private readonly ChunkCheck check = new(file, direct, manifest);
+    private readonly ChunkCheck check = new(file, direct, manifest, notes);
     private readonly long total = before + TotalOf(manifest, chunks);
     private int next = -1;
     private int badCount;

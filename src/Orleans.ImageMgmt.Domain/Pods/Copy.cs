@@ -131,6 +131,10 @@ public sealed record Copy
     /// <summary>Somebody who wants it is in a hurry.</summary>
     [Id(26)] public bool IsUrgent { get; init; }
 
+    /// <summary>Where the trace of the newest request for it goes on, as W3C <c>traceparent</c>; null: it was not traced. Nothing is decided by it.</summary>
+    [Id(27), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Trace { get; init; }
+
     /// <summary>Everybody who wants it has paused: it waits, with what is staged.</summary>
     [JsonIgnore]
     public bool IsHeld => WantedBy.Count > 0 && WantedBy.All(o => Holds.Any(h => h.Operation == o && h.IsHeld));

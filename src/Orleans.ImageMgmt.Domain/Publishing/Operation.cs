@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Orleans.ImageMgmt.Domain;
 
 /// <summary>The life of an operation: import, publish, delete.</summary>
@@ -38,7 +40,12 @@ public static class OperationStates
 /// <param name="Origin">Where the request came from, such as <c>console</c> or an address.</param>
 /// <param name="Reason">Why, in the caller's words; may be empty.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.RequestedBy)]
-public sealed record RequestedBy([property: Id(0)] string Actor, [property: Id(1)] string Origin, [property: Id(2)] string Reason = "");
+public sealed record RequestedBy([property: Id(0)] string Actor, [property: Id(1)] string Origin, [property: Id(2)] string Reason = "")
+{
+    /// <summary>Where the trace of the request goes on, as W3C <c>traceparent</c>; null: it was not traced. Nothing is decided by it.</summary>
+    [Id(3), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Trace { get; init; }
+}
 
 /// <summary>How one target of a publish stands, as the shard and the version keep it.</summary>
 public enum TargetOutcome

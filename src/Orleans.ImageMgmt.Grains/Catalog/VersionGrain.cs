@@ -8,7 +8,7 @@ using Version = Orleans.ImageMgmt.Domain.Version;
 namespace Orleans.ImageMgmt.Grains;
 
 [GrainType("version"), Reentrant]
-internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds operations, ImageMgmtOptions options, GenerationFloor floor) : DrivenGrain, IVersionGrain
+internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds operations, SiloMeter meter, ImageMgmtOptions options, GenerationFloor floor) : DrivenGrain, IVersionGrain
 {
     /// <summary>Removals stored in one write: each has a line in the activity log, and the store bounds the lines of a write.</summary>
     private const int GoneAtOnce = 500;
@@ -17,6 +17,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
     private StateCell<StoredVersion> cell = null!;
     private (VersionStatus, bool)? imageKnows;
     private DateTimeOffset? askedAt;
+    private string? trace;
     private Generation askedGeneration;
 
     protected override TimeSpan FirstBackOff => options.StepRetry;
@@ -37,6 +38,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
 
     public async Task<Reply<OperationId>> BeginImportAsync(ImportRequest request, string family)
     {
+        trace = Spans.Here ?? trace;
         var refusal = await AcceptAsync(() => ApplyAsync(
             new VersionCommand.BeginImport(request.Operation, family, request.Pod, request.Source, request.From, request.Description), _ => []));
         return refusal is null ? Reply.Of(request.Operation) : Reply.Refused<OperationId>(refusal);
@@ -65,6 +67,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         }
 
         // What the version itself refuses is said before anything about its targets.
+        await cell.SettledAsync();
         if (VersionMachine.Decide(Version, new VersionCommand.BeginPublish(request.Operation, [Version.SourcePod ?? default])).Refusal is { } early)
         {
             return Reply.Refused<OperationId>(early);
@@ -189,7 +192,12 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         switch (next)
         {
             case VersionStep.Prepare step:
-                await CopyEnsuredAsync(await GrainFactory.GetPod(step.Pod).EnsurePreparedAsync(new PrepareOrder(Id, Version.Generation, Version.Import!.Value, step.Source)));
+                using (Spans.GoOn("imgmt.version drive", trace))
+                {
+                    await CopyEnsuredAsync(await GrainFactory.GetPod(step.Pod).EnsurePreparedAsync(new PrepareOrder(Id, Version.Generation, Version.Import!.Value, step.Source)));
+                }
+
+                trace = null; // asked again only to heal what was lost
                 break;
             case VersionStep.DrivePublishes step:
                 foreach (var publish in step.Publishes)
@@ -333,6 +341,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         Precondition? precondition = null)
     {
         Refusal? refusal = null;
+        Version? was = null, became = null;
         var isChanged = await ChangeAsync(cell, current =>
         {
             var now = Now;
@@ -352,6 +361,7 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
                 version = decision.Events.Aggregate(version, (v, e) => VersionMachine.Evolve(v, e, now));
             }
 
+            (was, became) = (before, version);
             return ReferenceEquals(version, before) ? null : new StoredVersion
             {
                 Version = version,
@@ -362,9 +372,23 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         });
         if (isChanged)
         {
+            CountEnds(was!, became!);
             Poke();
         }
 
         return refusal;
+    }
+
+    private void CountEnds(Version was, Version became)
+    {
+        if (became.ImportState.IsEnded() && !was.ImportState.IsEnded())
+        {
+            meter.OperationEnded(OperationBody.Import, became.ImportState, (became.ImportEndedAt ?? Now) - became.CreatedAt);
+        }
+
+        if (became.IsDeleted && !was.IsDeleted && became.DeleteBeganAt is { } began)
+        {
+            meter.OperationEnded(OperationBody.Delete, OperationState.Succeeded, Now - began);
+        }
     }
 }

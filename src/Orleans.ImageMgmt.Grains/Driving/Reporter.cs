@@ -13,6 +13,8 @@ internal sealed class Reporter(ILogger<Reporter> log)
 
     private int underWay;
 
+    public int UnderWay => Volatile.Read(ref underWay);
+
     /// <param name="to">Names the far side in the log.</param>
     /// <param name="call">Runs outside any turn.</param>
     /// <param name="lost">Runs instead when the limit is reached.</param>

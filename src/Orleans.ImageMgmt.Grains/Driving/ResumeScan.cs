@@ -11,7 +11,7 @@ namespace Orleans.ImageMgmt.Grains;
 /// <summary>After a start, and after the end of another silo, everything unfinished goes on at once: it is found in the catalog and its grains are poked.
 /// Reminders are only behind this.</summary>
 internal sealed class ResumeScan(
-    IGrainFactory grains, CatalogReader catalog, IClusterMembershipService membership, ILocalSiloDetails self, TimeProvider time, ILogger<ResumeScan> log) : BackgroundService
+    IGrainFactory grains, CatalogReader catalog, IClusterMembershipService membership, ILocalSiloDetails self, TimeProvider time, StartProgress progress, ILogger<ResumeScan> log) : BackgroundService
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
@@ -64,6 +64,7 @@ internal sealed class ResumeScan(
             try
             {
                 DrivingLog.Resumed(log, await ResumeAsync(stop));
+                progress.HasResumed = true;
                 again = null;
             }
             catch (Exception problem) when (!stop.IsCancellationRequested)
@@ -157,5 +158,18 @@ internal sealed class ResumeScan(
         {
             await grains.GetPublish(operation.Operation).DriveAsync();
         }
+    }
+}
+
+/// <summary>How far the start of this silo is.</summary>
+public sealed class StartProgress
+{
+    private volatile bool hasResumed;
+
+    /// <summary>Everything that was unfinished when the silo started has been driven once.</summary>
+    public bool HasResumed
+    {
+        get => hasResumed;
+        set => hasResumed = value;
     }
 }

@@ -32,6 +32,10 @@ internal sealed class StateCell<TState>(IGrainStorage storage, string name, Grai
         isStale = false;
     }
 
+    /// <summary>Ends when the writes that are under way have. A list shows a write as soon as it is committed, which is a moment before
+    /// <see cref="Current"/> does: whoever refuses because of the record waits for this first.</summary>
+    public Task SettledAsync() => lastWrite;
+
     /// <summary>Makes a new value from the newest durable one and stores it. Returns false, storing nothing, when <paramref name="change"/> returns null.</summary>
     /// <param name="change">Decides from the record alone; after a conflict it decides once more, from what is stored then.</param>
     /// <param name="decidesOnce">The change comes from more than this record: a conflict is the caller's to solve.</param>

@@ -28,6 +28,12 @@ public sealed record CatalogQuery(CatalogKind Kind)
     /// <summary>The kind of operation that an operation's row is about.</summary>
     public string? OperationKind { get; init; }
 
+    /// <summary>Rows stand in the order of their names: those that begin alike stand together.</summary>
+    internal bool IsByName => Kind is CatalogKind.Image or CatalogKind.Pod;
+
+    /// <summary>Above every text that begins with <see cref="NamePrefix"/>: no character is higher.</summary>
+    internal string BeyondPrefix => $"{NamePrefix}\U0010FFFF";
+
     /// <summary>From the end of the order: newest first where rows sort by time.</summary>
     public bool Descending { get; init; }
 

@@ -19,9 +19,9 @@ public sealed partial class EmbeddedStore : SiloStore
     private EmbeddedStore(DataDirectory directory, DatabaseFile file, WriterConnection connection, DurableOptions options, ILogger log, TimeProvider time)
     {
         (this.directory, this.time) = (directory, time);
-        Counters = new StoreCounters();
+        Counters = new StoreCounters("sqlite");
         writer = new GroupCommitWriter(file, connection, options, time, log, Counters);
-        readers = new ReaderPool(file, options, time);
+        readers = new ReaderPool(file, options, time, Counters);
         store = new DurableStore(writer, readers, options, Counters);
         Catalog = new EmbeddedCatalog(readers);
     }

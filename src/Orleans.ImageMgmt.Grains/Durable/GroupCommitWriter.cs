@@ -13,29 +13,29 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     private readonly DurableOptions options;
     private readonly TimeProvider time;
     private readonly ILogger log;
-    private readonly StoreCounters counters;
+    private readonly BatchOutcomes outcomes;
     private readonly OpQueue<WriteOp> queue;
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<StoreCorruptException> brokenSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WriterConnection? connection;
-    private volatile StoreCorruptException? broken;
-    private string? complaint;
 
     public GroupCommitWriter(DatabaseFile file, WriterConnection connection, DurableOptions options, TimeProvider time, ILogger log, StoreCounters counters)
     {
-        (this.file, this.connection, this.options, this.time, this.log, this.counters) = (file, connection, options, time, log, counters);
-        queue = new OpQueue<WriteOp>($"The device under {file.Path}", options, time);
+        (this.file, this.connection, this.options, this.time, this.log) = (file, connection, options, time, log);
+        outcomes = new BatchOutcomes(file.Path, log, counters);
+        queue = new OpQueue<WriteOp>($"The device under {file.Path}", options, time, counters);
         counters.QueueLength = () => queue.Count;
         new Thread(Run) { IsBackground = true, Name = "ImageMgmt store writer" }.Start();
     }
 
     /// <summary>Ends with the exception when the database is found to be damaged; the host should stop then.</summary>
-    public Task<StoreCorruptException> Broken => brokenSource.Task;
+    public Task<StoreCorruptException> Broken => outcomes.Broken;
 
     /// <summary>Queues <paramref name="op"/> and waits for its outcome.</summary>
-    public Task<T> RunAsync<T>(WriteOp op, Task<T> outcome, TimeSpan commitLimit, CancellationToken cancellationToken) => broken is { } damage
-        ? throw new StoreCorruptException(damage.Message, damage)
-        : queue.RunAsync(op, outcome, commitLimit, cancellationToken);
+    public Task<T> RunAsync<T>(WriteOp op, Task<T> outcome, TimeSpan commitLimit, CancellationToken cancellationToken)
+    {
+        outcomes.ThrowIfBroken();
+        return queue.RunAsync(op, outcome, commitLimit, cancellationToken);
+    }
 
     /// <summary>Takes nothing more, finishes what is queued, leaves one clean file behind.</summary>
     public async ValueTask DisposeAsync()
@@ -47,7 +47,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            LogNotClosed(log, file.Path, options.CloseTimeout);
+            outcomes.NotClosed(options.CloseTimeout);
         }
     }
 
@@ -84,29 +84,27 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
             try
             {
                 var started = time.GetTimestamp();
-                var outcomes = TryCommit(batch);
-                counters.AddCommit(batch.Sum(op => (long)Math.Min(op.Rows, options.BatchRows)));
-                outcomes.ForEach(tell => tell());
+                var tellings = TryCommit(batch);
+                outcomes.Stored(batch, options.BatchRows);
+                tellings.ForEach(tell => tell());
                 batch.Clear();
-                Report(time.GetElapsedTime(started));
+                outcomes.Took(time.GetElapsedTime(started));
             }
             catch (SqliteException error) when (DatabaseFile.IsBusy(error) && attempt < options.BusyRetries)
             {
-                LogBusy(log, file.Path, attempt + 1, options.BusyRetries);
+                outcomes.Busy("locked", attempt + 1, options.BusyRetries);
             }
             catch (SqliteException error) when (!DatabaseFile.IsOfOneRequest(error))
             {
-                Fail(batch, file.Explain(error));
+                outcomes.Fail(batch, file.Explain(error));
             }
             catch (StoreException error)
             {
-                Fail(batch, error);
+                outcomes.Fail(batch, error);
             }
             catch (Exception error) when (batch.Count == 1)
             {
-                counters.AddFailure();
-                batch[0].Fail(error);
-                batch.Clear();
+                outcomes.FailAlone(batch, error);
             }
             catch (Exception) when (batch.Count > 1)
             {
@@ -119,22 +117,18 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
 
     private List<Action> TryCommit(List<WriteOp> batch)
     {
-        if (broken is { } damage)
-        {
-            throw damage;
-        }
-
-        var outcomes = new List<Action>(batch.Count);
+        outcomes.ThrowIfBroken();
+        var tellings = new List<Action>(batch.Count);
         var now = time.GetUtcNow().ToUnixTimeMilliseconds();
         var used = connection ?? new WriterConnection(file, options.ActivityRows);
         connection = null;
         try
         {
             used.Begin();
-            outcomes.AddRange(batch.Select(op => op.Apply(used, now)));
+            tellings.AddRange(batch.Select(op => op.Apply(used, now)));
             used.Commit();
             connection = used;
-            return outcomes;
+            return tellings;
         }
         finally
         {
@@ -143,38 +137,6 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
                 // A new connection starts from what is on disk, whatever state the failure left this one in. Closing it rolls back.
                 used.Dispose();
             }
-        }
-    }
-
-    private void Report(TimeSpan duration)
-    {
-        counters.AddDuration(duration);
-        if (complaint is { } code)
-        {
-            complaint = null;
-            LogRecovered(log, file.Path, code);
-        }
-    }
-
-    private void Fail(List<WriteOp> batch, StoreException error)
-    {
-        counters.AddFailure();
-        if (error is StoreCorruptException damage && broken is null)
-        {
-            broken = damage;
-            brokenSource.TrySetResult(damage);
-        }
-
-        // Each caller gets an exception of its own: a shared one would collect every caller's stack trace.
-        batch.ForEach(op => op.Fail(error is StoreCorruptException
-            ? new StoreCorruptException(error.Message, error)
-            : new StoreUnavailableException(error.Code, error.Message, error)));
-        var requests = batch.Count;
-        batch.Clear();
-        if (complaint != error.Code)
-        {
-            complaint = error.Code;
-            LogFailed(log, error, error.Code, requests);
         }
     }
 

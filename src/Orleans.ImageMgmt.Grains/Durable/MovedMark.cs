@@ -49,13 +49,13 @@ public sealed record MovedMark(string To, DateTimeOffset MovedAt)
 
     /// <summary>Refuses a directory whose catalog is elsewhere.</summary>
     /// <exception cref="StoreUnavailableException">It has moved.</exception>
-    internal static void Check(string dataDirectory)
+    public static void Check(string dataDirectory)
     {
         if (Find(dataDirectory) is { } mark)
         {
             throw new StoreUnavailableException(
                 StoreUnavailableException.Moved,
-                $"The catalog of {dataDirectory} has moved to {mark.To}{(mark == Unreadable ? "" : $" on {mark.MovedAt:yyyy-MM-dd}")}: start the service with Cluster:ConnectionString or Cluster:ConnectionFile. To go back to what it was before the move, remove {FileName} from the folder; what happened since is then lost.");
+                $"The catalog of {dataDirectory} has moved to {mark.To}{(mark == Unreadable ? "" : $" on {mark.MovedAt:yyyy-MM-dd}")}: give the configuration that names that database, as Cluster:ConnectionString or Cluster:ConnectionFile. To go back to what it was before the move, remove {FileName} from the folder; what happened since is then lost.");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 
 namespace Orleans.ImageMgmt.Grains.Durable;
@@ -14,6 +15,9 @@ internal abstract class QueuedOp
     /// <summary>Rows it counts for in a batch.</summary>
     public abstract int Rows { get; }
 
+    /// <summary>Changes of lists, and lines of the activity log, that it brings along.</summary>
+    public virtual int ListRows => 0;
+
     /// <summary>Payload bytes it counts for in a batch.</summary>
     public abstract long Bytes { get; }
 
@@ -26,7 +30,8 @@ internal abstract class QueuedOp
 
 /// <summary>Requests that wait for one writer. Bounded; a caller that cannot wait longer leaves nothing behind.</summary>
 /// <param name="place">Where the store is, for messages.</param>
-internal sealed class OpQueue<TOp>(string place, DurableOptions options, TimeProvider time) where TOp : QueuedOp
+/// <param name="counters">Hears how long each caller waited.</param>
+internal sealed class OpQueue<TOp>(string place, DurableOptions options, TimeProvider time, StoreCounters counters) where TOp : QueuedOp
 {
     private readonly Channel<TOp> queue = Channel.CreateBounded<TOp>(new BoundedChannelOptions(options.QueueLength)
     {
@@ -44,6 +49,25 @@ internal sealed class OpQueue<TOp>(string place, DurableOptions options, TimePro
 
     /// <summary>Queues <paramref name="op"/> and waits for its outcome.</summary>
     public async Task<T> RunAsync<T>(TOp op, Task<T> outcome, TimeSpan commitLimit, CancellationToken cancellationToken)
+    {
+        var began = time.GetTimestamp();
+        using var span = Spans.Write(counters.System, op.Rows);
+        try
+        {
+            return await WaitAsync(op, outcome, commitLimit, cancellationToken);
+        }
+        catch (Exception error)
+        {
+            span?.SetTag("error.type", (error as StoreException)?.Code ?? error.GetType().Name).SetStatus(ActivityStatusCode.Error, error.Message);
+            throw;
+        }
+        finally
+        {
+            counters.AddWrite(time.GetElapsedTime(began));
+        }
+    }
+
+    private async Task<T> WaitAsync<T>(TOp op, Task<T> outcome, TimeSpan commitLimit, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(options.WriteTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);

@@ -15,6 +15,8 @@ internal sealed class PostgresOp(IReadOnlyList<RowWrite> writes) : QueuedOp
 
     public override int Rows => writes.Count;
 
+    public override int ListRows { get; } = writes.Sum(write => write.Projections.Count);
+
     public override long Bytes { get; } = writes.Sum(write => (long)(write.Payload?.Length ?? 0));
 
     public void Succeed(IReadOnlyList<string?> etags) => done.TrySetResult(etags);

@@ -5,7 +5,7 @@ using Npgsql;
 namespace Orleans.ImageMgmt.Grains.Durable;
 
 /// <summary>The lists on PostgreSQL.</summary>
-internal sealed class PostgresCatalog(NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time) : CatalogReader
+internal sealed class PostgresCatalog(NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time, StoreCounters counters) : CatalogReader
 {
     public override Task<CatalogRow?> FindAsync(CatalogKind kind, string key, CancellationToken cancellationToken) => ReadAsync(
         async (query, stop) => (await query.With("kind = ", (int)kind).With("key = ", key).RowsAsync($"SELECT {Columns} FROM catalog WHERE", "", RowReading.Catalog, stop)).SingleOrDefault(),
@@ -32,10 +32,14 @@ internal sealed class PostgresCatalog(NpgsqlDataSource source, string place, Dur
         async (where, stop) =>
         {
             where.With("kind = ", (int)query.Kind).Maybe("status = ", query.Status).Maybe("family = ", query.Family).Maybe("image = ", query.Image)
-                .Maybe("version = ", query.Version).Maybe("pod = ", query.Pod).Maybe("body::jsonb ->> 'kind' = ", query.OperationKind);
+                .Maybe("version = ", query.Version).Maybe("pod = ", query.Pod).Maybe(query.Kind == CatalogKind.Operation ? "kind = 5 AND body::jsonb ->> 'kind' = " : "body::jsonb ->> 'kind' = ", query.OperationKind); // as the index says it
             if (query.NamePrefix is { Length: > 0 } prefix)
             {
                 where.With("starts_with(name, ", prefix, ")");
+                if (query.IsByName)
+                {
+                    where.With("sort >= ", prefix).With("sort < ", query.BeyondPrefix);
+                }
             }
 
             foreach (var (key, value) in query.Labels)
@@ -57,7 +61,7 @@ internal sealed class PostgresCatalog(NpgsqlDataSource source, string place, Dur
     private static string Number(int limit) => limit.ToString(CultureInfo.InvariantCulture);
 
     private Task<T> ReadAsync<T>(Func<Conditions, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
-        PostgresReading.RunAsync(source, place, options, time, (connection, stop) => read(new Conditions(connection), stop), cancellationToken);
+        PostgresReading.RunAsync(source, place, options, time, counters, (connection, stop) => read(new Conditions(connection), stop), cancellationToken);
 
     /// <summary>Conditions that must all hold; texts are constants of this class, values are parameters.</summary>
     private sealed class Conditions(NpgsqlConnection connection)

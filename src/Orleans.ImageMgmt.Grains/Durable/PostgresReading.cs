@@ -8,8 +8,9 @@ internal static class PostgresReading
 {
     /// <exception cref="StoreUnavailableException">No connection came free in time, the query took too long, or the server reports an error.</exception>
     public static async Task<T> RunAsync<T>(
-        NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time, Func<NpgsqlConnection, CancellationToken, Task<T>> query, CancellationToken cancellationToken)
+        NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time, StoreCounters counters, Func<NpgsqlConnection, CancellationToken, Task<T>> query, CancellationToken cancellationToken)
     {
+        var began = time.GetTimestamp();
         using var limit = new CancellationTokenSource(options.ReadTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
@@ -28,6 +29,10 @@ internal static class PostgresReading
         catch (ObjectDisposedException)
         {
             throw new StoreUnavailableException(StoreUnavailableException.Closed, $"The store at {place} is closed.");
+        }
+        finally
+        {
+            counters.AddRead(time.GetElapsedTime(began));
         }
     }
 

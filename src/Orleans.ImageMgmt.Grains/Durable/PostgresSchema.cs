@@ -45,6 +45,9 @@ internal static class PostgresSchema
         CREATE INDEX activity_operation ON activity (operation, number) WHERE operation IS NOT NULL;
         """,
         PostgresOrleans.Tables,
+        """
+        CREATE INDEX catalog_operation_kind ON catalog ((body::jsonb ->> 'kind'), sort, key) WHERE kind = 5;
+        """,
     ];
 
     public static int Newest => Steps.Length;

@@ -24,9 +24,9 @@ public sealed class PostgresStore : SiloStore, IDurableStore
     private PostgresStore(DataDirectory directory, NpgsqlDataSource source, string place, DurableOptions options, ILogger log, TimeProvider time)
     {
         (this.directory, this.source, this.options, this.time, Place) = (directory, source, options, time, place);
-        Counters = new StoreCounters();
+        Counters = new StoreCounters("postgresql");
         writer = new PostgresWriter(source, place, options, time, log, Counters);
-        Catalog = new PostgresCatalog(source, place, options, time);
+        Catalog = new PostgresCatalog(source, place, options, time, Counters);
     }
 
     /// <summary>The newest schema that this program can open.</summary>
@@ -96,7 +96,7 @@ public sealed class PostgresStore : SiloStore, IDurableStore
     }
 
     public Task<StoredRow?> ReadAsync(string key, string name, CancellationToken cancellationToken) => PostgresReading.RunAsync(
-        source, Place, options, time,
+        source, Place, options, time, Counters,
         async (connection, stop) =>
         {
             await using var command = new NpgsqlCommand("SELECT key, name, etag, payload, changed FROM state WHERE key = $1 AND name = $2", connection);
@@ -111,7 +111,7 @@ public sealed class PostgresStore : SiloStore, IDurableStore
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, Limits.PageRows);
         return PostgresReading.RunAsync<IReadOnlyList<StoredRow>>(
-            source, Place, options, time,
+            source, Place, options, time, Counters,
             async (connection, stop) =>
             {
                 await using var command = new NpgsqlCommand(
@@ -198,7 +198,7 @@ public sealed class PostgresStore : SiloStore, IDurableStore
             SearchPath = PostgresSchema.Name, ApplicationName = "imgmt", MaxPoolSize = connections, Timeout = seconds, PersistSecurityInfo = false,
             CommandTimeout = (int)Math.Ceiling((commandLimit ?? options.WriteTimeout).TotalSeconds),
         };
-        return (NpgsqlDataSource.Create(builder), $"PostgreSQL at {builder.Host}:{builder.Port}, database {builder.Database}");
+        return (new NpgsqlDataSourceBuilder(builder.ConnectionString) { Name = "imgmt" }.Build(), $"PostgreSQL at {builder.Host}:{builder.Port}, database {builder.Database}");
     }
 
     /// <exception cref="StoreUnavailableException">The server is older than what is tested.</exception>

@@ -15,12 +15,10 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly ILogger log;
     private readonly StoreCounters counters;
+    private readonly BatchOutcomes outcomes;
     private readonly OpQueue<PostgresOp> queue;
     private readonly CancellationTokenSource closing = new();
     private readonly Task running;
-    private readonly TaskCompletionSource<StoreCorruptException> broken = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private volatile StoreCorruptException? damage;
-    private string? complaint;
 
     /// <summary>Lines since the last trim; starts one short of the mark, so that a silo which never writes many lines trims too.</summary>
     private int appended = TrimEvery - 1;
@@ -28,18 +26,21 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
     public PostgresWriter(NpgsqlDataSource source, string place, DurableOptions options, TimeProvider time, ILogger log, StoreCounters counters)
     {
         (this.source, this.place, this.options, this.time, this.log, this.counters) = (source, place, options, time, log, counters);
-        queue = new OpQueue<PostgresOp>(place, options, time);
+        outcomes = new BatchOutcomes(place, log, counters);
+        queue = new OpQueue<PostgresOp>(place, options, time, counters);
         counters.QueueLength = () => queue.Count;
         running = Task.Run(RunAsync);
     }
 
     /// <summary>Ends with the exception when the server reports damaged data; the host should stop then.</summary>
-    public Task<StoreCorruptException> Broken => broken.Task;
+    public Task<StoreCorruptException> Broken => outcomes.Broken;
 
     /// <summary>Queues a request and waits for its outcome.</summary>
-    public Task<IReadOnlyList<string?>> RunAsync(PostgresOp op, CancellationToken cancellationToken) => damage is { } found
-        ? throw new StoreCorruptException(found.Message, found)
-        : queue.RunAsync(op, op.Done, options.WriteTimeout, cancellationToken);
+    public Task<IReadOnlyList<string?>> RunAsync(PostgresOp op, CancellationToken cancellationToken)
+    {
+        outcomes.ThrowIfBroken();
+        return queue.RunAsync(op, op.Done, options.WriteTimeout, cancellationToken);
+    }
 
     /// <summary>Takes nothing more and finishes what is queued.</summary>
     public async ValueTask DisposeAsync()
@@ -51,7 +52,7 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            LogNotClosed(log, place, options.CloseTimeout);
+            outcomes.NotClosed(options.CloseTimeout);
         }
 
         await closing.CancelAsync();
@@ -89,16 +90,28 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
                 if (attempt >= options.BusyRetries)
                 {
                     // Rows that appear again and again under the batch are somebody's who writes faster than we can look.
-                    Fail(batch, new StoreUnavailableException(StoreUnavailableException.Busy, $"{place} was kept from it by other silos. Nothing was written; try again."));
+                    outcomes.Fail(batch, new StoreUnavailableException(StoreUnavailableException.Busy, $"{place} was kept from it by other silos. Nothing was written; try again."));
                 }
             }
             catch (PostgresException error) when (PostgresErrors.IsRace(error) && attempt < options.BusyRetries)
             {
-                LogBusy(log, place, error.SqlState, attempt + 1, options.BusyRetries);
+                outcomes.Busy(error.SqlState, attempt + 1, options.BusyRetries);
             }
-            catch (PostgresException error) when (PostgresErrors.IsOfOneRequest(error) && batch.Count > 1)
+            catch (NpgsqlException error) when (error is not PostgresException known || !PostgresErrors.IsOfOneRequest(known))
             {
-                // One request is at fault. Alone, each gets its own verdict and the good ones are stored.
+                outcomes.Fail(batch, PostgresErrors.Explain(place, error));
+            }
+            catch (StoreException error)
+            {
+                outcomes.Fail(batch, error);
+            }
+            catch (Exception error) when (batch.Count == 1)
+            {
+                outcomes.FailAlone(batch, error);
+            }
+            catch (Exception) when (batch.Count > 1)
+            {
+                // One request is at fault, or our own code is. Alone, each gets its own verdict and the good ones are stored.
                 foreach (var op in batch.ToList())
                 {
                     await CommitAsync([op]);
@@ -106,26 +119,13 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
 
                 batch.Clear();
             }
-            catch (PostgresException error) when (PostgresErrors.IsOfOneRequest(error))
-            {
-                counters.AddFailure();
-                batch[0].Fail(error);
-                batch.Clear();
-            }
-            catch (NpgsqlException error)
-            {
-                Fail(batch, PostgresErrors.Explain(place, error));
-            }
-            catch (StoreException error)
-            {
-                Fail(batch, error);
-            }
         }
     }
 
     /// <summary>Empties the batch when it is stored; leaves it when it has to be tried again.</summary>
     private async Task TryCommitAsync(List<PostgresOp> batch)
     {
+        outcomes.ThrowIfBroken();
         var started = time.GetTimestamp();
         await using var connection = await source.OpenConnectionAsync(closing.Token);
         await using var transaction = await connection.BeginTransactionAsync(closing.Token);
@@ -145,8 +145,7 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
             throw PostgresErrors.Unknown(place, error);
         }
 
-        counters.AddCommit(batch.Sum(op => (long)op.Rows));
-        counters.AddDuration(time.GetElapsedTime(started));
+        outcomes.Stored(batch, options.BatchRows);
         for (var i = 0; i < work.Conflicts; i++)
         {
             counters.AddConflict();
@@ -154,12 +153,7 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
 
         work.Tell();
         batch.Clear();
-        if (complaint is { } code)
-        {
-            complaint = null;
-            LogRecovered(log, place, code);
-        }
-
+        outcomes.Took(time.GetElapsedTime(started));
         await TrimAsync(connection, work.ActivityLines);
     }
 
@@ -186,44 +180,6 @@ internal sealed partial class PostgresWriter : IAsyncDisposable
             LogTrimFailed(log, error, place);
         }
     }
-
-    private void Fail(List<PostgresOp> batch, StoreException error)
-    {
-        if (batch.Count == 0)
-        {
-            return;
-        }
-
-        counters.AddFailure();
-        if (error is StoreCorruptException corrupt)
-        {
-            damage = corrupt;
-            broken.TrySetResult(corrupt);
-        }
-
-        batch.ForEach(op => op.Fail(error is StoreCorruptException
-            ? new StoreCorruptException(error.Message, error)
-            : new StoreUnavailableException(error.Code, error.Message, error)));
-        var requests = batch.Count;
-        batch.Clear();
-        if (complaint != error.Code)
-        {
-            complaint = error.Code;
-            LogFailed(log, error, error.Code, requests);
-        }
-    }
-
-    [LoggerMessage(EventId = 5121, Level = LogLevel.Warning, Message = "{Place} refused a batch because of other silos ({SqlState}), try {Try} of {Tries}")]
-    private static partial void LogBusy(ILogger logger, string place, string sqlState, int @try, int tries);
-
-    [LoggerMessage(EventId = 5122, Level = LogLevel.Error, Message = "The store cannot write ({Code}); {Requests} requests failed")]
-    private static partial void LogFailed(ILogger logger, Exception error, string code, int requests);
-
-    [LoggerMessage(EventId = 5123, Level = LogLevel.Information, Message = "{Place} can be written again after {Code}")]
-    private static partial void LogRecovered(ILogger logger, string place, string code);
-
-    [LoggerMessage(EventId = 5124, Level = LogLevel.Warning, Message = "{Place} did not finish its last writes within {Limit}")]
-    private static partial void LogNotClosed(ILogger logger, string place, TimeSpan limit);
 
     [LoggerMessage(EventId = 5125, Level = LogLevel.Warning, Message = "The activity log in {Place} could not be trimmed")]
     private static partial void LogTrimFailed(ILogger logger, Exception error, string place);

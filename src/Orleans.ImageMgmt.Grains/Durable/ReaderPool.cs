@@ -5,7 +5,7 @@ using SQLitePCL;
 namespace Orleans.ImageMgmt.Grains.Durable;
 
 /// <summary>A few connections for reading. Queries run on pool threads, at most as many at a time as there are connections.</summary>
-internal sealed class ReaderPool(DatabaseFile file, DurableOptions options, TimeProvider time) : IDisposable
+internal sealed class ReaderPool(DatabaseFile file, DurableOptions options, TimeProvider time, StoreCounters counters) : IDisposable
 {
     private readonly SemaphoreSlim free = new(options.Readers);
     private readonly ConcurrentBag<SqliteConnection> idle = [];
@@ -20,6 +20,7 @@ internal sealed class ReaderPool(DatabaseFile file, DurableOptions options, Time
             throw new StoreUnavailableException(StoreUnavailableException.Closed, $"The store at {file.Path} is closed.");
         }
 
+        var began = time.GetTimestamp();
         using var limit = new CancellationTokenSource(options.ReadTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
@@ -42,6 +43,10 @@ internal sealed class ReaderPool(DatabaseFile file, DurableOptions options, Time
         catch (SqliteException error)
         {
             throw file.Explain(error);
+        }
+        finally
+        {
+            counters.AddRead(time.GetElapsedTime(began));
         }
     }
 

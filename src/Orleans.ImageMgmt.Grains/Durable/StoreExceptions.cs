@@ -4,11 +4,15 @@ namespace Orleans.ImageMgmt.Grains.Durable;
 
 /// <summary>Something the durable store refuses or cannot do: a stable code and a sentence that says what to do.</summary>
 [GenerateSerializer, Alias(Aliases.StoreException)]
-public abstract class StoreException(string code, string message, Exception? cause) : Exception(message, cause)
+public abstract class StoreException(string code, string message, Exception? cause) : Exception(message, Portable(cause))
 {
     /// <summary>Stable, such as <c>store.full</c>.</summary>
     [Id(0)]
     public string Code { get; } = code;
+
+    /// <summary>A database driver's exceptions have no form between silos, and an exception that cannot be sent is a defect to whoever waits for it:
+    /// they go along as the text that they are in a log.</summary>
+    private static Exception? Portable(Exception? cause) => cause is System.Data.Common.DbException ? new IOException(cause.ToString()) : cause;
 }
 
 /// <summary>The store cannot do this now. It stays usable and goes on by itself when the cause is gone.</summary>

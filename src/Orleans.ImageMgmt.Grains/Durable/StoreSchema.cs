@@ -43,6 +43,9 @@ internal static class StoreSchema
         CREATE INDEX activity_pod ON activity (pod, number) WHERE pod IS NOT NULL;
         CREATE INDEX activity_operation ON activity (operation, number) WHERE operation IS NOT NULL;
         """,
+        """
+        CREATE INDEX catalog_operation_kind ON catalog (json_extract(body, '$.kind'), sort, key) WHERE kind = 5;
+        """,
     ];
 
     public static int Newest => Steps.Length;

@@ -16,6 +16,8 @@ internal sealed class RowsOp(IReadOnlyList<RowWrite> writes, Action conflicted) 
 
     public override int Rows => writes.Count;
 
+    public override int ListRows { get; } = writes.Sum(write => write.Projections.Count);
+
     public override long Bytes { get; } = writes.Sum(write => (long)(write.Payload?.Length ?? 0));
 
     public override Action Apply(WriterConnection connection, long now)

@@ -22,28 +22,30 @@ public enum FanOutUse
 /// <summary>Puts a swarm in front of the source pod's copy where that pays.</summary>
 internal sealed class FanOuts(IGrainFactory grains, ConnectorCache connectors, PodRates rates, TransferCounters counters, ImageMgmtOptions options, TimeProvider time)
 {
-    /// <summary>Fewer pieces are not worth a tracker.</summary>
-    private const int FewestPieces = 4;
-
-    /// <summary>The reader that asks many pods; null where all comes from the source pod.</summary>
-    public SwarmReader? Begin(RunningTransfer transfer, IPodConnector receiver, ReaderOffer offer, CopyStep.Receive step)
+    /// <summary>The offer as the receiver is to take it, and the reader in it that asks many pods: null where all comes from the source pod, and where the
+    /// receiver at its site has such a reader of its own.</summary>
+    public (ReaderOffer Offer, SwarmReader? Swarm) Begin(RunningTransfer transfer, IPodConnector receiver, ReaderOffer offer, CopyStep.Receive step)
     {
-        var source = offer.Reader;
+        var able = receiver.Capabilities;
         var wanted = options.FanOut switch
         {
             FanOutUse.Always => true,
-            FanOutUse.Remote => source.LocalFile is null,
+            FanOutUse.Remote => able.AtSite || offer.Reader.LocalFile is null,
             _ => false,
         };
-        if (!wanted || receiver.Capabilities.Transfer != TransferMode.Chunks)
+        if (!wanted || able.Transfer != TransferMode.Chunks || PieceMap.Of(offer.Manifest, options.FanOutPieceBytes) is not { } map)
         {
-            return null;
+            return (offer, null);
         }
 
-        var map = new PieceMap(source.Manifest, options.FanOutPieceBytes);
-        return map.Pieces is < FewestPieces or > Limits.PiecesPerContent
-            ? null
-            : SwarmReader.Over(source, map, new FanOutLink(grains, connectors, rates, counters, transfer, receiver.Capabilities.ServesStaged, step, offer.Throttle), transfer, new SwarmReaderOptions { TimeProvider = time });
+        var link = new FanOutLink(grains, connectors, rates, counters, transfer, able.ServesStaged, step, offer.Throttle);
+        if (able.AtSite)
+        {
+            return (offer.Via(offer.Route! with { Swarm = link, PieceBytes = options.FanOutPieceBytes }), null);
+        }
+
+        var swarm = SwarmReader.Over(offer.Reader, map, link, transfer, new SwarmReaderOptions { TimeProvider = time });
+        return (offer.Over(swarm), swarm);
     }
 }
 

@@ -37,7 +37,7 @@ internal sealed class StoredImage : Recorded
 public sealed record ImageBody(ImageName Name, ImageStatus Status, string Family, PodName? SourcePod, string Description, int Versions, DateTimeOffset CreatedAt);
 
 [GrainType("image"), Reentrant]
-internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions options) : DrivenGrain, IImageGrain
+internal sealed class ImageGrain(OperationIds operations, SiloMeter meter, ImageMgmtOptions options) : DrivenGrain, IImageGrain
 {
     private StateCell<StoredImage> cell = null!;
     private bool hasAskedVersions;
@@ -136,6 +136,7 @@ internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions optio
 
         foreach (var entry in step.Entries)
         {
+            using var span = Spans.GoOn("imgmt.image drive", entry.By.Trace);
             var request = new ImportRequest(entry.Import, Image.Name, entry.Name, entry.From, entry.Pod, entry.Source, entry.Description, entry.By);
             var begun = await GrainFactory.GetVersion(new VersionId(Image.Name, entry.Name)).BeginImportAsync(request, Image.Family);
             if (begun.IsDone)
@@ -202,10 +203,12 @@ internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions optio
     private async Task<Refusal?> ApplyAsync(ImageCommand command, Func<DateTimeOffset, IReadOnlyList<Projection>> lines, Precondition? precondition = null)
     {
         Refusal? refusal = null;
-        await ChangeAsync(cell, current =>
+        ImageStatus? was = null;
+        var isChanged = await ChangeAsync(cell, current =>
         {
             var now = Now;
             var image = current.Image ?? ImageMachine.Initial(GrainKeys.ImageOf(this.GetPrimaryKeyString()));
+            was = image.Status;
             var decision = ImageMachine.Decide(image, command);
             refusal = Precondition.Check(precondition, RecordTags.Of(image), $"Image {image.Name}") ?? decision.Refusal;
             return refusal is not null || decision.Events.Count == 0 ? null : new StoredImage
@@ -215,6 +218,11 @@ internal sealed class ImageGrain(OperationIds operations, ImageMgmtOptions optio
                 ThisWriteOnly = lines(now),
             };
         });
+        if (isChanged && was != ImageStatus.Deleted && Image is { Status: ImageStatus.Deleted, DeleteBeganAt: { } began })
+        {
+            meter.OperationEnded(OperationBody.Delete, OperationState.Succeeded, Now - began);
+        }
+
         return refusal;
     }
 }

@@ -9,10 +9,11 @@ namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>Owns the truth about one pod's copies. Not reentrant: one thing after another; reads interleave.</summary>
 [GrainType("pod")]
-internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache connectors, CatalogReader catalog, OperationIds operations, Reporter reporter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
+internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache connectors, CatalogReader catalog, OperationIds operations, Reporter reporter, SiloMeter meter, ImageMgmtOptions options) : DrivenGrain, IPodGrain
 {
     private PodRecords records = null!;
     private readonly Dictionary<(VersionId, OperationId), int> shardOf = [];
+    private readonly HashSet<VersionId> heardOf = []; // wanted by somebody since this activation began
     private readonly PodProbing probing = new(connectors, reporter, options);
     private readonly PodScrubbing scrubbing = new(catalog, reporter, options);
     private DateTimeOffset? probedAt;
@@ -185,7 +186,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
             switch (step)
             {
                 case CopyStep.Prepare or CopyStep.Receive or CopyStep.Finalise or CopyStep.Remove or CopyStep.Verify or CopyStep.Repair:
-                    worker.Ensure(new TransferJob(spec, copy, step));
+                    worker.Ensure(new TransferJob(spec, copy, step, IsResumed: !heardOf.Contains(copy.Version)));
                     break;
                 case CopyStep.Tell:
                     TellVersion(copy);
@@ -250,6 +251,8 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
 
         if (copy.Revision != before.Revision)
         {
+            copy = isNewWork && Spans.Here is { } trace ? copy with { Trace = trace } : copy;
+
             // A slot that is free is taken in the same write.
             if (copy.State == CopyState.Pending && PodMachine.Admit(Pod, [.. records.Moving.Where(c => c.Version != version), copy], now, options.Retry).Contains(version))
             {
@@ -258,6 +261,11 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
 
             await StoreAsync([new CopyChange(before, copy)]);
             Poke();
+        }
+
+        if (isNewWork && copy.IsHot)
+        {
+            heardOf.Add(version);
         }
 
         return Reply.Of(StandingOf(copy, asker));
@@ -301,43 +309,20 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         List<Projection> lines = [.. asked ?? [], .. changes.Select(CopyLines.Of).OfType<Projection>()];
         var listeners = changed.ToDictionary(c => c.Version, c => ListenersOf(c));
         await GuardAsync(() => records.WriteAsync(null, changed, lines));
+        changes.ToList().ForEach(c => meter.Changed(c.Before, c.After));
         foreach (var copy in changed)
         {
+            if (!copy.IsHot)
+            {
+                heardOf.Remove(copy.Version);
+            }
+
             if (copy is { State: CopyState.Pending, IsHeld: true })
             {
                 worker.Stop(Name, copy.Version);
             }
 
             Tell(copy, listeners[copy.Version]);
-        }
-    }
-
-    /// <summary>Those who want it now, and those who wanted it until this change.</summary>
-    private List<OperationId> ListenersOf(Copy copy) =>
-        [.. copy.WantedBy.Union(records.Moving.FirstOrDefault(c => c.Version == copy.Version)?.WantedBy ?? [])];
-
-    private void Tell(Copy copy, IReadOnlyList<OperationId> operations)
-    {
-        if (copy.State is CopyState.Replicating or CopyState.Finalising or CopyState.Preparing)
-        {
-            return; // progress is asked for, not told
-        }
-
-        if (copy.Role == CopyRole.Source || copy.State == CopyState.Deleted)
-        {
-            var version = GrainFactory.GetVersion(copy.Version);
-            var standing = StandingOf(copy, null);
-            reporter.Send(copy.Version.Value, () => version.CopyReportedAsync(standing));
-        }
-
-        foreach (var operation in operations)
-        {
-            if (copy.IsMoving ? shardOf.TryGetValue((copy.Version, operation), out var shard) : shardOf.Remove((copy.Version, operation), out shard))
-            {
-                var listener = GrainFactory.GetShard(operation, shard);
-                var standing = StandingOf(copy, operation);
-                reporter.Send(operation.Value, () => listener.ReportAsync(standing));
-            }
         }
     }
 

@@ -14,6 +14,9 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
     private readonly StateCell<StoredPod> hot = new(storage, "pod", grain);
     private Dictionary<VersionId, Copy> moving = [];
 
+    /// <summary>The ended records of copies in motion, as they were read: their next write need not read them again.</summary>
+    private readonly Dictionary<VersionId, StateCell<StoredCopy>> endedOf = [];
+    private (VersionId Version, StateCell<StoredCopy> Cell)? lastRead;
     private long? measured;
 
     public Pod Pod => Measured(hot.Current.Pod) ?? PodMachine.Initial(name);
@@ -25,6 +28,8 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
 
     public async Task ReadAsync()
     {
+        endedOf.Clear();
+        lastRead = null;
         await hot.ReadAsync();
         var found = new Dictionary<VersionId, Copy>();
         foreach (var copy in hot.Current.Moving)
@@ -33,6 +38,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
             if (ended is null || ended.Revision < copy.Revision)
             {
                 found[copy.Version] = copy;
+                Keep(copy.Version);
             }
         }
 
@@ -57,6 +63,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
             {
                 next[copy.Version] = copy;
                 hotChanges = true;
+                Keep(copy.Version);
             }
             else
             {
@@ -74,6 +81,7 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
                 Moving = [.. next.Values],
                 UnknownFields = current.UnknownFields,
                 ThisWriteOnly = lines,
+                Before = current,
             }, decidesOnce: true);
         }
 
@@ -82,19 +90,32 @@ internal sealed class PodRecords(IGrainStorage storage, GrainId grain, PodName n
 
     private Pod? Measured(Pod? pod) => pod is null || measured is null ? pod : pod with { BytesPerSecond = measured };
 
+    private void Keep(VersionId version)
+    {
+        if (lastRead is { } read && read.Version == version)
+        {
+            endedOf.TryAdd(version, read.Cell);
+        }
+    }
+
     private async Task<Copy?> ReadEndedAsync(VersionId version)
     {
-        var cell = CellOf(version);
-        await cell.ReadAsync();
+        var cell = await CellOfAsync(version);
+        lastRead = (version, cell);
         return cell.Current.Copy;
     }
 
     private async Task WriteEndedAsync(Copy copy, IReadOnlyList<Projection> lines)
     {
-        var cell = CellOf(copy.Version);
-        await cell.ReadAsync();
+        lastRead = null;
+        var cell = endedOf.Remove(copy.Version, out var known) ? known : await CellOfAsync(copy.Version);
         await cell.ChangeAsync(current => new StoredCopy { Copy = copy, UnknownFields = current.UnknownFields, ThisWriteOnly = lines }, decidesOnce: true);
     }
 
-    private StateCell<StoredCopy> CellOf(VersionId version) => new(storage, $"copy/{version}", grain);
+    private async Task<StateCell<StoredCopy>> CellOfAsync(VersionId version)
+    {
+        var cell = new StateCell<StoredCopy>(storage, $"copy/{version}", grain);
+        await cell.ReadAsync();
+        return cell;
+    }
 }

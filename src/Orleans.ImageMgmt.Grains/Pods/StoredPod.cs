@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Orleans.ImageMgmt.Domain;
 using Orleans.ImageMgmt.Grains.Durable;
 
@@ -11,9 +12,13 @@ internal sealed class StoredPod : Recorded
 
     public IReadOnlyList<Copy> Moving { get; init; } = [];
 
+    /// <summary>What was stored before this write: what lists show of it stands there already. Not part of the record; without it, all of it is shown.</summary>
+    [JsonIgnore]
+    public StoredPod? Before { get; init; }
+
     protected override IEnumerable<CatalogRow> Rows()
     {
-        if (Pod is { Spec: { } spec } pod)
+        if (Pod is { Spec: { } spec } pod && Before?.Pod != pod)
         {
             yield return new CatalogRow(CatalogKind.Pod, pod.Name.Value, pod.Name.Value, pod.State.ToString(), pod.ChangedAt, pod.ChangedAt,
                 JsonSerializer.Serialize(new PodBody(pod.Name, pod.State, spec.Family, spec.Labels, pod.Fault, spec.Slots), StateJson.Options))
@@ -24,12 +29,10 @@ internal sealed class StoredPod : Recorded
             };
         }
 
-        foreach (var copy in Moving)
+        var known = Before?.Moving.ToDictionary(copy => copy.Version, copy => copy.Revision);
+        foreach (var row in Moving.Where(copy => known?.GetValueOrDefault(copy.Version) != copy.Revision).SelectMany(CopyRows.Of))
         {
-            foreach (var row in CopyRows.Of(copy))
-            {
-                yield return row;
-            }
+            yield return row;
         }
     }
 }

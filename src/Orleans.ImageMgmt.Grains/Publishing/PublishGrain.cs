@@ -17,7 +17,7 @@ internal sealed class StoredPublish : Recorded
 }
 
 [GrainType("publish"), Reentrant]
-internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPublishGrain
+internal sealed class PublishGrain(SiloMeter meter, ImageMgmtOptions options) : DrivenGrain, IPublishGrain
 {
     private readonly Gate books = new(); // the end of one round and the retry that opens the next must not overlap at the version
     private StateCell<StoredPublish> cell = null!;
@@ -60,6 +60,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
 
     public Task<Reply<OperationState>> RetryAsync(RequestedBy by, PodName? pod = null) => books.PassAsync(async () =>
     {
+        await cell.SettledAsync();
         var publish = Publish;
         if (PublishMachine.Decide(publish, new PublishCommand.Retry(pod)).Refusal is { } early)
         {
@@ -125,6 +126,9 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
             return last.At + options.EnsureInterval - Now;
         }
 
+        // What is only asked again, to heal what was lost, would swell the trace of a publish that takes hours.
+        var isNews = asked is not { } before || before.Round != publish.Round || before.Turn != publish.Turn || before.IsCancelling != publish.IsCancelling;
+        using var span = isNews ? Spans.GoOn("imgmt.publish drive", publish.Order?.By.Trace) : null;
         await AskAsync(publish);
         asked = (Now, publish.Round, publish.Turn, publish.IsCancelling);
         return options.EnsureInterval;
@@ -198,10 +202,13 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
     }
 
     /// <summary>What makes a resting publish go on: one that rests may have let its reminder go.</summary>
-    private async Task<Reply<OperationState>> IntendAsync(PublishCommand command, RequestedBy by, string action) =>
-        PublishMachine.Decide(Publish, command).Refusal is { } early
+    private async Task<Reply<OperationState>> IntendAsync(PublishCommand command, RequestedBy by, string action)
+    {
+        await cell.SettledAsync();
+        return PublishMachine.Decide(Publish, command).Refusal is { } early
             ? Reply.Refused<OperationState>(early)
             : await AcceptAsync(() => CommandAsync(command, by, action));
+    }
 
     private async Task<Reply<OperationState>> CommandAsync(PublishCommand command, RequestedBy by, string action)
     {
@@ -212,6 +219,7 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
     private async Task<Refusal?> ApplyAsync(IReadOnlyList<PublishCommand> commands, RequestedBy by, string? action)
     {
         Refusal? refusal = null;
+        Publish? was = null, became = null;
         var isChanged = await ChangeAsync(cell, current =>
         {
             var now = Now;
@@ -230,6 +238,8 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
                 return null;
             }
 
+            (was, became) = (before, next);
+
             return new StoredPublish
             {
                 Publish = next,
@@ -239,6 +249,11 @@ internal sealed class PublishGrain(ImageMgmtOptions options) : DrivenGrain, IPub
         });
         if (isChanged)
         {
+            if (became is { EndedAt: { } ended } && was is { EndedAt: null })
+            {
+                meter.OperationEnded(OperationBody.Publish, became.State, ended - became.StartedAt);
+            }
+
             Poke();
         }
 

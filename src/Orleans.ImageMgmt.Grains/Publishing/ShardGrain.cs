@@ -24,6 +24,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
     private StateCell<StoredShard> cell = null!;
     private TargetTotals? publishKnows;
     private bool isAsked;
+    private string? trace;
 
     protected override TimeSpan FirstBackOff => options.StepRetry;
 
@@ -51,7 +52,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
     private async Task AskedAsync(ShardCommand command)
     {
         await ApplyAsync([command]);
-        isAsked = true;
+        (isAsked, trace) = (true, Spans.Here ?? trace);
         publishKnows = null; // it asks: tell it again
         Poke();
     }
@@ -82,7 +83,8 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
     {
         if (isAsked)
         {
-            isAsked = false;
+            using var span = Spans.GoOn("imgmt.shard drive", trace);
+            (isAsked, trace) = (false, null);
             await EnsureAsync();
         }
 

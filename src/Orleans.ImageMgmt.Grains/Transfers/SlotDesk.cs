@@ -10,6 +10,18 @@ internal sealed class SlotDesk(int slots)
     private readonly Dictionary<long, TaskCompletionSource> turns = [];
     private long claims;
 
+    /// <summary>Jobs that wait for a slot now.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (desk)
+            {
+                return turns.Count;
+            }
+        }
+    }
+
     /// <summary>Waits for a slot; the result gives it back.</summary>
     /// <param name="job">Which job; urgent when its copy is.</param>
     /// <param name="stop">Stops waiting.</param>

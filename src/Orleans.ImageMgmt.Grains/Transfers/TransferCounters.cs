@@ -1,8 +1,20 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Orleans.ImageMgmt.Domain;
+
 namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>What the transfers of this silo have done since it was started.</summary>
 public sealed class TransferCounters
 {
+    /// <summary>Pods whose bytes are counted by name. A metrics server keeps a series for each of them for ever; 1,000 pods on each silo are as many as anybody draws.</summary>
+    public const int PodLimit = 1_000;
+
+    /// <summary>Stands for the pods beyond; no pod can have this name.</summary>
+    public const string OtherPods = "(others)";
+
+    private readonly ConcurrentDictionary<string, StrongBox<long>> byPod = new(StringComparer.Ordinal);
+    private int podsNamed;
     private long bytesMoved;
     private long readBack;
     private long damaged;
@@ -39,7 +51,20 @@ public sealed class TransferCounters
     /// <summary>Bytes that came from other pods than the source pod.</summary>
     public long BytesFromPeers => Interlocked.Read(ref bytesFromPeers);
 
+    /// <summary>Of those, the ones that wait for a slot.</summary>
+    public int Waiting => WaitingNow();
+
+    /// <summary>Words from grain to grain that are under way outside of turns.</summary>
+    public int ReportsUnderWay => Reporting();
+
     internal Func<int> Running { get; set; } = () => 0;
+
+    internal Func<int> WaitingNow { get; set; } = () => 0;
+
+    internal Func<int> Reporting { get; set; } = () => 0;
+
+    /// <summary>Bytes that were staged, by pod; those of pods beyond <see cref="PodLimit"/> under <see cref="OtherPods"/>.</summary>
+    public IReadOnlyList<KeyValuePair<string, long>> ByPod() => [.. byPod.Select(p => KeyValuePair.Create(p.Key, Interlocked.Read(ref p.Value.Value)))];
 
     internal void ReadBack(bool isDamaged)
     {
@@ -61,5 +86,27 @@ public sealed class TransferCounters
         Interlocked.Add(ref peersSetAside, isAside ? 1 : 0);
     }
 
-    internal void Moved(int bytes) => Interlocked.Add(ref bytesMoved, bytes);
+    internal void Moved(PodName pod, int bytes)
+    {
+        Interlocked.Add(ref bytesMoved, bytes);
+        Interlocked.Add(ref BoxOf(pod.Value).Value, bytes);
+    }
+
+    private StrongBox<long> BoxOf(string pod)
+    {
+        if (byPod.TryGetValue(pod, out var box))
+        {
+            return box;
+        }
+
+        var name = Volatile.Read(ref podsNamed) < PodLimit ? pod : OtherPods;
+        var made = new StrongBox<long>();
+        var kept = byPod.GetOrAdd(name, made);
+        if (ReferenceEquals(kept, made))
+        {
+            Interlocked.Increment(ref podsNamed);
+        }
+
+        return kept;
+    }
 }

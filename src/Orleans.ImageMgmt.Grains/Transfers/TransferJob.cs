@@ -8,7 +8,8 @@ namespace Orleans.ImageMgmt.Grains;
 /// <param name="Spec">The pod it runs on.</param>
 /// <param name="Copy">The copy as it was when the step was decided.</param>
 /// <param name="Step">What to do.</param>
-internal sealed record TransferJob(PodSpec Spec, Copy Copy, CopyStep Step);
+/// <param name="IsResumed">Nobody has asked for it since the pod's grain began here: it goes on after a restart.</param>
+internal sealed record TransferJob(PodSpec Spec, Copy Copy, CopyStep Step, bool IsResumed = false);
 
 /// <summary>A job under way: its progress, and the means to stop it.</summary>
 internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, TransferCounters counters, TimeProvider time, DateTimeOffset startedAt, ScrubPace? pace = null) : IPacedObserver, IDisposable
@@ -51,6 +52,9 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
     /// <summary>False while it waits for one of the silo's slots: that is no stall of the pod.</summary>
     public bool IsAtWork { get; private set; }
 
+    /// <summary>When it began to be, as <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
+    public long BeganAt { get; private set; }
+
     /// <summary>What the connector does, once it does something.</summary>
     public Task<WorkerResult>? Work { get; set; }
 
@@ -81,7 +85,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
         trace.Staged(Job, chunk);
         Interlocked.Increment(ref chunksStaged);
         Interlocked.Add(ref bytesSent, length);
-        counters.Moved(length);
+        counters.Moved(Job.Spec.Name, length);
         Moved();
     }
 
@@ -98,6 +102,7 @@ internal sealed class RunningTransfer(TransferJob job, TransferTrace trace, Tran
 
     public void Begin()
     {
+        BeganAt = time.GetTimestamp();
         Moved();
         IsAtWork = true;
     }

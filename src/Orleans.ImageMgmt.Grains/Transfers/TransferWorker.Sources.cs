@@ -53,12 +53,29 @@ internal sealed partial class TransferWorker
 
         var place = new BlockPlace(ConnectorRegistry.BlockServerOf(source.Spec), from, version);
         var bound = ReaderOffer.Create(reader, content, _ => Task.FromResult(blocks?.AddressOf(place, content)), transfer.ThrottleBy(rates, source.Spec));
-        if (bound is ConnectorResult<ReaderOffer>.Failed)
+        if (bound is not ConnectorResult<ReaderOffer>.Done(var offer))
         {
             await reader.DisposeAsync();
+            return bound;
         }
 
-        return bound;
+        return offer.Via(new ContentRoute(place, (pod, asked) => PlaceOfAsync(pod, version, asked), Swarm: null, PieceBytes: 0));
+    }
+
+    /// <summary>Where another machine reads what a pod holds of a version.</summary>
+    /// <exception cref="IOException">The pod's record does not answer, or it is not connected.</exception>
+    private async Task<BlockPlace> PlaceOfAsync(PodName pod, VersionId version, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await grains.GetPod(pod).GetAsync().WaitAsync(cancellationToken)).Pod is { Spec: { } spec, State: not PodState.Disconnected }
+                ? new BlockPlace(ConnectorRegistry.BlockServerOf(spec), pod, version)
+                : throw new IOException($"Pod {pod} is not connected.");
+        }
+        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
+        {
+            throw new IOException($"The record of pod {pod} could not be read: {problem.Message}", problem);
+        }
     }
 
     private sealed class ScrubPlace(SemaphoreSlim places) : IDisposable

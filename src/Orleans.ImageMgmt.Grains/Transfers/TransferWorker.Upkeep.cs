@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Domain;
@@ -8,6 +9,26 @@ namespace Orleans.ImageMgmt.Grains;
 internal sealed partial class TransferWorker
 {
     private static bool IsScrub(TransferJob job) => job.Step is CopyStep.Verify { IsScrub: true };
+
+    private static string StepWord(TransferJob job) => job.Step switch
+    {
+        CopyStep.Verify { IsScrub: true } => "scrub",
+        var step => JsonNamingPolicy.CamelCase.ConvertName(step.GetType().Name),
+    };
+
+    private void Measure(RunningTransfer transfer, WorkerResult? result)
+    {
+        if (result is null || !transfer.IsAtWork)
+        {
+            return; // stopped, or it never began
+        }
+
+        meter.TransferEnded(StepWord(transfer.Job), time.GetElapsedTime(transfer.BeganAt), result.Fault);
+        if (result.BytesPerSecond is { } rate)
+        {
+            meter.Received(rate);
+        }
+    }
 
     private ScrubPace? PaceOf(TransferJob job) => IsScrub(job) ? new ScrubPace(options.Scrub, time, IsMovingBytes) : null;
 

@@ -26,6 +26,7 @@ internal sealed partial class TransferWorker : IDisposable
     private readonly ConnectorCache connectors;
     private readonly ImageMgmtOptions options;
     private readonly TransferCounters counters;
+    private readonly SiloMeter meter;
     private readonly Reporter reporter;
     private readonly TimeProvider time;
     private readonly ILogger<TransferWorker> log;
@@ -38,14 +39,16 @@ internal sealed partial class TransferWorker : IDisposable
     private readonly CancellationTokenSource stopping = new();
 
     public TransferWorker(
-        IGrainFactory grains, ConnectorCache connectors, PodRates rates, ImageMgmtOptions options, TransferCounters counters, Reporter reporter, TimeProvider time,
-        ILogger<TransferWorker> log, IBlockLink? blocks = null)
+        IGrainFactory grains, ConnectorCache connectors, PodRates rates, ImageMgmtOptions options, TransferCounters counters, SiloMeter meter, Reporter reporter,
+        TimeProvider time, ILogger<TransferWorker> log, IBlockLink? blocks = null)
     {
-        (this.grains, this.connectors, this.rates, this.options, this.counters) = (grains, connectors, rates, options, counters);
+        (this.grains, this.connectors, this.rates, this.options, this.counters, this.meter) = (grains, connectors, rates, options, counters, meter);
         (this.reporter, this.time, this.log, this.blocks) = (reporter, time, log, blocks);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
         slots = new SlotDesk(options.TransfersPerSilo);
+        counters.WaitingNow = () => slots.Waiting;
+        counters.Reporting = () => reporter.UnderWay;
         scrubSlots = new SemaphoreSlim(options.Scrub.Concurrency);
         watch = time.CreateTimer(_ => StopStalled(), null, WatchInterval, WatchInterval);
     }
@@ -155,9 +158,12 @@ internal sealed partial class TransferWorker : IDisposable
     {
         var job = transfer.Job;
         var key = (job.Spec.Name, job.Copy.Version);
+        using var span = Spans.Transfer(job, StepWord(job));
         try
         {
             var result = older is null || await LetsGoAsync(older) ? await RunGuardedAsync(transfer) : NotLetGo(job);
+            span.Fail(result?.Fault);
+            Measure(transfer, result);
             if (result is not null && !stopping.IsCancellationRequested)
             {
                 await DeliverAsync(job, result);
@@ -216,6 +222,11 @@ internal sealed partial class TransferWorker : IDisposable
         catch (OperationCanceledException)
         {
             return Stopped(transfer);
+        }
+        catch (Exception away) when (away is TimeoutException or Runtime.OrleansException or Durable.StoreException)
+        {
+            return Failed(job, new ConnectorFault(StageOf(transfer), FaultCause.TimedOut, $"The service's own records could not be read: {away.Message}",
+                "Nothing to do: it is tried again."));
         }
         catch (Exception bug)
         {
@@ -277,8 +288,9 @@ internal sealed partial class TransferWorker : IDisposable
 
         await using (offer.Reader)
         {
-            await using var swarm = new FanOuts(grains, connectors, rates, counters, options, time).Begin(transfer, connector, offer, step);
-            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, swarm is null ? offer : offer.Over(swarm), swarm as Content.ITransferObserver ?? transfer, stop), stop);
+            var (taken, reader) = new FanOuts(grains, connectors, rates, counters, options, time).Begin(transfer, connector, offer, step);
+            await using var swarm = reader;
+            var received = await PollAsync(transfer, () => connector.ReceiveAsync(order, taken, swarm as Content.ITransferObserver ?? transfer, stop), stop);
             if (received is ConnectorResult<StagedCopy>.Failed(var fault))
             {
                 Suspect(order.Version, step.From, fault);

@@ -10,7 +10,7 @@ using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Host;
 
-/// <summary>Calls block servers in the name of this silo, and signs the tickets for it: the service and the receiver are one process here.</summary>
+/// <summary>Calls block servers in the name of this silo, and signs the tickets for it and for receivers at sites.</summary>
 internal sealed class BlockLink : IBlockLink, IDisposable
 {
     /// <summary>A connection is made anew after this, so that a renewed certificate is shown soon.</summary>
@@ -30,7 +30,9 @@ internal sealed class BlockLink : IBlockLink, IDisposable
     }
 
     /// <summary>Speaks HTTP to block servers of the same authority and to nobody else.</summary>
-    internal static SocketsHttpHandler MakeHandler(Func<PrivateTrust> trust) => new()
+    /// <param name="trust">What is shown, and whose certificates count.</param>
+    /// <param name="isMeant">Whether the server is the one that is meant; null: any of the authority's is, for its bytes are hashed.</param>
+    internal static SocketsHttpHandler MakeHandler(Func<PrivateTrust> trust, Func<CertificateName, X509Certificate, bool>? isMeant = null) => new()
     {
         AllowAutoRedirect = false,
         AutomaticDecompression = DecompressionMethods.None,
@@ -46,17 +48,17 @@ internal sealed class BlockLink : IBlockLink, IDisposable
             AllowTlsResume = false,
             LocalCertificateSelectionCallback = (_, _, _, _, _) => trust().Own,
             RemoteCertificateValidationCallback = (_, shown, _, _) =>
-                trust().Check(shown as X509Certificate2, asServer: true, CertificateKind.Blocks, CertificateKind.Silo).Name is not null,
+                trust().Check(shown as X509Certificate2, asServer: true, CertificateKind.Blocks, CertificateKind.Silo).Name is { } name && isMeant?.Invoke(name, shown!) != false,
         },
     };
 
     public async Task<ConnectorResult<IContentReader>> OpenAsync(BlockPlace place, ContentDescription content, CancellationToken cancellationToken)
     {
         var server = place.Server ?? throw new ArgumentException("A copy without a block server is opened by its pod's connector.", nameof(place));
-        var source = new BlockSource(server, content.ManifestDigest, _ => ValueTask.FromResult(Sign(place, content, TicketUse.Blocks)));
+        var source = new BlockSource(server, content.ManifestDigest, _ => ValueTask.FromResult(Sign(place, content, TicketUse.Blocks, Digest.FromBytes(SHA256.HashData(trust().Own.RawData)))));
         try
         {
-            return new ConnectorResult<IContentReader>.Done(await HttpContentReader.OpenAsync(source, http, options.Calls, time, cancellationToken));
+            return new ConnectorResult<IContentReader>.Done(await HttpContentReader.OpenAsync(source, http, options.Asking, time, cancellationToken));
         }
         catch (BlockCallException refused)
         {
@@ -74,19 +76,23 @@ internal sealed class BlockLink : IBlockLink, IDisposable
 
     public Uri? AddressOf(BlockPlace place, ContentDescription content)
     {
-        var server = place.Server ?? (options.IsOn && options.PublicUrl.Length > 0 ? new Uri(options.PublicUrl) : null);
-        return server is null
-            ? null
-            : new Uri(server, $"{BlockRoutes.Of(content.ManifestDigest, BlockRoutes.Artefact)}?{BlockRoutes.TicketQuery}={Sign(place, content, TicketUse.Artefact).Text}");
+        return ServerOf(place) is { } server
+            ? new Uri(server, $"{BlockRoutes.Of(content.ManifestDigest, BlockRoutes.Artefact)}?{BlockRoutes.TicketQuery}={Sign(place, content, TicketUse.Artefact, null).Text}")
+            : null;
     }
+
+    /// <summary>A ticket for a receiver of its own certificate; null where nobody serves the place.</summary>
+    public BlockGrant? GrantFor(BlockPlace place, ContentDescription content, Digest receiver) =>
+        ServerOf(place) is { } server ? new BlockGrant(server, Sign(place, content, TicketUse.Blocks, receiver)) : null;
 
     public void Dispose() => http.Dispose();
 
-    private IssuedTicket Sign(BlockPlace place, ContentDescription content, TicketUse use)
+    private Uri? ServerOf(BlockPlace place) => place.Server ?? (options.IsOn && options.PublicUrl.Length > 0 ? new Uri(options.PublicUrl) : null);
+
+    private IssuedTicket Sign(BlockPlace place, ContentDescription content, TicketUse use, Digest? receiver)
     {
         var own = trust().Own;
         var now = time.GetUtcNow();
-        Digest? receiver = use == TicketUse.Blocks ? Digest.FromBytes(SHA256.HashData(own.RawData)) : null;
         return TicketText.Sign(new BlockTicket(Guid.NewGuid(), place.Pod, place.Version, content.ManifestDigest, receiver, use, now, now + options.TicketLife), own);
     }
 

@@ -13,6 +13,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Client;
+using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Content;
 
 namespace Orleans.ImageMgmt.Host;
@@ -27,6 +28,7 @@ internal sealed class BlockServer : IHostedService, IAsyncDisposable
     private readonly ILogger log;
     private readonly BlockDesk desk;
     private readonly WebApplication app;
+    private readonly SiteEndpoint? site;
     private int disposed;
 
     /// <param name="options">Where to listen and how much to do at once.</param>
@@ -34,12 +36,19 @@ internal sealed class BlockServer : IHostedService, IAsyncDisposable
     /// <param name="open">Opens copies of the pods that this process can reach.</param>
     /// <param name="logging">Log lines.</param>
     /// <param name="time">Clock of tickets and waits.</param>
-    public BlockServer(BlocksOptions options, Func<PrivateTrust> trust, OpenCopy open, ILoggerFactory logging, TimeProvider time)
+    /// <param name="calls">Carries out the service's calls for the pods here; null: this server only gives.</param>
+    public BlockServer(BlocksOptions options, Func<PrivateTrust> trust, OpenCopy open, ILoggerFactory logging, TimeProvider time, SiteDesk? calls = null)
     {
         (this.options, this.trust, log) = (options, trust, logging.CreateLogger("imgmt.blocks"));
         var tickets = new TicketCheck(signer => trust().Check(signer, asServer: false, CertificateKind.Silo).Name is not null, options.ClockSkew, options.TicketLifeLimit, time);
         desk = new BlockDesk(tickets, open, options.Limits, time);
-        app = Build(logging);
+        app = Build(logging, calls is null ? 0 : options.Calls);
+        if (calls is not null)
+        {
+            site = new SiteEndpoint(calls, trust, options.Calls, log);
+            site.Map(app);
+        }
+
         new BlockEndpoints(desk, options.SendTimeout, time, log).Map(app);
     }
 
@@ -70,9 +79,10 @@ internal sealed class BlockServer : IHostedService, IAsyncDisposable
 
         await app.DisposeAsync();
         await desk.DisposeAsync();
+        site?.Dispose();
     }
 
-    private WebApplication Build(ILoggerFactory logging)
+    private WebApplication Build(ILoggerFactory logging, int calls)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(logging);
@@ -88,7 +98,7 @@ internal sealed class BlockServer : IHostedService, IAsyncDisposable
             server.Limits.RequestHeadersTimeout = options.HeadersTimeout;
             server.Limits.KeepAliveTimeout = options.KeepAliveTimeout;
             server.Limits.MaxConcurrentConnections = options.Connections;
-            server.Limits.MaxConcurrentUpgradedConnections = 0;
+            server.Limits.MaxConcurrentUpgradedConnections = calls;
             server.Limits.MinResponseDataRate = null; // one answer has SendTimeout, whatever its length
             var listen = IPEndPoint.Parse(options.Listen);
             server.Listen(listen, Secure);

@@ -20,13 +20,15 @@ internal static class BlocksCommand
         var config = ServeCommand.ConfigOption();
         var set = ServeCommand.SetOption();
         var pods = new Option<string>("--pods") { Description = "JSON file: the pods whose libraries are served, as in a plan of 'imgmt serve'.", Required = true };
-        var command = new Command("blocks", "Serve the copies of pods on this machine to receivers on others, without a catalog.") { data, config, pods, set };
+        var receive = new Option<bool>("--receive") { Description = "Also do what the service asks of these pods: receive, prove, delete, prepare. They are connected there with 'site-url'." };
+        var command = new Command("blocks", "Serve the copies of pods on this machine to receivers on others, without a catalog.") { data, config, pods, receive, set };
         command.SetAction((parsed, stop) => RunAsync(
-            new SettingsRequest(parsed.GetValue(data)!) { File = parsed.GetValue(config), Assignments = parsed.GetValue(set) ?? [] }, parsed.GetValue(pods)!, stop));
+            new SettingsRequest(parsed.GetValue(data)!) { File = parsed.GetValue(config), Assignments = parsed.GetValue(set) ?? [] },
+            parsed.GetValue(pods)!, parsed.GetValue(receive), stop));
         return command;
     }
 
-    private static async Task<int> RunAsync(SettingsRequest request, string podsFile, CancellationToken stop)
+    private static async Task<int> RunAsync(SettingsRequest request, string podsFile, bool receives, CancellationToken stop)
     {
         try
         {
@@ -42,7 +44,9 @@ internal static class BlocksCommand
             var registry = new ConnectorRegistry([new FilesystemPods(TimeProvider.System), simulated], TimeProvider.System, SilentFaultLog.Instance);
             RequireUsable(pods, registry);
             var trust = SiloTrust.OpenForBlocks(settings.DataDirectory, settings.Trust, TimeProvider.System);
-            await using var server = new BlockServer(settings.Blocks, trust.Current, PodLibraries.Of(pods, registry).OpenAsync, logging, TimeProvider.System);
+            using var asking = new HttpMessageInvoker(BlockLink.MakeHandler(trust.Current));
+            await using var calls = receives ? new SiteDesk(Connectors(pods, registry), asking, settings.Blocks.Asking, TimeProvider.System) : null;
+            await using var server = new BlockServer(settings.Blocks, trust.Current, PodLibraries.Of(pods, registry).OpenAsync, logging, TimeProvider.System, calls);
             await RunAsync(server, pods.Count, stop);
             return Well;
         }
@@ -64,6 +68,9 @@ internal static class BlocksCommand
         await Console.Out.WriteLineAsync($"imgmt serves blocks of {pods} pods at {server.Address}");
         await host.WaitForShutdownAsync(stop);
     }
+
+    private static IEnumerable<IPodConnector> Connectors(IEnumerable<Domain.PodSpec> pods, ConnectorRegistry registry) =>
+        pods.Select(registry.Create).OfType<ConnectorResult<IPodConnector>.Done>().Select(made => made.Value);
 
     private static void RequireUsable(IReadOnlyList<Domain.PodSpec> pods, ConnectorRegistry registry)
     {

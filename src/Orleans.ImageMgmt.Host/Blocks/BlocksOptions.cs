@@ -66,6 +66,10 @@ internal sealed class BlocksOptions
     /// <summary>As a receiver: how often a request that broke is made before the transfer's own retry takes over. Default: 3.</summary>
     public int Tries { get; set; } = 3;
 
+    /// <summary>At a site (<c>imgmt blocks --receive</c>): calls of the service under way, one for each transfer, probe or verification. Default: 64; more are
+    /// answered 503 and come again.</summary>
+    public int Calls { get; set; } = 64;
+
     public bool IsOn => Listen.Length > 0;
 
     internal BlockLimits Limits => new()
@@ -78,7 +82,7 @@ internal sealed class BlocksOptions
         OpenFor = OpenFor,
     };
 
-    internal BlockCallOptions Calls => new()
+    internal BlockCallOptions Asking => new()
     {
         Connections = ConnectionsPerTransfer,
         RequestTimeout = RequestTimeout,
@@ -117,6 +121,7 @@ internal sealed class BlocksOptions
         Within(faults, nameof(ConnectionsPerTransfer), ConnectionsPerTransfer, 1, 64);
         Within(faults, nameof(RequestTimeout), RequestTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5));
         Within(faults, nameof(Tries), Tries, 1, 20);
+        Within(faults, nameof(Calls), Calls, 1, 1_024);
         return faults;
     }
 

@@ -18,6 +18,7 @@ internal static class Doors
         builder.Services.AddSingleton<PodDoors>();
         builder.Services.AddSingleton<ImageDoors>();
         builder.Services.AddSingleton<VersionDoors>();
+        builder.Services.AddSingleton<TicketDoors>();
         builder.Services.AddSingleton<OperationDoors>();
         builder.Services.AddSingleton<UploadDesk>();
         builder.Services.AddHostedService(services => services.GetRequiredService<UploadDesk>());
@@ -32,6 +33,7 @@ internal static class Doors
         app.Services.GetRequiredService<PodDoors>().Map(app);
         app.Services.GetRequiredService<ImageDoors>().Map(app);
         app.Services.GetRequiredService<VersionDoors>().Map(app);
+        app.Services.GetRequiredService<TicketDoors>().Map(app);
         app.Services.GetRequiredService<OperationDoors>().Map(app);
         app.Services.GetRequiredService<UploadDoors>().Map(app);
         app.MapApiDescription();

@@ -125,8 +125,11 @@ internal sealed class EmbeddedHost : IAsyncDisposable
         builder.Services.AddSingleton<IHostLifetime, CommandLifetime>();
         builder.Services.AddSingleton<Departure>();
         builder.Services.AddSingleton<Readiness>();
+        builder.Services.AddSingleton(trust);
         builder.Services.AddSingleton(settings.FaultLog);
-        builder.Services.AddSingleton<IBlockLink>(new BlockLink(settings.Blocks, trust.Current, TimeProvider.System));
+        var link = new BlockLink(settings.Blocks, trust.Current, TimeProvider.System);
+        builder.Services.AddSingleton<IBlockLink>(link);
+        builder.Services.AddSingleton<ISiteLink>(new SiteLink(link, trust.Current, TimeProvider.System));
         if (settings.Blocks.IsOn)
         {
             builder.Services.AddSingleton(services => new BlockServer(
@@ -190,6 +193,8 @@ internal sealed record HostSettings(string DataDirectory)
     public TrustOptions Trust { get; init; } = new();
 
     public GatewayOptions Gateway { get; init; } = new();
+
+    public TelemetryOptions Telemetry { get; init; } = new();
 
     public BackupOptions Backup { get; init; } = new();
 

@@ -52,6 +52,7 @@ internal static class OptionCatalog
         new("Log", typeof(LogOptions), settings => settings.Log),
         new("Probes", typeof(ProbesOptions), settings => settings.Probes),
         new("Store", typeof(DurableOptions), settings => settings.Store),
+        new("Telemetry", typeof(TelemetryOptions), settings => settings.Telemetry),
         new("Trust", typeof(TrustOptions), settings => settings.Trust),
     ];
 

@@ -32,7 +32,7 @@ internal static class CallerArguments
     private static RequestedBy Sign(RequestedBy? by, GatewayCaller caller)
     {
         var reason = by?.Reason ?? "";
-        return new(caller.Name.Name, caller.Origin, reason.Length <= ReasonLimit ? reason : reason[..ReasonLimit]);
+        return new(caller.Name.Name, caller.Origin, reason.Length <= ReasonLimit ? reason : reason[..ReasonLimit]) { Trace = Grains.Spans.Here };
     }
 
     private static void Check(object value, int depth)

@@ -89,6 +89,7 @@ internal static class BackupCommand
             throw new BackupException("backup.no-catalog", $"There is no catalog in {settings.DataDirectory}.", "Name the service's data directory with --data, or its configuration with --config.");
         }
 
+        MovedMark.Check(settings.DataDirectory); // what lies there is a past that nobody wants to come back to
         await Task.Run(() => DatabaseSnapshot.TakeAll(settings.DataDirectory, making, stop), stop);
         return $"the catalog in {settings.DataDirectory}";
     }

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Orleans.ImageMgmt.Api;
+using Orleans.ImageMgmt.Grains;
 using Orleans.ImageMgmt.Grains.Durable;
 
 namespace Orleans.ImageMgmt.Host;
@@ -17,10 +18,19 @@ internal static class Health
             .WithName("GetReadiness").WithSummary("The service can take work; 503 with the reason when it cannot.")
             .Produces<string>(StatusCodes.Status200OK, "text/plain").ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .RequireAuthorization(Roles.Viewer);
+        app.MapGet(Routes.Startup, AnswerStartedAsync)
+            .WithName("GetStartup").WithSummary("The service has started: it could take work once, and what was unfinished has been taken up again; 503 with the reason before.")
+            .Produces<string>(StatusCodes.Status200OK, "text/plain").ProducesProblem(StatusCodes.Status503ServiceUnavailable)
+            .RequireAuthorization(Roles.Viewer);
         app.MapGet(Routes.ServerVersion, () => Results.Ok(ProgramVersion.Current))
             .WithName("GetVersion").WithSummary("Which program this is.").Produces<ServerVersion>()
             .RequireAuthorization(Roles.Viewer);
     }
+
+    private static async Task<IResult> AnswerStartedAsync(Readiness readiness, CancellationToken cancellationToken) =>
+        await readiness.WhyNotStartedAsync(cancellationToken) is not { } reason
+            ? Results.Text("started\n")
+            : UpkeepProblem.Of(StatusCodes.Status503ServiceUnavailable, "The service has not started yet.", reason);
 
     private static async Task<IResult> AnswerReadyAsync(Readiness readiness, CancellationToken cancellationToken) =>
         await readiness.WhyNotAsync(cancellationToken) is not { } reason
@@ -29,10 +39,34 @@ internal static class Health
 }
 
 /// <summary>Whether the service can take work now: the silo is active or one can be reached, the store can be written, nobody has asked for the end.</summary>
-internal sealed class Readiness(IHostApplicationLifetime lifetime, Departure departure, ISeat seat, SiloStore store)
+internal sealed class Readiness(IHostApplicationLifetime lifetime, Departure departure, ISeat seat, SiloStore store, StartProgress? progress = null)
 {
+    private volatile bool hasStarted;
+
     /// <summary>A store that does not commit within this is not ready, whatever it does later.</summary>
     private static readonly TimeSpan ProbeLimit = TimeSpan.FromSeconds(3);
+
+    /// <summary>Null once the service was ready and the scan for unfinished work has gone through; it stays so, whatever comes later: that is readiness's matter.</summary>
+    public async Task<Domain.Refusal?> WhyNotStartedAsync(CancellationToken cancellationToken)
+    {
+        if (hasStarted)
+        {
+            return null;
+        }
+
+        if (await WhyNotAsync(cancellationToken) is { } reason)
+        {
+            return reason;
+        }
+
+        if (progress is { HasResumed: false })
+        {
+            return new("service.resuming", "What was unfinished at the last stop is being taken up again.", "Ask again in a moment; the log says what could not be taken up.");
+        }
+
+        hasStarted = true;
+        return null;
+    }
 
     /// <summary>Null when it can.</summary>
     public async Task<Domain.Refusal?> WhyNotAsync(CancellationToken cancellationToken)

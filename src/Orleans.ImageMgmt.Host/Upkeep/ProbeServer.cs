@@ -15,9 +15,6 @@ namespace Orleans.ImageMgmt.Host;
 /// <remarks>Strangers may ask: an answer is one word, readiness is looked at once a second at most however many ask, and connections are few.</remarks>
 internal sealed partial class ProbeServer : IAsyncDisposable
 {
-    /// <summary>Has the service started? Stays so.</summary>
-    public const string Startup = "/startupz";
-
     private const int Connections = 64;
     private const int HeadersBytes = 4 << 10;
 
@@ -35,7 +32,7 @@ internal sealed partial class ProbeServer : IAsyncDisposable
         app = Build(IPEndPoint.Parse(options.Listen), logging);
         app.MapGet(Routes.Liveness, () => Results.Text("live\n"));
         app.MapGet(Routes.Readiness, async (CancellationToken stop) => Answer(await IsReadyAsync(stop), "ready"));
-        app.MapGet(Startup, () => Answer(readiness is not null, "started"));
+        app.MapGet(Routes.Startup, async (CancellationToken stop) => Answer(Volatile.Read(ref readiness) is { } ready && await ready.WhyNotStartedAsync(stop) is null, "started"));
     }
 
     /// <summary>Listens; null where no such port is wanted.</summary>

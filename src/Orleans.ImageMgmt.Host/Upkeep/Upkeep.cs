@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.ImageMgmt.Grains.Durable;
@@ -18,10 +17,11 @@ internal static class Upkeep
         }
 
         builder.Services.AddSingleton<StatusReport>();
-        builder.Services.AddSingleton<RequestCounters>();
+        builder.Services.AddSingleton<EstateCounts>();
+        builder.Services.AddSingleton(services => new ServedCertificate(services.GetRequiredService<ListenAddress>().IsSecure ? services.GetRequiredService<ServerCertificate>() : null));
         builder.Services.AddSingleton<Metrics>();
         builder.Services.AddSingleton<SupportBundle>();
-        builder.Services.AddSingleton<IStartupFilter, RequestCounters.Filter>();
+        builder.AddTelemetry(settings);
     }
 
     public static void MapUpkeep(this WebApplication app)

@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Text;
 using Orleans.ImageMgmt.Benchmarks.FirstCopy;
 using Orleans.ImageMgmt.Content;
 
@@ -9,9 +7,6 @@ namespace Orleans.ImageMgmt.Benchmarks.Delta;
 /// <summary>The next version of an image for a pod that holds v1.0: ours against the public tools, on the disks of <c>eng/make-images.sh</c>.</summary>
 internal static class DeltaBenchmark
 {
-    private const string Windows = "ImageMgmt as for 100 Mbit/s (similar windows, level 3)";
-    private const string Middle = "ImageMgmt as for 1 Gbit/s (level 3)";
-    private const string Fast = "ImageMgmt as for 10 Gbit/s (level 1)";
     private const string SlowLink = "12500000";
     private const string MiddleLink = "125000000";
     private const string FastLink = "1250000000";
@@ -57,29 +52,33 @@ internal static class DeltaBenchmark
     {
         var image = Path.Combine(images, $"v{version}.raw");
         var room = Directory.CreateDirectory(Path.Combine(folder, "room")).FullName;
-        var only = arguments.Text("--only") ?? "0123456789";
+        var only = arguments.Text("--only") ?? "0123456789abcd";
         Warm(image);
-        table.Add(version, "making the manifest (import: read, hash, sealed copy, read back)", Prepare(folder, images, version));
+        table.Add(version, DeltaTable.Import, Prepare(folder, images, version));
         table.AddChanged(version, ChangedBlocks.Count(old, image));
         for (var round = 0; round < rounds; round++)
         {
             (string Who, Func<DeltaCost> Run)[] contenders =
             [
-                (Windows, () => Deliver(folder, version, SlowLink)),
-                (Fast, () => Deliver(folder, version, FastLink)),
-                ("rsync --inplace --no-whole-file -z zstd", () => Rivals.Rsync(old, image, room)),
-                ("casync make + extract", () => Rivals.Casync(old, image, room, folder)),
-                ("desync make + extract", () => Rivals.Desync(old, image, room, folder)),
+                (DeltaTable.Windows, () => Deliver(folder, version, SlowLink)),
+                (DeltaTable.Fast, () => Deliver(folder, version, FastLink)),
+                (DeltaTable.Rsync, () => Rivals.Rsync(old, image, room)),
+                (DeltaTable.Casync, () => Rivals.Casync(old, image, room, folder)),
+                (DeltaTable.Desync, () => Rivals.Desync(old, image, room, folder)),
                 ("cp --sparse=auto + sync", () => Rivals.Copy(image, room)),
                 ("cp --sparse=auto + sync + sha256sum", () => Rivals.CopyAndHash(image, room)),
                 ("qemu-img convert + sync", () => Rivals.Convert(image, room)),
                 ("ImageMgmt, local source (whole chunks)", () => Deliver(folder, version, null)),
-                (Middle, () => Deliver(folder, version, MiddleLink)),
+                (DeltaTable.Middle, () => Deliver(folder, version, MiddleLink)),
+                (DeltaTable.Manifest, () => Describe(folder, images, version)),
+                (DeltaTable.Verified, () => FirstCopy(folder, version)),
+                (DeltaTable.Read, () => Rivals.Read(image)),
+                (DeltaTable.Hash, () => Rivals.Hash(image)),
             ];
             for (var i = 0; i < contenders.Length; i++)
             {
                 var (who, run) = contenders[(i + round) % contenders.Length];
-                if (!only.Contains((char)('0' + ((i + round) % contenders.Length)), StringComparison.Ordinal) || (who.StartsWith("desync", StringComparison.Ordinal) && !Rivals.Has("desync")))
+                if (!only.Contains("0123456789abcd"[(i + round) % contenders.Length], StringComparison.Ordinal) || (who == DeltaTable.Desync && !Rivals.Has("desync")))
                 {
                     continue;
                 }
@@ -99,15 +98,30 @@ internal static class DeltaBenchmark
         return new DeltaCost(words[0], words[1], (long)words[2], null);
     }
 
-    /// <summary>Nothing is left of the round before: neither the copy nor the side files with digests.</summary>
+    private static DeltaCost Describe(string folder, string images, string version)
+    {
+        var (words, _) = ShellRun.Own("delta-child", "manifest", "--folder", folder, "--images", images, "--version", version, "--image", $"v{version}.raw");
+        return new DeltaCost(words[0], words[1], (long)words[2], null);
+    }
+
+    /// <summary>To a pod that holds nothing.</summary>
+    private static DeltaCost FirstCopy(string folder, string version)
+    {
+        Warm(Path.Combine(folder, "source", "content-library", "golden", version, "disk.raw"));
+        var (words, _) = ShellRun.Own("delta-child", "base", "--folder", folder, "--version", version, "--to", "empty");
+        ShellRun.Run($"rm -rf '{folder}/empty'; sync");
+        return new DeltaCost(words[0], words[1], (long)words[2], null);
+    }
+
+    /// <summary>Nothing is left of the copy of the round before.</summary>
     private static DeltaCost Deliver(string folder, string version, string? link)
     {
-        ShellRun.Run($"rm -rf '{folder}/target/content-library/golden/{version}'; find '{folder}' -name blocks.bin -delete; sync");
+        ShellRun.Run($"rm -rf '{folder}/target/content-library/golden/{version}'; sync");
         Warm(Path.Combine(folder, "source", "content-library", "golden", version, "disk.raw"));
         var (words, _) = link is null
             ? ShellRun.Own("delta-child", "base", "--folder", folder, "--version", version)
             : ShellRun.Own("delta-child", "deliver", "--folder", folder, "--version", version, "--link", link);
-        return new DeltaCost(words[0], words[1], (long)words[2], (long)words[3]);
+        return new DeltaCost(words[0], words[1], (long)words[2], (long)words[3], Told: ((long)words[4], (long)words[5]));
     }
 
     /// <summary>Everybody reads the source from memory.</summary>
@@ -154,58 +168,5 @@ internal sealed record ChangedBlocks(long Blocks, long PackedBytes)
         }
 
         return new ChangedBlocks(blocks, packed + (filled == 0 ? 0 : packer.Wrap(changed.AsSpan(0, filled)).Length));
-    }
-}
-
-/// <summary>Collects costs and prints medians and ratios as markdown.</summary>
-internal sealed class DeltaTable(int rounds)
-{
-    private readonly List<(string Version, string Who, List<DeltaCost> Costs)> rows = [];
-    private readonly Dictionary<string, ChangedBlocks> changed = [];
-
-    public void Add(string version, string who, DeltaCost cost)
-    {
-        var at = rows.FindIndex(row => row.Version == version && row.Who == who);
-        if (at < 0)
-        {
-            rows.Add((version, who, []));
-            at = rows.Count - 1;
-        }
-
-        rows[at].Costs.Add(cost);
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{version} {who}: {cost.Wall:0.00} s, {cost.Cpu:0.00} CPU s, {cost.Memory / 1048576.0:0} MiB, wire {cost.Wire / 1e6:0.0} MB"));
-    }
-
-    public void AddChanged(string version, ChangedBlocks blocks) => changed[version] = blocks;
-
-    public string Render()
-    {
-        var text = new StringBuilder();
-        text.AppendLine("# The next version for a pod that holds v1.0").AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Machine: {Table.Machine()}. Images: Debian 12 root disks of `eng/make-images.sh`, 4 GiB raw. Medians of {rounds} rounds whose order turns; all sources in the");
-        text.AppendLine("page cache; every copy synced. Ours: two filesystem pods in one warm process, blocks asked as from another machine, every chunk read back past the cache after fdatasync and");
-        text.AppendLine("hashed; no side files from the round before. Wire: manifest, digests and packed blocks, as the receipt states them; for casync and desync new chunks and index; for rsync what it states.");
-        text.AppendLine("Memory: peak above idle for ours, the largest process for the others.").AppendLine();
-        text.AppendLine("| version | what | wire MB | wall s | CPU s | peak MiB |");
-        text.AppendLine("|---|---|---|---|---|---|");
-        foreach (var (version, who, costs) in rows)
-        {
-            var wire = costs[0].Wire is null ? "" : (Median(costs.Select(cost => (double)cost.Wire!)) / 1e6).ToString("0.0", CultureInfo.InvariantCulture);
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {version} | {who} | {wire} | {Median(costs.Select(cost => cost.Wall)):0.00} ({costs.Min(cost => cost.Wall):0.00}–{costs.Max(cost => cost.Wall):0.00}) | {Median(costs.Select(cost => cost.Cpu)):0.00} | {costs.Max(cost => cost.Memory) / 1048576.0:0} |");
-        }
-
-        text.AppendLine();
-        foreach (var (version, blocks) in changed)
-        {
-            text.AppendLine(CultureInfo.InvariantCulture, $"{version}: {blocks.Blocks:n0} blocks of 4 KiB differ from the same place in v1.0 and are not zeros; packed one behind the other at level 3 they are {blocks.PackedBytes / 1e6:0.00} MB.");
-        }
-
-        return text.AppendLine().AppendLine("Run again: `dotnet run -c Release --project tests/Orleans.ImageMgmt.Benchmarks -- delta --images FOLDER --write`").ToString();
-    }
-
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;
     }
 }

@@ -4,13 +4,15 @@ using Microsoft.Win32.SafeHandles;
 using Orleans.ImageMgmt.Benchmarks.FirstCopy;
 using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Content;
+using Orleans.ImageMgmt.Content.Formats;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Benchmarks.Delta;
 
 /// <summary>
 /// Ours, in a process of its own so that its memory can be read: a source pod and a target pod with connectors of the product. <c>prepare</c> imports an image;
-/// <c>base</c> gives the target v1.0; <c>deliver</c> brings the next version from the source, as from another machine, receives, reads back and finalises it.
+/// <c>manifest</c> only reads and hashes it; <c>base</c> gives the target (or, with <c>--to</c>, another pod) a version from the local source; <c>deliver</c> brings the next version
+/// from the source, as from another machine, receives, reads back and finalises it.
 /// </summary>
 internal static class DeltaChild
 {
@@ -21,7 +23,7 @@ internal static class DeltaChild
         var arguments = new Arguments(words);
         var folder = arguments.Text("--folder")!;
         await using var source = Connect(folder, "source", arguments.Text("--images"));
-        await using var target = Connect(folder, "target", null);
+        await using var target = Connect(folder, arguments.Text("--to") ?? "target", null);
         await WarmUpAsync(folder);
         var version = new VersionId(Image, new VersionName(arguments.Text("--version")!));
         var idle = CopyChild.StatusOf("VmRSS");
@@ -29,6 +31,7 @@ internal static class DeltaChild
         var clock = Stopwatch.StartNew();
         var wire = words[0] switch
         {
+            "manifest" => await DescribeAsync(Path.Combine(arguments.Text("--images")!, arguments.Text("--image")!)),
             "prepare" => await PrepareAsync(source, version, arguments.Text("--image")!),
             "base" => await DeliverAsync(source, target, version, null),
             "deliver" => await DeliverAsync(source, target, version, long.Parse(arguments.Text("--link")!, CultureInfo.InvariantCulture)),
@@ -36,7 +39,7 @@ internal static class DeltaChild
         };
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"result {clock.Elapsed.TotalSeconds} {(Environment.CpuUsage.TotalTime - cpu).TotalSeconds} {CopyChild.StatusOf("VmHWM") - idle} {wire}"));
+            $"result {clock.Elapsed.TotalSeconds} {(Environment.CpuUsage.TotalTime - cpu).TotalSeconds} {CopyChild.StatusOf("VmHWM") - idle} {wire.All} {wire.Manifest} {wire.Digests}"));
         return 0;
     }
 
@@ -53,14 +56,22 @@ internal static class DeltaChild
 
     private static CopyOrder OrderOf(VersionId version) => new(version, new Generation(1), 1);
 
-    private static async Task<long> PrepareAsync(IPodConnector source, VersionId version, string image)
+    private static async Task<(long All, long Manifest, long Digests)> PrepareAsync(IPodConnector source, VersionId version, string image)
     {
         CopyChild.Value(await source.PrepareAsync(OrderOf(version), new SourceRef(image), SilentObserver.Instance, CancellationToken.None));
-        return 0;
+        return default;
+    }
+
+    private static async Task<(long All, long Manifest, long Digests)> DescribeAsync(string path)
+    {
+        using var file = File.OpenHandle(path);
+        using var disk = DiskImages.Open(file, null, SilentObserver.Instance.Advanced, CancellationToken.None);
+        await Sealer.DescribeAsync(disk, file, new SealOptions(), SilentObserver.Instance, CancellationToken.None);
+        return default;
     }
 
     /// <returns>Bytes that travelled, as the receipt states them; the manifest counts too.</returns>
-    private static async Task<long> DeliverAsync(IPodConnector source, IPodConnector target, VersionId version, long? link)
+    private static async Task<(long All, long Manifest, long Digests)> DeliverAsync(IPodConnector source, IPodConnector target, VersionId version, long? link)
     {
         var prepared = CopyChild.Value(await source.VerifiedAsync(version));
         await using var reader = CopyChild.Value(await source.OpenAsync(version, CancellationToken.None));
@@ -78,7 +89,8 @@ internal static class DeltaChild
             throw new InvalidOperationException($"The receipt says {receipt.BytesSent} bytes travelled; {counted.Travelled} did.");
         }
 
-        return receipt.BytesSent + reader.Manifest.Encode().Length;
+        var manifest = reader.Manifest.Encode().Length;
+        return (receipt.BytesSent + manifest, manifest, (far as FarReader)?.Digests ?? 0);
     }
 
     /// <summary>What a sealed copy is, from its manifest: the benchmark needs no catalog.</summary>

@@ -53,8 +53,11 @@ internal static partial class Rivals
 
     public static DeltaCost Convert(string image, string folder) => ShellRun.Run($"qemu-img convert -f raw -O raw '{image}' '{folder}/qemu'; sync -f '{folder}'");
 
-    /// <summary>One read of the source's data, from memory.</summary>
-    public static DeltaCost Read(string image) => ShellRun.Run($"cp --sparse=auto '{image}' /dev/null; sha256sum '{image}' >/dev/null");
+    /// <summary>One read of the source from its disk, past the page cache; holes cost nothing.</summary>
+    public static DeltaCost Read(string image) => ShellRun.Run($"dd if='{image}' of=/dev/null bs=2M iflag=direct 2>/dev/null");
+
+    /// <summary>One read of the source from memory by whoever wants its SHA-256.</summary>
+    public static DeltaCost Hash(string image) => ShellRun.Run($"sha256sum '{image}' >/dev/null");
 
     public static bool Has(string tool) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, tool)));
 

@@ -5,7 +5,8 @@ using Orleans.ImageMgmt.Benchmarks.FirstCopy;
 namespace Orleans.ImageMgmt.Benchmarks.Delta;
 
 /// <summary>What one run cost. Bytes on the wire are null where nothing is sent as a delta.</summary>
-internal sealed record DeltaCost(double Wall, double Cpu, long Memory, long? Wire, string? Output = null);
+/// <param name="Told">Of the bytes on the wire, those that say what there is: the manifest, and digests of blocks.</param>
+internal sealed record DeltaCost(double Wall, double Cpu, long Memory, long? Wire, string? Output = null, (long Manifest, long Digests)? Told = null);
 
 /// <summary>Runs a shell script in a process of its own, whose children's time and largest memory the system adds up.</summary>
 internal static class ShellRun

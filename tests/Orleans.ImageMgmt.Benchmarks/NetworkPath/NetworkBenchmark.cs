@@ -152,6 +152,11 @@ internal sealed class SiteServer : IDisposable
     {
         var (data, keys) = (Path.Combine(root, "data"), Path.Combine(root, "keys"));
         Directory.CreateDirectory(data);
+        using (var authority = Start(program, "trust", "issue-silo", "--data", data, "--out", Path.Combine(root, "silo")))
+        {
+            await authority.WaitForExitAsync(); // the service's own keys are made with its first certificate
+        }
+
         using (var issue = Start(program, "trust", "issue-blocks", "--data", data, "--name", pod.Value, "--out", keys))
         {
             await issue.WaitForExitAsync();

@@ -43,11 +43,12 @@ internal static class FanOutChild
         await ConnectAsync(client, store.Catalog, pods, arguments.Text("--takes") ?? "50ms");
         for (var round = 0; round < arguments.Number("--rounds", 3) + arguments.Number("--warm", 1); round++)
         {
-            var cost = await PublishAsync(client, store, pods, round);
+            var cost = await PublishAsync(client, store, pods, round, arguments.Number("--server", 0));
             if (round >= arguments.Number("--warm", 1))
             {
                 Console.WriteLine(string.Create(
-                    CultureInfo.InvariantCulture, $"result {cost.Wall} {cost.Cpu} {cost.Rows} {cost.Commits} {CopyChild.StatusOf("VmHWM") - idle}"));
+                    CultureInfo.InvariantCulture,
+                    $"result {cost.Wall} {cost.Cpu} {cost.ServerCpu} {cost.Rows} {cost.ListRows} {cost.Commits} {CopyChild.StatusOf("VmHWM") - idle}"));
             }
         }
 
@@ -65,7 +66,7 @@ internal static class FanOutChild
         await UntilAsync(async () => (await catalog.CountByStatusAsync(CatalogKind.Pod, CancellationToken.None)).GetValueOrDefault(nameof(PodState.Connected)) == pods + 1);
     }
 
-    private static async Task<(double Wall, double Cpu, long Rows, long Commits)> PublishAsync(ImageMgmtClient client, ScaleStore store, int pods, int round)
+    private static async Task<PublishCost> PublishAsync(ImageMgmtClient client, ScaleStore store, int pods, int round, int server)
     {
         var version = new VersionId(Golden, new VersionName($"{round + 1}.0"));
         await client.ImportAsync(new ImportRequest(new OperationId($"import-{round}"), Golden, version.Version, round == 0 ? null : new VersionName($"{round}.0"), Source, new SourceRef($"disk{round}"), "", By));
@@ -73,10 +74,10 @@ internal static class FanOutChild
         await RestAsync();
 
         var operation = new OperationId($"publish-{round}");
-        var (before, cpu, clock) = (store.Written, Environment.CpuUsage.TotalTime, Stopwatch.StartNew());
+        var (before, cpu, serverCpu, clock) = (store.Written, Environment.CpuUsage.TotalTime, ServerCpu.Of(server), Stopwatch.StartNew());
         await client.PublishAsync(version, new PublishRequest(operation, null, NoLabels, By));
         await UntilAsync(async () => await store.Catalog.FindAsync(CatalogKind.Operation, operation.Value, CancellationToken.None) is { Unfinished: false });
-        var (wall, used, after) = (clock.Elapsed, Environment.CpuUsage.TotalTime - cpu, store.Written);
+        var (wall, used, serverUsed, after) = (clock.Elapsed, Environment.CpuUsage.TotalTime - cpu, ServerCpu.Of(server) - serverCpu, store.Written);
 
         var ended = await client.GetVersionAsync(version);
         var view = await client.GetPublishAsync(operation);
@@ -85,7 +86,7 @@ internal static class FanOutChild
             throw new InvalidOperationException($"{version} is {ended.Status} with {view.Publish.Totals} after its publish to {pods} pods.");
         }
 
-        return (wall.TotalSeconds, used.TotalSeconds, after.Rows - before.Rows, after.Commits - before.Commits);
+        return new PublishCost(wall.TotalSeconds, used.TotalSeconds, serverUsed, after.Rows - before.Rows, after.ListRows - before.ListRows, after.Commits - before.Commits);
     }
 
     /// <summary>Until what the step before left to do in the background is done.</summary>
@@ -102,6 +103,49 @@ internal static class FanOutChild
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+        }
+    }
+}
+
+/// <summary>What one publish took.</summary>
+internal sealed record PublishCost(double Wall, double Cpu, double ServerCpu, long Rows, long ListRows, long Commits);
+
+/// <summary>Processor seconds of a database server: of its first process and of all that it has started.</summary>
+internal static class ServerCpu
+{
+    /// <summary>Ticks of /proc a second, on every Linux that .NET runs on.</summary>
+    private const double TicksPerSecond = 100;
+
+    public static double Of(int pid)
+    {
+        if (pid == 0)
+        {
+            return 0;
+        }
+
+        var ticks = 0L;
+        foreach (var folder in Directory.EnumerateDirectories("/proc").Where(name => int.TryParse(Path.GetFileName(name), CultureInfo.InvariantCulture, out _)))
+        {
+            if (Fields(folder) is { } fields && (Path.GetFileName(folder) == pid.ToString(CultureInfo.InvariantCulture) || fields[1] == pid.ToString(CultureInfo.InvariantCulture)))
+            {
+                // After the name in brackets: state, parent, …; user and system time are the 12th and 13th, those of ended children the 14th and 15th.
+                ticks += fields[11..15].Sum(text => long.Parse(text, CultureInfo.InvariantCulture));
+            }
+        }
+
+        return ticks / TicksPerSecond;
+    }
+
+    private static string[]? Fields(string folder)
+    {
+        try
+        {
+            var text = File.ReadAllText(Path.Combine(folder, "stat"));
+            return text[(text.LastIndexOf(')') + 2)..].Split(' ');
+        }
+        catch (IOException)
+        {
+            return null; // it ended just now
         }
     }
 }

@@ -81,10 +81,16 @@ internal sealed class MemoryCatalog : CatalogReader
     private readonly ConcurrentDictionary<(CatalogKind Kind, string Key), CatalogRow> rows = [];
     private readonly ConcurrentQueue<ActivityRow> activity = [];
 
+    private long written;
+
+    /// <summary>List rows and lines of the log written so far.</summary>
+    public long Rows => Interlocked.Read(ref written);
+
     public void Apply(IEnumerable<Projection> projections)
     {
         foreach (var projection in projections)
         {
+            Interlocked.Increment(ref written);
             switch (projection)
             {
                 case Projection.Upsert upsert:

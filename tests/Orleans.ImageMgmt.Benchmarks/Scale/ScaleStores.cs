@@ -26,8 +26,8 @@ internal abstract class ScaleStore : IAsyncDisposable
 
     public abstract CatalogReader Catalog { get; }
 
-    /// <summary>Rows of grain state written, and the transactions that they were in.</summary>
-    public abstract (long Rows, long Commits) Written { get; }
+    /// <summary>Rows of grain state written, rows of lists and of the activity log written with them, and the transactions that they were in.</summary>
+    public abstract (long Rows, long ListRows, long Commits) Written { get; }
 
     public abstract void Configure(ISiloBuilder silo);
 
@@ -56,7 +56,7 @@ internal abstract class ScaleStore : IAsyncDisposable
 
         public override CatalogReader Catalog => catalog;
 
-        public override (long Rows, long Commits) Written => (store.Rows, store.Rows);
+        public override (long Rows, long ListRows, long Commits) Written => (store.Rows, catalog.Rows, store.Rows);
 
         public override void Configure(ISiloBuilder silo)
         {
@@ -69,7 +69,7 @@ internal abstract class ScaleStore : IAsyncDisposable
     {
         public override CatalogReader Catalog => store.Catalog;
 
-        public override (long Rows, long Commits) Written => (store.Counters.Rows, store.Counters.Commits);
+        public override (long Rows, long ListRows, long Commits) Written => (store.Counters.Rows, store.Counters.ListRows, store.Counters.Commits);
 
         public override void Configure(ISiloBuilder silo)
         {
@@ -101,7 +101,7 @@ internal abstract class ScaleStore : IAsyncDisposable
 
         public override CatalogReader Catalog => catalog;
 
-        public override (long Rows, long Commits) Written => (Interlocked.Read(ref written), Interlocked.Read(ref written));
+        public override (long Rows, long ListRows, long Commits) Written => (Interlocked.Read(ref written), catalog.Rows, Interlocked.Read(ref written));
 
         public override void Configure(ISiloBuilder silo)
         {

@@ -112,6 +112,7 @@ public sealed class CatalogTests : IAsyncLifetime
             "kind = 1 ORDER BY sort, key", "kind = 2 AND image = 'a' ORDER BY sort, key", "kind = 4 AND image = 'a' AND version = 'b' ORDER BY sort, key",
             "kind = 4 AND pod = 'a' ORDER BY sort, key", "kind = 2 AND status = 'a' ORDER BY sort, key", "kind = 1 AND family = 'a' ORDER BY sort, key",
             "kind = 5 ORDER BY sort DESC, key DESC", "kind = 5 AND unfinished = 1 AND key > 'a' ORDER BY key",
+            "kind = ?1 AND kind = 5 AND json_extract(body, '$.kind') = 'a' ORDER BY sort DESC, key DESC", "kind = 3 AND sort >= 'a' AND sort < 'b' ORDER BY sort, key",
         };
         await using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(folder.Path, "store.db")};Pooling=False");
         await connection.OpenAsync(StoreFolder.Token);
@@ -128,6 +129,19 @@ public sealed class CatalogTests : IAsyncLifetime
 
             Assert.All(plan, step => Assert.StartsWith("SEARCH catalog USING INDEX", step, StringComparison.Ordinal));
         }
+    }
+
+    [Fact]
+    public async Task Copies_of_a_pod_are_read_along_the_pods_index_whatever_else_is_asked()
+    {
+        await using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(folder.Path, "store.db")};Pooling=False");
+        await connection.OpenAsync(StoreFolder.Token);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "EXPLAIN QUERY PLAN SELECT * FROM catalog WHERE kind = 4 AND +status = 'a' AND pod = 'b' ORDER BY sort, key LIMIT 10";
+        await using var reader = await command.ExecuteReaderAsync(StoreFolder.Token);
+        Assert.True(await reader.ReadAsync(StoreFolder.Token));
+        Assert.Equal("SEARCH catalog USING INDEX catalog_pod (kind=? AND pod=?)", reader.GetString(3));
+        Assert.False(await reader.ReadAsync(StoreFolder.Token));
     }
 
     [Fact]

@@ -130,6 +130,9 @@ public abstract class StoreRules : IAsyncLifetime
 
         Assert.Empty((await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Copy) { Labels = new Dictionary<string, string> { ["site"] = "us" } }, Token)).Rows);
         Assert.Empty((await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Copy) { NamePrefix = "win1_" }, Token)).Rows);
+        await ProjectAsync(new Projection.Upsert(Row(CatalogKind.Operation, "op") with { Body = """{"kind":"delete"}""" }));
+        Assert.Single((await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Operation) { OperationKind = "delete", Descending = true }, Token)).Rows);
+        Assert.Empty((await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Operation) { OperationKind = "import" }, Token)).Rows);
         Assert.Equal(1, (await store.Catalog.CountByStatusAsync(CatalogKind.Copy, Token))["Available"]);
     }
 
@@ -144,6 +147,9 @@ public abstract class StoreRules : IAsyncLifetime
 
         Assert.Equal(Enumerable.Range(0, 25).Select(n => $"img{n:D2}"), first.Rows.Concat(second.Rows).Concat(third.Rows).Select(row => row.Key));
         Assert.Null(third.Next);
+        var begun = await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Image) { NamePrefix = "img1", After = new CatalogCursor("img11", "img11"), Limit = 3 }, Token);
+        Assert.Equal(["img12", "img13", "img14"], begun.Rows.Select(row => row.Key));
+        Assert.Equal(10, (await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Image) { NamePrefix = "img1" }, Token)).Rows.Count);
         var last = await store.Catalog.ListAsync(new CatalogQuery(CatalogKind.Image) { Descending = true, Limit = 2 }, Token);
         Assert.Equal(["img24", "img23"], last.Rows.Select(row => row.Key));
     }
@@ -215,6 +221,21 @@ public abstract class StoreRules : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_bug_in_one_request_fails_that_one_and_what_came_with_it_is_stored()
+    {
+        // The first write keeps the writer busy; what comes meanwhile goes into one batch.
+        var writes = Enumerable.Range(0, 200).Select(n => store.Rows.WriteAsync([RowWrite.Put(StoreFolder.Id("box", $"{n}"), "s", null, new Box { Key = $"{n}" })], Token)).ToList();
+        var bug = store.Rows.WriteAsync([new RowWrite("k", "bug", null, "{}"u8.ToArray(), new ProjectionsThatBreak())], Token);
+        writes.AddRange(Enumerable.Range(200, 50).Select(n => store.Rows.WriteAsync([RowWrite.Put(StoreFolder.Id("box", $"{n}"), "s", null, new Box { Key = $"{n}" })], Token)));
+
+        await Task.WhenAll(writes);
+        Assert.Equal("a bug", (await Assert.ThrowsAsync<InvalidOperationException>(() => bug)).Message);
+        Assert.Null(await store.Rows.ReadAsync("k", "bug", Token));
+        Assert.Equal(250, (await store.Catalog.ListImagesAsync(null, 500, Token)).Rows.Count);
+        Assert.False(store.Broken.IsCompleted);
+    }
+
+    [Fact]
     public async Task Orleans_keeps_grain_state_in_it_under_the_whole_grain_id()
     {
         await using var services = new ServiceCollection().AddSerializer().BuildServiceProvider();
@@ -245,6 +266,18 @@ public abstract class StoreRules : IAsyncLifetime
 
     private async Task ProjectAsync(params IReadOnlyList<Projection> projections) =>
         await store.Rows.WriteAsync([new RowWrite("test", "test", RowWrite.AnyETag, "{}"u8.ToArray(), projections)], Token);
+}
+
+/// <summary>What a state of ours with a bug would bring.</summary>
+internal sealed class ProjectionsThatBreak : IReadOnlyList<Projection>
+{
+    public int Count => 1;
+
+    public Projection this[int index] => throw new InvalidOperationException("a bug");
+
+    public IEnumerator<Projection> GetEnumerator() => throw new InvalidOperationException("a bug");
+
+    System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
 public sealed class EmbeddedStoreRules : StoreRules

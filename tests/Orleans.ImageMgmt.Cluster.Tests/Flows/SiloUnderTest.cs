@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Hosting;
+using Orleans.ImageMgmt.Cluster.Tests.Durable;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Connectors;
 using Orleans.ImageMgmt.Domain;
@@ -176,7 +177,16 @@ internal sealed class SiloUnderTest : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await cluster.DisposeAsync();
-        await store.DisposeAsync();
+        try
+        {
+            // Whatever a test did, and whatever writes it made fail: lists show what is stored.
+            await ListAudit.EqualAsync(store);
+        }
+        finally
+        {
+            await store.DisposeAsync();
+        }
+
         Directory.Delete(folder, recursive: true);
     }
 }

@@ -27,6 +27,9 @@ public sealed class PostgresServer : IAsyncLifetime
         await StartAsync();
     }
 
+    /// <summary>Id of the server's first process; the others are its children.</summary>
+    public int Pid => int.Parse(File.ReadLines(Path.Combine(Data, "postmaster.pid")).First(), CultureInfo.InvariantCulture);
+
     /// <summary>Connection string of a new, empty database.</summary>
     public async Task<string> CreateDatabaseAsync()
     {
@@ -48,8 +51,7 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>SIGKILL, as a machine that loses its server: nothing is written back.</summary>
     public async Task KillAsync()
     {
-        var pid = int.Parse(File.ReadLines(Path.Combine(Data, "postmaster.pid")).First(), CultureInfo.InvariantCulture);
-        using var server = Process.GetProcessById(pid);
+        using var server = Process.GetProcessById(Pid);
         server.Kill();
         await server.WaitForExitAsync().WaitAsync(Limit, TimeProvider.System);
     }
@@ -86,7 +88,11 @@ public sealed class PostgresServer : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         NpgsqlConnection.ClearAllPools();
-        await AsServerAsync("pg_ctl", "-D", Data, "-m", "immediate", "-w", "stop");
+        if (File.Exists(Path.Combine(Data, "postmaster.pid")))
+        {
+            await AsServerAsync("pg_ctl", "-D", Data, "-m", "immediate", "-w", "stop");
+        }
+
         Directory.Delete(folder, recursive: true);
     }
 

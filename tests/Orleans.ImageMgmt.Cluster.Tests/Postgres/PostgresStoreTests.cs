@@ -131,7 +131,8 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         await connection.OpenAsync(Token);
         foreach (var where in (string[])
             ["kind = 1 ORDER BY sort, key", "kind = 4 AND image = 'a' AND version = 'b' ORDER BY sort, key", "kind = 4 AND pod = 'a' ORDER BY sort, key",
-             "kind = 2 AND image = 'a' ORDER BY sort, key", "kind = 3 AND status = 'a' ORDER BY sort, key", "kind = 5 AND unfinished AND key > 'a' ORDER BY key"])
+             "kind = 2 AND image = 'a' ORDER BY sort, key", "kind = 3 AND status = 'a' ORDER BY sort, key", "kind = 5 AND unfinished AND key > 'a' ORDER BY key",
+             "kind = 5 AND body::jsonb ->> 'kind' = 'a' ORDER BY sort DESC, key DESC", "kind = 3 AND sort >= 'a' AND sort < 'b' ORDER BY sort, key"])
         {
 #pragma warning disable CA2100 // Texts of this test.
             await using var command = new NpgsqlCommand($"SET enable_seqscan = off; SET enable_sort = off; EXPLAIN SELECT * FROM catalog WHERE {where} LIMIT 10", connection);

@@ -34,8 +34,11 @@ public sealed class GuestDeltaTests : IAsyncDisposable
 
         var (receipt, asked) = await CopyAsync("1.1", bytes, "next.image", nextPacking);
         Assert.Equal(ChangedBlocks, asked);
-        Assert.InRange(receipt.BytesSent, ChangedBlocks.Length * Block, (ChangedBlocks.Length * Block) + (3 * 2_048) + 500);
+        Assert.InRange(receipt.BytesSent, ChangedBlocks.Length * Block, (ChangedBlocks.Length * Block) + (3 * BlockSet.ByteLength) + (ChangedBlocks.Length * BlockLayout.DigestLength) + 200);
         Assert.Equal(bytes, await File.ReadAllBytesAsync(Path.Combine(target.FinalFolder(receipt.Version), "disk.raw")));
+        Assert.All(
+            (FilesystemFixture[])[source, target],
+            pod => Assert.Equal(["blocks.bin"], Directory.EnumerateFiles(pod.FinalFolder(receipt.Version), "blocks.bin*").Select(Path.GetFileName)));
     }
 
     /// <summary>Data in ten of sixteen chunks; random, so that nothing travels smaller than it is.</summary>

@@ -109,6 +109,7 @@ public sealed class InterruptedFinaliseTests : IAsyncDisposable
         if (reached >= 2)
         {
             File.WriteAllText(Path.Combine(staged, "receipt.json"), "{}");
+            File.WriteAllText(Path.Combine(staged, "blocks.bin.1"), "half of the digests");
         }
 
         if (reached >= 3)
@@ -138,7 +139,7 @@ public sealed class InterruptedFinaliseTests : IAsyncDisposable
 
     private void AssertOnlyTheCopyIsLeft()
     {
-        Assert.Equal(["disk.raw", "manifest.bin", "receipt.json"], Directory.EnumerateFileSystemEntries(fixture.FinalFolder(Pos)).Select(Path.GetFileName).Order());
+        Assert.Equal(["blocks.bin", "disk.raw", "manifest.bin", "receipt.json"], Directory.EnumerateFileSystemEntries(fixture.FinalFolder(Pos)).Select(Path.GetFileName).Order());
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(fixture.Library, ".staging")));
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(fixture.Library, ".trash")));
     }

@@ -294,6 +294,45 @@ public class DeltaTests
         Assert.Equal((0, Bench.MiB), (source.Frames, source.PlainBytes));
     }
 
+    [Fact]
+    public async Task What_is_read_back_leaves_the_digests_of_its_blocks_beside_the_copy()
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Old());
+        var bytes = Old();
+        bytes.AsSpan(Bench.MiB, 2 * Bench.MiB).Clear();
+        Fill(bytes, 40 * Block, Block, 77);
+        await using var reader = await SealAsync(bench, "new", bytes);
+        var side = bench.PathOf("blocks.bin");
+        var options = new ReceiveOptions { OwnCopies = Having(old).OwnCopies, SidePath = side };
+        using var staging = bench.Open("staging");
+        await CopyReceiver.ReceiveAsync(new BlocksDouble(reader), staging, options, SilentObserver.Instance, Bench.Token);
+        var received = await File.ReadAllBytesAsync(side, Bench.Token);
+        File.Delete(side);
+        await CopyVerifier.VerifyAsync(staging, reader.Manifest, new VerifyOptions { SidePath = side }, SilentObserver.Instance, Bench.Token);
+        Assert.Equal(received, await File.ReadAllBytesAsync(side, Bench.Token));
+        using var table = new BlockTable(staging, reader.Manifest, side);
+        Assert.True(table.IsWhole);
+        var digests = new byte[BlockLayout.DigestsLength(Length, 0, 7)];
+        RandomAccess.SetLength(staging, 0); // the copy is not read any more
+        table.Read(0, 7, digests, Bench.Token);
+        Assert.Equal(
+            Enumerable.Range(0, digests.Length / 8).Select(block => BlockLayout.DigestOf(bytes.AsSpan()[(block * Block)..Math.Min(Length, (block + 1) * Block)])),
+            Enumerable.Range(0, digests.Length / 8).Select(block => BitConverter.ToUInt64(digests, block * 8)));
+    }
+
+    [Fact]
+    public async Task A_copy_that_is_damaged_leaves_no_digests()
+    {
+        using var bench = new Bench();
+        await using var copy = await SealAsync(bench, "copy", Old());
+        Flip(copy.LocalFile!, (3 * Bench.MiB) + 5);
+        var side = bench.PathOf("blocks.bin");
+        var result = await CopyVerifier.VerifyAsync(copy.LocalFile!, copy.Manifest, new VerifyOptions { SidePath = side }, SilentObserver.Instance, Bench.Token);
+        Assert.Equal([3], result.BadChunks);
+        Assert.Empty(Directory.EnumerateFiles(bench.Folder, "blocks.bin*"));
+    }
+
     private static ReceiveOptions Having(LocalContentReader old, string? side = null) => new() { OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest, side)] };
 
     /// <summary>All data, each block different, of letters so that it packs.</summary>
@@ -327,96 +366,4 @@ public class DeltaTests
         one[0] ^= 0x40;
         RandomAccess.Write(file, one, offset);
     }
-}
-
-/// <summary>A reader as of another machine that offers blocks; notes what is asked, and may change what it hands out.</summary>
-internal sealed class BlocksDouble(LocalContentReader inner, CancellationToken cut = default) : IContentReader, IBlockReader
-{
-    private readonly Lock gate = new();
-    private readonly List<(int Piece, int Block)> asked = [];
-
-    public ContentManifest Manifest => inner.Manifest;
-
-    public SafeFileHandle? LocalFile => null;
-
-    public Action<byte[]>? AfterDigests { get; init; }
-
-    public Action<byte[]>? AfterFrame { get; init; }
-
-    public Action<long, Memory<byte>>? AfterRead { get; init; }
-
-    public Func<BlockRequest, Task>? BeforeFrame { get; init; }
-
-    /// <summary>What was asked for, rising.</summary>
-    public IReadOnlyList<(int Piece, int Block)> Asked
-    {
-        get
-        {
-            lock (gate)
-            {
-                return [.. asked.Order()];
-            }
-        }
-    }
-
-    public int Frames { get; private set; }
-
-    public long DigestBytes { get; private set; }
-
-    /// <summary>Bytes that an answer with digests lacks.</summary>
-    public int ShorterDigests { get; init; }
-
-    public long Travelled { get; private set; }
-
-    public long PlainBytes { get; private set; }
-
-    public bool AskedForWindows { get; private set; }
-
-    public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
-    {
-        cut.ThrowIfCancellationRequested();
-        await inner.ReadAsync(offset, buffer, cancellationToken);
-        AfterRead?.Invoke(offset, buffer);
-        lock (gate)
-        {
-            (PlainBytes, Travelled) = (PlainBytes + buffer.Length, Travelled + buffer.Length);
-        }
-    }
-
-    public async ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken)
-    {
-        cut.ThrowIfCancellationRequested();
-        var length = await inner.ReadDigestsAsync(request, answer, cancellationToken);
-        var told = answer[..length].ToArray();
-        AfterDigests?.Invoke(told);
-        told.CopyTo(answer);
-        lock (gate)
-        {
-            Travelled += length;
-            DigestBytes += length;
-        }
-
-        return length - ShorterDigests;
-    }
-
-    public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
-    {
-        cut.ThrowIfCancellationRequested();
-        await (BeforeFrame?.Invoke(request) ?? Task.CompletedTask);
-        var length = await inner.ReadBlocksAsync(request, frame, cancellationToken);
-        var answer = frame[..length].ToArray();
-        AfterFrame?.Invoke(answer);
-        answer.CopyTo(frame);
-        lock (gate)
-        {
-            Frames++;
-            Travelled += length;
-            AskedForWindows |= request.Bases.Count > 0;
-            asked.AddRange(request.Blocks.Numbers.Select(block => ((int)(block / 256), (int)(block % 256))));
-        }
-
-        return length;
-    }
-
-    public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

@@ -24,6 +24,17 @@ public sealed class SwarmReaderTests
     }
 
     [Fact]
+    public async Task What_an_earlier_try_was_promised_when_it_died_holds_nobody_up()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var swarm = new PlannedSwarm(copy, new RemoteDouble(copy));
+        swarm.PromiseAll();
+        var received = await ReceiveAsync(bench, swarm, new RemoteDouble(copy));
+        Assert.Equal(copy.Manifest.DataLength, received.BytesRequested);
+    }
+
+    [Fact]
     public async Task Without_a_tracker_everything_comes_from_the_source_pod()
     {
         using var bench = new Bench();
@@ -165,6 +176,17 @@ public sealed class SwarmReaderTests
 
         public PieceMap Map { get; }
 
+        /// <summary>Every place of every source is taken for this receiver, by a try that is gone.</summary>
+        public void PromiseAll()
+        {
+            for (var n = 0; n < Map.Pieces; n++)
+            {
+                planner.Wants(receiver, SwarmLimits.Default.DownlinkSlots);
+            }
+
+            Assert.NotEmpty(planner.TakeGrants());
+        }
+
         public bool IsDead { get; init; }
 
         public List<(PodName Source, int Chunk)> Lies { get; } = [];
@@ -186,6 +208,11 @@ public sealed class SwarmReaderTests
                 }
 
                 planner.Holds(receiver, report.Held);
+                if (report.IsLeaving)
+                {
+                    planner.Leaves(receiver);
+                }
+
                 if (report.Lie is { } lie)
                 {
                     Lies.Add(lie);

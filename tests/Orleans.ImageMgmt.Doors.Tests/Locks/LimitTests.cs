@@ -83,6 +83,75 @@ public sealed class LimitTests
         await server.StillWorksAsync();
     }
 
+    [Fact]
+    public async Task Changes_of_one_token_over_its_number_are_refused_and_its_reads_and_the_changes_of_others_are_not()
+    {
+        await using var server = await DoorsHost.StartAsync("Http:ConcurrentChangesPerToken=2", "Http:BodyRateGrace=5m");
+        var token = await server.TokenAsync("greedy", "administrator");
+        using var greedy = server.Client(token);
+        await RefusedWhileHeldAsync(server, greedy, token, 2);
+
+        Assert.Equal(HttpStatusCode.OK, (await greedy.GetAsync(Routes.Me, DoorsHost.Stop)).StatusCode);
+        await server.StillWorksAsync(); // another token makes one
+    }
+
+    [Fact]
+    public async Task Changes_of_all_over_their_number_are_refused_and_reads_are_not()
+    {
+        await using var server = await DoorsHost.StartAsync("Http:ConcurrentChanges=3", "Http:BodyRateGrace=5m");
+        var token = await server.TokenAsync("greedy", "administrator");
+        using var other = server.Client(await server.TokenAsync("other", "administrator"));
+        await RefusedWhileHeldAsync(server, other, token, 3);
+
+        Assert.Equal(HttpStatusCode.OK, (await other.GetAsync(Routes.Me, DoorsHost.Stop)).StatusCode);
+    }
+
+    [Fact]
+    public async Task More_unfinished_operations_than_the_limit_are_not_begun_and_one_that_was_is_still_known_by_its_key()
+    {
+        await using var server = await DoorsHost.StartAsync("Http:UnfinishedOperations=2");
+        await RunningPublish.BeginAsync(server.Admin);
+        await Until.TrueAsync(async () => (await PublishAsync("second")).StatusCode == HttpStatusCode.Accepted, "the import is no longer counted");
+
+        using var refused = await PublishAsync("third");
+
+        Assert.Equal((HttpStatusCode.TooManyRequests, "limit.operations"), (refused.StatusCode, await DoorsHost.CodeOfAsync(refused)));
+        Assert.True(refused.Headers.RetryAfter?.Delta >= TimeSpan.FromSeconds(1));
+        Assert.Equal(HttpStatusCode.Accepted, (await PublishAsync("second")).StatusCode);
+        Assert.Equal(HttpStatusCode.Accepted, (await server.Admin.PostAsync(Routes.Fill(Routes.OperationCancel, "second"), DoorsHost.Json(new { }), DoorsHost.Stop)).StatusCode);
+        await Until.TrueAsync(async () => (await PublishAsync("third")).StatusCode == HttpStatusCode.Accepted, "one has ended");
+
+        async Task<HttpResponseMessage> PublishAsync(string operation)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, Routes.Fill(Routes.VersionPublish, "held", "1.0")) { Content = DoorsHost.Json(new { pods = new[] { "held-target" } }) };
+            request.Headers.Add(ApiHeaders.IdempotencyKey, operation);
+            return await server.Admin.SendAsync(request, DoorsHost.Stop);
+        }
+    }
+
+    /// <summary>Changes that have begun and do not end take all places; one more is refused.</summary>
+    private static async Task RefusedWhileHeldAsync(DoorsHost server, HttpClient asking, string holder, int places)
+    {
+        var held = await HoldAsync(server, holder, places, "application/json");
+        HttpResponseMessage? refused = null;
+        await Until.TrueAsync(
+            async () =>
+            {
+                await RenewAsync(server, held, holder, "application/json");
+                refused = await asking.PostAsync(Routes.Tokens, DoorsHost.Json(new { name = $"t-{Guid.NewGuid():N}", role = "viewer" }), DoorsHost.Stop);
+                return refused.StatusCode == HttpStatusCode.TooManyRequests;
+            },
+            "all places are taken",
+            () => Shown(held));
+        Assert.Equal("limit.changes", await DoorsHost.CodeOfAsync(refused!));
+        Assert.True(refused!.Headers.RetryAfter?.Delta >= TimeSpan.FromSeconds(1));
+        using var read = await asking.GetAsync(Routes.Me, DoorsHost.Stop);
+        Assert.Equal(HttpStatusCode.OK, read.StatusCode);
+        held.ForEach(raw => raw.Dispose());
+        await Until.TrueAsync(
+            async () => (await asking.PostAsync(Routes.Tokens, DoorsHost.Json(new { name = $"t-{Guid.NewGuid():N}", role = "viewer" }), DoorsHost.Stop)).IsSuccessStatusCode, "the places are free again");
+    }
+
     private static string Shown(IEnumerable<RawConnection> held) => string.Join("; ", held.Select(raw => raw.Seen()));
 
     private static async Task<List<RawConnection>> HoldAsync(DoorsHost server, string token, int count, string accept)

@@ -5,6 +5,8 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.ImageMgmt.Api;
+using Orleans.ImageMgmt.Grains;
+using Orleans.ImageMgmt.Grains.Durable;
 using Xunit;
 
 namespace Orleans.ImageMgmt.Doors.Tests.Upkeep;
@@ -20,6 +22,8 @@ public sealed class HealthTests
 
         Assert.Equal(HttpStatusCode.OK, (await nobody.GetAsync(Routes.Liveness, UpkeepServer.Stop)).StatusCode);
         Assert.Equal("ready\n", await server.Http.GetStringAsync(Routes.Readiness, UpkeepServer.Stop));
+        await UpkeepServer.UntilAsync(async () => (await server.Http.GetAsync(Routes.Startup, UpkeepServer.Stop)).IsSuccessStatusCode, "it has not started.");
+        Assert.Equal("started\n", await server.Http.GetStringAsync(Routes.Startup, UpkeepServer.Stop));
         var version = await server.Http.GetFromJsonAsync<ServerVersion>(Routes.ServerVersion, UpkeepServer.Stop);
         Assert.Matches(@"^\d+\.\d+\.\d+$", version!.Version);
         Assert.Equal(("ImageMgmt", "v1"), (version.Product, version.Api));
@@ -60,5 +64,23 @@ public sealed class HealthTests
         server.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
 
         Assert.Equal("service.stopping", (await readiness.WhyNotAsync(UpkeepServer.Stop))?.Code);
+    }
+
+    [Fact]
+    public async Task A_start_is_over_only_when_what_was_unfinished_has_been_taken_up_and_stays_over()
+    {
+        await using var server = await UpkeepServer.StartAsync();
+        var services = server.Services;
+        var progress = new StartProgress();
+        var readiness = new Host.Readiness(services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<Host.Departure>(), services.GetRequiredService<Host.ISeat>(), services.GetRequiredService<SiloStore>(), progress);
+        Assert.Null(await readiness.WhyNotAsync(UpkeepServer.Stop));
+        Assert.Equal("service.resuming", (await readiness.WhyNotStartedAsync(UpkeepServer.Stop))?.Code);
+
+        progress.HasResumed = true;
+        Assert.Null(await readiness.WhyNotStartedAsync(UpkeepServer.Stop));
+        services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+
+        Assert.Equal("service.stopping", (await readiness.WhyNotAsync(UpkeepServer.Stop))?.Code);
+        Assert.Null(await readiness.WhyNotStartedAsync(UpkeepServer.Stop));
     }
 }

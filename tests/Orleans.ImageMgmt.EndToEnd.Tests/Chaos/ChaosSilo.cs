@@ -35,7 +35,7 @@ internal sealed class ChaosSilo(Silo silo) : IAsyncDisposable
             if (!isKilled)
             {
                 var code = await silo.Process.ExitAsync();
-                OwnEnds.Add(string.Create(CultureInfo.InvariantCulture, $"{code}: {silo.Process.Errors.LastOrDefault(line => line.StartsWith("imgmt:", StringComparison.Ordinal)) ?? "no word"}"));
+                OwnEnds.Add(string.Create(CultureInfo.InvariantCulture, $"exit {code}, {LastWord()}"));
             }
 
             await Task.Delay(down, TimeProvider.System, stop);
@@ -81,6 +81,14 @@ internal sealed class ChaosSilo(Silo silo) : IAsyncDisposable
             await life.DisposeAsync();
         }
     }
+
+    /// <summary>Why it ended, without what is different each time.</summary>
+    private string LastWord() => silo.Process.Errors.LastOrDefault(line => line.StartsWith("imgmt:", StringComparison.Ordinal) || line.Contains("I have been told I am dead", StringComparison.Ordinal)) switch
+    {
+        null => "no word",
+        ['i', ..] => "PostgreSQL is away or starting",
+        _ => "declared dead",
+    };
 
     private async Task SignalAsync(string signal)
     {

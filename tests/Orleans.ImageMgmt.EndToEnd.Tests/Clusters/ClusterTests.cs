@@ -35,24 +35,37 @@ public sealed class ClusterTests(PostgresServer server) : IClassFixture<Postgres
     }
 
     [Fact]
-    public async Task A_silo_that_slept_while_others_took_over_changes_nothing_when_it_wakes()
+    public async Task A_silo_that_slept_with_transfers_in_hand_while_others_took_over_damages_nothing_when_it_wakes()
     {
         await using var cluster = new SiloCluster(server);
         var digest = await BeginAsync(cluster, "through-a-sleep");
-        var sleeper = cluster.Silos[1].Process;
+        var sleeper = cluster.Silos.MaxBy(silo => StagedOf(silo).Count)!;
+        var inHand = StagedOf(sleeper).Select(line => line.Split(' ')[1]).Distinct().ToList();
+        Assert.NotEmpty(inHand); // pods whose bytes it was writing when it fell asleep
 
-        await SignalAsync(sleeper, "STOP");
+        await SignalAsync(sleeper.Process, "STOP");
         while (await cluster.CountDeadAsync() == 0)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, Token);
         }
 
-        await SignalAsync(sleeper, "CONT");
-        var ended = await EndAsync(cluster.Client(0), "through-a-sleep");
+        var others = cluster.Silos.Where(silo => silo != sleeper).ToList();
+        await SignalAsync(sleeper.Process, "CONT");
+        var ended = await EndAsync(others[0].Client(cluster.Token), "through-a-sleep");
 
         Assert.Equal(OperationState.Succeeded, ended.State);
         await CheckCopiesAsync(cluster, digest);
-        await sleeper.ExitAsync(); // a silo that others have declared dead ends itself
+        Assert.Contains(others.SelectMany(Lines), line => line[0] == 'P' && inHand.Contains(line.Split(' ')[1])); // what it had in hand went on elsewhere
+        await sleeper.Process.ExitAsync(); // a silo that others have declared dead ends itself
+    }
+
+    /// <summary>Chunks that a silo has staged.</summary>
+    private static List<string> StagedOf(Silo silo) => [.. Lines(silo).Where(line => line[0] == 'S')];
+
+    private static IEnumerable<string> Lines(Silo silo)
+    {
+        using var file = new StreamReader(new FileStream(silo.TracePath, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite));
+        return file.ReadToEnd().Split('\n')[..^1];
     }
 
     /// <summary>A publish under way, asked for at one silo and seen at the others.</summary>

@@ -49,7 +49,7 @@ public sealed class FrontEndTests(PostgresServer server) : IClassFixture<Postgre
         using var silo = Http(cluster, 0);
         using var web = Http(cluster, 1);
         Assert.Equal("ready\n", await silo.GetStringAsync(Routes.Readiness, Token));
-        Assert.Contains("imgmt_ready 1", await silo.GetStringAsync(Routes.Metrics, Token), StringComparison.Ordinal);
+        Assert.Contains("imgmt_silo_ready 1", await silo.GetStringAsync(Routes.Metrics, Token), StringComparison.Ordinal);
         foreach (var path in (string[])[Routes.Images, Routes.Tokens, "/sign-in", "/dashboard/", Routes.OpenApi])
         {
             Assert.Equal(HttpStatusCode.NotFound, (await silo.GetAsync(path, Token)).StatusCode);

@@ -44,8 +44,10 @@ public sealed class MoveTests(PostgresServer server) : IClassFixture<PostgresSer
         Assert.Equal(VersionStatus.Available, (await there.GetVersionAsync("Win10POS", "1.1", Carried.Stop)).Status);
         Assert.Contains((await here.ListActivityAsync(cancellationToken: Carried.Stop)).Items, line => line.Action == "service.moved");
 
-        var refused = await Carried.RefusedAsync(carried.Serve());
-        Assert.Contains($"The catalog of {carried.Data} has moved to PostgreSQL at 127.0.0.1", refused, StringComparison.Ordinal);
+        foreach (var refused in (ImgmtProcess[])[carried.Serve(), ImgmtProcess.Start("backup", "--data", carried.Data, "--to", Path.Combine(carried.Root, "b.imgmt-backup"))])
+        {
+            Assert.Contains($"The catalog of {carried.Data} has moved to PostgreSQL at 127.0.0.1", await Carried.RefusedAsync(refused), StringComparison.Ordinal);
+        }
     }
 
     [Fact]

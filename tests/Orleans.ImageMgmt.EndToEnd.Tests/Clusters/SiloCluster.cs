@@ -9,8 +9,12 @@ using Xunit;
 namespace Orleans.ImageMgmt.EndToEnd.Tests;
 
 /// <summary>Silos as processes of their own on one PostgreSQL server, with certificates of one authority.</summary>
-internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
+/// <param name="server">Where their database is made.</param>
+/// <param name="membership">Settings of the cluster; none: probes as on machines of their own, so that a test need not wait longer than it takes.</param>
+internal sealed class SiloCluster(PostgresServer server, IReadOnlyList<string>? membership = null) : IAsyncDisposable
 {
+    private static readonly string[] Quick = ["Cluster:ProbeTimeout=1s", "Cluster:MissedProbes=2", "Cluster:AliveInterval=2s"];
+
     private readonly List<Silo> silos = [];
     private string database = "";
 
@@ -22,12 +26,15 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
     public IReadOnlyList<Silo> Silos => silos;
 
     /// <summary>Starts silos at once, on a database that none of them has seen before, or on the one that is given.</summary>
-    public async Task StartAsync(int count, string? onto = null)
+    /// <param name="count">How many.</param>
+    /// <param name="onto">The database; null: a new one.</param>
+    /// <param name="settings">Beside those that make them one cluster.</param>
+    public async Task StartAsync(int count, string? onto = null, IReadOnlyList<string>? settings = null)
     {
         database = onto ?? await server.CreateDatabaseAsync();
         for (var n = 1; n <= count; n++)
         {
-            await AddAsync(string.Create(CultureInfo.InvariantCulture, $"silo-{n}"));
+            await AddAsync(string.Create(CultureInfo.InvariantCulture, $"silo-{n}"), settings ?? []);
         }
 
         await StartAllAsync();
@@ -48,7 +55,7 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
     /// <summary>One more process with a certificate of its own, not started yet.</summary>
     public async Task<Silo> AddAsync(string name, params IReadOnlyList<string> settings)
     {
-        var silo = new Silo(Path.Combine(Root, name), database, settings);
+        var silo = new Silo(Path.Combine(Root, name), database, membership ?? Quick, settings);
         await using var issue = ImgmtProcess.Start("trust", "issue-silo", "--data", Path.Combine(Root, "authority"), "--out", silo.Trust);
         Assert.True(await issue.ExitAsync() == 0, issue.ToString());
         silos.Add(silo);
@@ -58,7 +65,7 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
     /// <summary>The token that the first of them made.</summary>
     public string Token => File.ReadAllText(silos.Select(silo => Path.Combine(silo.Data, "administrator.token")).Single(File.Exists)).Trim();
 
-    public ImageMgmtHttpClient Client(int silo) => ImageMgmtHttpClient.Create(silos[silo].Url, Token);
+    public ImageMgmtHttpClient Client(int silo) => silos[silo].Client(Token);
 
     /// <summary>Silos that the others have declared dead.</summary>
     public async Task<long> CountDeadAsync()
@@ -103,11 +110,14 @@ internal sealed class SiloCluster(PostgresServer server) : IAsyncDisposable
 }
 
 /// <summary>One silo of a cluster.</summary>
-internal sealed class Silo(string root, string database, params IReadOnlyList<string> more) : IAsyncDisposable
+internal sealed class Silo(string root, string database, IReadOnlyList<string> membership, params IReadOnlyList<string> more) : IAsyncDisposable
 {
     private ImgmtProcess? process;
 
     public string Data => Path.Combine(root, "data");
+
+    /// <summary>What it has asked for and staged, in all its lives.</summary>
+    public string TracePath => root + ".trace";
 
     public string Trust => Path.Combine(root, "trust");
 
@@ -124,14 +134,15 @@ internal sealed class Silo(string root, string database, params IReadOnlyList<st
 
     public void Start()
     {
-        // Probes as on machines of their own: a test need not wait longer than it takes.
         string[] settings =
         [
-            $"Cluster:ConnectionString={database}", "Cluster:ProbeTimeout=1s", "Cluster:MissedProbes=2", "Cluster:AliveInterval=2s",
+            $"Cluster:ConnectionString={database}", .. membership, .. more.Any(setting => setting.StartsWith("ImageMgmt:TransferTrace=", StringComparison.Ordinal)) ? [] : new[] { $"ImageMgmt:TransferTrace={TracePath}" },
             $"Trust:Authority={Path.Combine(Trust, "ca.crt")}", $"Trust:Certificate={Path.Combine(Trust, "silo.crt")}", $"Trust:Key={Path.Combine(Trust, "silo.key")}", .. more,
         ];
         process = ImgmtProcess.Start(["serve", "--data", Data, .. settings.SelectMany(setting => new[] { "--set", setting })]);
     }
+
+    public ImageMgmtHttpClient Client(string token) => ImageMgmtHttpClient.Create(Url, token);
 
     public Task ReadyAsync() => Process.LineAsync("imgmt is ready");
 

@@ -149,7 +149,7 @@ internal sealed class Estate : IDisposable
     /// <summary>Every file of every pod and of the service is one that belongs there.</summary>
     public void AssertNothingIsLeftBehind(params IEnumerable<string> ofPods)
     {
-        string[] ofCopies = ["disk.raw", "manifest.bin", "receipt.json"];
+        string[] ofCopies = ["disk.raw", "manifest.bin", "receipt.json", "blocks.bin"];
         foreach (var pod in ofPods)
         {
             var library = Path.Combine(FolderOf(pod), "content-library");

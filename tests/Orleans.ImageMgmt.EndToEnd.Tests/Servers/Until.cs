@@ -10,10 +10,12 @@ internal static class Until
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(2);
 
-    public static async Task TrueAsync(Func<bool> holds, Func<string> what)
+    public static Task TrueAsync(Func<bool> holds, Func<string> what) => TrueAsync(() => Task.FromResult(holds()), what);
+
+    public static async Task TrueAsync(Func<Task<bool>> holds, Func<string> what)
     {
         var start = TimeProvider.System.GetTimestamp();
-        while (!holds())
+        while (!await holds())
         {
             Assert.True(TimeProvider.System.GetElapsedTime(start) < Limit, $"Not within {Limit.TotalSeconds:0} s: {what()}");
             await Task.Delay(Interval, TimeProvider.System, TestContext.Current.CancellationToken);

@@ -43,6 +43,11 @@ internal sealed class OperationFeeds(OperationReader operations, HttpOptions opt
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Headers["X-Accel-Buffering"] = "no";
         http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        if (http.Features.Get<IHttpMetricsTagsFeature>() is { } metrics)
+        {
+            metrics.MetricsDisabled = true; // a stream lasts as long as its reader wants: that is no duration of an answer
+        }
+
         await http.Response.StartAsync(stop);
         string? last = http.Request.Headers[Api.ApiHeaders.LastEventId];
         while (true)

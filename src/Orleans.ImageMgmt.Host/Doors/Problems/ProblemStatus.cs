@@ -13,7 +13,9 @@ internal static class ProblemStatus
     private static readonly Dictionary<string, int> Table = new(StringComparer.Ordinal)
     {
         ["copy.deleting"] = Conflict,
+        ["copy.not-available"] = Conflict,
         ["copy.not-final"] = Conflict,
+        ["copy.not-served"] = Conflict,
         ["copy.other-content"] = Conflict,
         ["copy.stale-generation"] = Conflict,
         ["copy.too-many-operations"] = StatusCodes.Status429TooManyRequests,
