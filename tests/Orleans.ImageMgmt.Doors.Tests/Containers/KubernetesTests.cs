@@ -40,7 +40,7 @@ public sealed class KubernetesTests
             var security = container.SecurityContext;
             Assert.Equal((true, false, "ALL"), (security.ReadOnlyRootFilesystem, security.AllowPrivilegeEscalation, security.Capabilities.Drop.Single()));
             Assert.All((string[])["cpu", "memory"], what => Assert.True(container.Resources.Requests.ContainsKey(what) && container.Resources.Limits.ContainsKey(what), what));
-            Assert.Equal([ProbeServer.Startup, Routes.Liveness, Routes.Readiness],
+            Assert.Equal([Routes.Startup, Routes.Liveness, Routes.Readiness],
                 new[] { container.StartupProbe, container.LivenessProbe, container.ReadinessProbe }.Select(probe => probe.HttpGet.Path));
             Assert.All(new[] { container.StartupProbe, container.LivenessProbe, container.ReadinessProbe }, probe => Assert.Equal("probes", probe.HttpGet.Port));
             Assert.Equal(
