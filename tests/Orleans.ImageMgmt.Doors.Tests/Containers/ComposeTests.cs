@@ -75,7 +75,7 @@ public sealed class ComposeTests
 
     private static Compose Read(string text)
     {
-        var reader = new DeserializerBuilder().WithNamingConvention(UnderscoredNamingConvention.Instance).WithTypeConverter(new NetworksOfService()).Build();
+        var reader = new DeserializerBuilder().WithNamingConvention(UnderscoredNamingConvention.Instance).WithTypeConverter(new NetworkReader()).Build();
         return reader.Deserialize<Compose>(new MergingParser(new Parser(new StringReader(text))));
     }
 
@@ -141,7 +141,7 @@ public sealed class ComposeTests
     /// <summary>A list of names, or a map with one fixed address.</summary>
     private sealed record ServiceNetworks(string? Address);
 
-    private sealed class NetworksOfService : IYamlTypeConverter
+    private sealed class NetworkReader : IYamlTypeConverter
     {
         public bool Accepts(Type type) => type == typeof(ServiceNetworks);
 
