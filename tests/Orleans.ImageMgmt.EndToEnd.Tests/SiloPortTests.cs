@@ -18,7 +18,7 @@ public sealed class SiloPortTests
         var folder = Directory.CreateTempSubdirectory("imgmt-port-");
         try
         {
-            await using var host = await EmbeddedHost.StartAsync(new HostSettings(Path.Combine(folder.FullName, "data")), TestContext.Current.CancellationToken);
+            await using var host = await ServiceHost.StartAsync(new HostSettings(Path.Combine(folder.FullName, "data")), TestContext.Current.CancellationToken);
             var endpoints = host.Services.GetRequiredService<IOptions<EndpointOptions>>().Value;
             Assert.Equal(0, endpoints.GatewayPort);
             var listening = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Where(l => l.Port == endpoints.SiloPort).ToList();

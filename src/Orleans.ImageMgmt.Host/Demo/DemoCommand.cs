@@ -41,7 +41,7 @@ internal static class DemoCommand
                 FaultLog = screen,
                 Options = new() { Retry = RetryPolicy.Default with { FirstDelay = TimeSpan.FromSeconds(1) } },
             };
-            await using var host = await EmbeddedHost.StartAsync(settings, stop);
+            await using var host = await ServiceHost.StartAsync(settings, stop);
             var story = new DemoStory(host.Services.GetRequiredService<ImageMgmtClient>(), place, screen);
             return await story.RunAsync(sources, stop) ? 0 : 1;
         }

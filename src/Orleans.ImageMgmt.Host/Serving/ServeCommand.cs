@@ -50,7 +50,7 @@ internal static class ServeCommand
             var plan = request.Plan is null ? null : Plan.Read(request.Plan);
             var settings = new HostSettings(request.Data) { Http = new HttpOptions() }
                 .FillOrThrow(new SettingsRequest(request.Data) { File = request.Config, Assignments = request.Set });
-            await using var host = await EmbeddedHost.StartAsync(settings, stop);
+            await using var host = await ServiceHost.StartAsync(settings, stop);
             await Console.Out.WriteLineAsync($"imgmt is ready; data in {Path.GetFullPath(request.Data)}");
             var well = true;
             if (plan is not null)
@@ -87,7 +87,7 @@ internal static class ServeCommand
     }
 
     /// <summary>Until it is asked to end, or cannot go on.</summary>
-    private static async Task<int> ServeAsync(EmbeddedHost host, CancellationToken stop)
+    private static async Task<int> ServeAsync(ServiceHost host, CancellationToken stop)
     {
         try
         {

@@ -56,7 +56,7 @@ public sealed class ListeningTests
     {
         var root = Directory.CreateTempSubdirectory("imgmt-doors-").FullName;
         var settings = new HostSettings(Path.Combine(root, "data")) { Http = new HttpOptions() }.With(["Http:Listen=http://0.0.0.0:0", "Http:AllowPlainHttpOnNetwork=true"]);
-        await using (var host = await EmbeddedHost.StartAsync(settings, DoorsHost.Stop))
+        await using (var host = await ServiceHost.StartAsync(settings, DoorsHost.Stop))
         {
             var note = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(root, "data", "endpoint.json"), DoorsHost.Stop)).RootElement;
             var url = note.GetProperty("url").GetString()!;

@@ -16,11 +16,11 @@ internal sealed class DoorsHost : IAsyncDisposable
     /// <summary>Longer than anything here takes on a machine that is busy with other things.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
 
-    private readonly EmbeddedHost host;
+    private readonly ServiceHost host;
     private readonly bool ownsRoot;
     private readonly List<HttpClient> clients = [];
 
-    private DoorsHost(string root, bool ownsRoot, EmbeddedHost host)
+    private DoorsHost(string root, bool ownsRoot, ServiceHost host)
     {
         (Root, this.ownsRoot, this.host) = (root, ownsRoot, host);
         Address = new Uri(Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
@@ -55,7 +55,7 @@ internal sealed class DoorsHost : IAsyncDisposable
     public static async Task<DoorsHost> StartInAsync(string root, bool ownsRoot, params IReadOnlyList<string> settings)
     {
         var all = new HostSettings(Path.Combine(root, "data")) { Http = new HttpOptions() }.With(["Http:Listen=http://127.0.0.1:0", .. settings]);
-        return new DoorsHost(root, ownsRoot, await EmbeddedHost.StartAsync(all, Stop));
+        return new DoorsHost(root, ownsRoot, await ServiceHost.StartAsync(all, Stop));
     }
 
     /// <summary>A client with this token, or with none; it follows no redirect and keeps no cookie.</summary>

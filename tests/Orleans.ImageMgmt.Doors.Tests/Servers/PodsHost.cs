@@ -20,7 +20,7 @@ internal sealed class PodsHost : IAsyncDisposable
     private readonly CancellationTokenSource limit = new(Limit);
     private readonly CancellationTokenSource stop;
     private readonly IReadOnlyList<string> settings;
-    private EmbeddedHost host = null!;
+    private ServiceHost host = null!;
 
     private PodsHost(IReadOnlyList<string> settings)
     {
@@ -138,7 +138,7 @@ internal sealed class PodsHost : IAsyncDisposable
     private async Task OpenAsync()
     {
         var data = Path.Combine(Root, "data");
-        host = await EmbeddedHost.StartAsync(new HostSettings(data) { Http = new HttpOptions() }.With(
+        host = await ServiceHost.StartAsync(new HostSettings(data) { Http = new HttpOptions() }.With(
             ["Http:Listen=http://127.0.0.1:0", "ImageMgmt:EnsureInterval=200ms", "ImageMgmt:Retry:FirstDelay=50ms", "ImageMgmt:Retry:MaxTries=2", .. settings]), Stop);
         Address = new Uri(Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
         Http = new HttpClient { BaseAddress = Address, Timeout = Timeout.InfiniteTimeSpan };

@@ -36,7 +36,7 @@ public sealed class ServeTests
     public async Task A_service_that_is_ended_from_inside_is_noticed()
     {
         var root = Directory.CreateTempSubdirectory("imgmt-upkeep-").FullName;
-        await using (var host = await EmbeddedHost.StartAsync(new HostSettings(root) { Http = new HttpOptions { Listen = "http://127.0.0.1:0" } }, UpkeepServer.Stop))
+        await using (var host = await ServiceHost.StartAsync(new HostSettings(root) { Http = new HttpOptions { Listen = "http://127.0.0.1:0" } }, UpkeepServer.Stop))
         {
             var failed = host.FailedAsync(UpkeepServer.Stop);
             Assert.False(failed.IsCompleted);

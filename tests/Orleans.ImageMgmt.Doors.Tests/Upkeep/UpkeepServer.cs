@@ -18,10 +18,10 @@ internal sealed class UpkeepServer : IAsyncDisposable
     private const string FirstData = "data";
 
     private readonly bool ownsRoot;
-    private readonly EmbeddedHost host;
+    private readonly ServiceHost host;
     private bool isStopped;
 
-    private UpkeepServer(string root, string data, bool ownsRoot, EmbeddedHost host)
+    private UpkeepServer(string root, string data, bool ownsRoot, ServiceHost host)
     {
         (Root, this.ownsRoot, this.host) = (root, ownsRoot, host);
         Address = new Uri(Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
@@ -64,7 +64,7 @@ internal sealed class UpkeepServer : IAsyncDisposable
 
     private static async Task<UpkeepServer> StartAsync(string root, string data, bool ownsRoot, IReadOnlyList<string> settings)
     {
-        var host = await EmbeddedHost.StartAsync(
+        var host = await ServiceHost.StartAsync(
             new HostSettings(Path.Combine(root, data)) { Http = new HttpOptions() }.With(["Http:Listen=http://127.0.0.1:0", "ImageMgmt:EnsureInterval=200ms", .. settings]), Stop);
         return new UpkeepServer(root, data, ownsRoot, host);
     }

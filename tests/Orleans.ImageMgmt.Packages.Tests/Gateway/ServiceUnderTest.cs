@@ -15,7 +15,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("imgmt-gateway-");
     private readonly List<IHost> callers = [];
-    private EmbeddedHost? host;
+    private ServiceHost? host;
     private bool hasHttp;
     private IReadOnlyList<string> set = [];
     private int port = FreePort();
@@ -46,7 +46,7 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     {
         var settings = new HostSettings(DataFolder) { Log = new LogOptions { Level = LogLevel.Warning }, Http = hasHttp ? new HttpOptions() : null }
             .With([$"Gateway:Listen=127.0.0.1:{port}", .. hasHttp ? ["Http:Listen=http://127.0.0.1:0"] : Array.Empty<string>(), .. set]);
-        host = await EmbeddedHost.StartAsync(settings, TestContext.Current.CancellationToken);
+        host = await ServiceHost.StartAsync(settings, TestContext.Current.CancellationToken);
         port = Services.GetRequiredService<IOptions<EndpointOptions>>().Value.GatewayPort;
     }
 

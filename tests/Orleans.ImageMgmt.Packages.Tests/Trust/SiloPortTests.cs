@@ -17,13 +17,13 @@ public sealed class SiloPortTests : IAsyncLifetime
     private static readonly byte[] Greeting = [8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("imgmt-silo-port-");
-    private EmbeddedHost host = null!;
+    private ServiceHost host = null!;
 
     private string Data => Path.Combine(folder.FullName, "data");
 
     private int Port => host.Services.GetRequiredService<IOptions<EndpointOptions>>().Value.SiloPort;
 
-    public async ValueTask InitializeAsync() => host = await EmbeddedHost.StartAsync(new HostSettings(Data), TestContext.Current.CancellationToken);
+    public async ValueTask InitializeAsync() => host = await ServiceHost.StartAsync(new HostSettings(Data), TestContext.Current.CancellationToken);
 
     public async ValueTask DisposeAsync()
     {

@@ -26,7 +26,7 @@ internal static class OpenApiCommand
         try
         {
             var settings = new HostSettings(folder.FullName) { Http = new HttpOptions { Listen = "http://127.0.0.1:0" }, Log = new LogOptions { Level = LogLevel.Error } };
-            await using var host = await EmbeddedHost.StartAsync(settings, stop);
+            await using var host = await ServiceHost.StartAsync(settings, stop);
             using var endpoint = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder.FullName, FirstStart.EndpointFile), stop));
             using var http = new HttpClient { BaseAddress = new Uri(endpoint.RootElement.GetProperty("url").GetString()!), Timeout = Limit };
             var token = (await File.ReadAllTextAsync(Path.Combine(folder.FullName, FirstStart.TokenFile), stop)).Trim();

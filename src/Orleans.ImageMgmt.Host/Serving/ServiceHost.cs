@@ -12,7 +12,7 @@ using Orleans.ImageMgmt.Grains.Durable;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>One process with one silo: alone on an embedded store, where nothing else has to be installed, or in a cluster on PostgreSQL.</summary>
-internal sealed class EmbeddedHost : IAsyncDisposable
+internal sealed class ServiceHost : IAsyncDisposable
 {
     /// <summary>The longest that the parts of a host may take to end: transfers let go within half of it.</summary>
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(20);
@@ -23,7 +23,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
     private readonly TimeSpan drain;
     private readonly ILoggerFactory logging;
 
-    private EmbeddedHost(SiloStore store, IHost host, ProbeServer? probes, TimeSpan drain, ILoggerFactory logging)
+    private ServiceHost(SiloStore store, IHost host, ProbeServer? probes, TimeSpan drain, ILoggerFactory logging)
     {
         (this.store, this.host, this.probes, this.drain, this.logging) = (store, host, probes, drain, logging);
     }
@@ -49,7 +49,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
 
     /// <summary>Opens the data directory and starts the silo.</summary>
     /// <exception cref="StoreException">The data directory cannot be used; the message is one sentence.</exception>
-    public static async Task<EmbeddedHost> StartAsync(HostSettings settings, CancellationToken cancellationToken)
+    public static async Task<ServiceHost> StartAsync(HostSettings settings, CancellationToken cancellationToken)
     {
         var logging = LoggerFactory.Create(log => log.AddImgmt(settings));
         var probes = await ProbeServer.StartAsync(settings.Probes, logging, TimeProvider.System, cancellationToken);
@@ -64,7 +64,7 @@ internal sealed class EmbeddedHost : IAsyncDisposable
             host = settings.Http is null ? BuildQuiet(settings, store, restored, trust, logging) : BuildWeb(settings, settings.Http, store, restored, trust, logging);
             await host.StartAsync(cancellationToken);
             probes?.Started(host.Services.GetRequiredService<Readiness>());
-            return new EmbeddedHost(store, host, probes, settings.Cluster.IsOn ? settings.Cluster.DrainTime : TimeSpan.Zero, logging);
+            return new ServiceHost(store, host, probes, settings.Cluster.IsOn ? settings.Cluster.DrainTime : TimeSpan.Zero, logging);
         }
         catch (Exception problem)
         {
