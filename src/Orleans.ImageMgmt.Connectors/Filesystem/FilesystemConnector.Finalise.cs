@@ -78,7 +78,8 @@ internal sealed partial class FilesystemConnector
     {
         var staged = datastore.Staged(version);
         FilesystemRecords.Write(staged.ReceiptPath, record);
-        foreach (var path in (string[])[staged.ArtefactPath(record.Content), staged.ManifestPath, staged.ReceiptPath])
+        string[] kept = [staged.ArtefactPath(record.Content), staged.ManifestPath, staged.ReceiptPath, .. File.Exists(staged.BlocksPath) ? [staged.BlocksPath] : Array.Empty<string>()];
+        foreach (var path in kept)
         {
             FilesystemRecords.SetMode(path, ReadOnlyMode);
         }

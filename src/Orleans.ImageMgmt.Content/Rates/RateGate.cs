@@ -153,6 +153,7 @@ public sealed class RateGate : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         var way = pass.Way();
         Question question;
+        List<(Question Question, int Part)> answered;
         Action? hungry = null;
         lock (gate)
         {
@@ -171,11 +172,11 @@ public sealed class RateGate : IDisposable
 
             question = new Question(pass, way, wanted);
             questions.Add(question);
+            answered = LetThrough(); // with the same hold: nobody sees a question that waits and was not looked at
         }
 
         hungry?.Invoke();
-
-        Pump();
+        Tell(answered);
         return new ValueTask<int>(WaitAsync(question, cancellationToken));
     }
 
@@ -199,26 +200,39 @@ public sealed class RateGate : IDisposable
     /// <summary>Answers everybody who can be answered now, and sets the timer for the next.</summary>
     private void Pump()
     {
-        List<(Question Question, int Part)> answered = [];
+        List<(Question Question, int Part)> answered;
         lock (gate)
         {
-            foreach (var name in questions.SelectMany(q => q.Way).Distinct(StringComparer.Ordinal))
-            {
-                buckets.GetValueOrDefault(name)?.Refill(time, isShared(name));
-            }
-
-            while (LetOneThrough() is { } one)
-            {
-                answered.Add(one);
-            }
-
-            timer.Change(questions.Count == 0 ? Timeout.InfiniteTimeSpan : NextIn(), Timeout.InfiniteTimeSpan);
+            answered = LetThrough();
         }
 
+        Tell(answered);
+    }
+
+    private static void Tell(List<(Question Question, int Part)> answered)
+    {
         foreach (var (question, part) in answered)
         {
             question.Answer.TrySetResult(part);
         }
+    }
+
+    /// <summary>Call with the gate held; the answers are told without it.</summary>
+    private List<(Question Question, int Part)> LetThrough()
+    {
+        List<(Question Question, int Part)> answered = [];
+        foreach (var name in questions.SelectMany(q => q.Way).Distinct(StringComparer.Ordinal))
+        {
+            buckets.GetValueOrDefault(name)?.Refill(time, isShared(name));
+        }
+
+        while (LetOneThrough() is { } one)
+        {
+            answered.Add(one);
+        }
+
+        timer.Change(questions.Count == 0 ? Timeout.InfiniteTimeSpan : NextIn(), Timeout.InfiniteTimeSpan);
+        return answered;
     }
 
     /// <summary>The first in order whose buckets all have room. Who cannot go yet keeps those behind him out of the buckets that he waits for.</summary>

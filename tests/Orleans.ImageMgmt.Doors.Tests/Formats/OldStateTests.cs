@@ -25,7 +25,9 @@ public sealed class OldStateTests
         var client = ImageMgmtHttpClient.Create(server.Address, server.AdministratorToken);
 
         var versions = (await client.ListVersionsAsync("Win10POS", cancellationToken: DoorsHost.Stop)).Items;
-        Assert.Equal([("1.0", VersionStatus.Disabled), ("1.1", VersionStatus.Replicating)], versions.Select(version => (version.Version, version.Status)).Order());
+        Assert.Equal(["1.0", "1.1"], versions.Select(version => version.Version).Order());
+        Assert.Equal(VersionStatus.Disabled, versions.Single(version => version.Version == "1.0").Status);
+        Assert.Contains(versions.Single(version => version.Version == "1.1").Status, (VersionStatus[])[VersionStatus.Replicating, VersionStatus.PartiallyAvailable]); // its last pod is tried again at once
         Assert.Equal(["east", "head-office", "north", "west"], (await client.ListPodsAsync(cancellationToken: DoorsHost.Stop)).Items.Select(pod => pod.Name).Order());
         Assert.Equal(4, (await client.ListReceiptsAsync("Win10POS", "1.0", cancellationToken: DoorsHost.Stop)).Items.Count);
         Assert.Contains("watcher", (await client.ListTokensAsync(cancellationToken: DoorsHost.Stop)).Items.Select(token => token.Name));

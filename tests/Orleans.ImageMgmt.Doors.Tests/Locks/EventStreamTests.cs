@@ -106,7 +106,7 @@ public sealed class EventStreamTests
 
     private static async Task<long> MemoryAsync(HttpClient client)
     {
-        const string name = "process_resident_memory_bytes ";
+        const string name = "dotnet_process_memory_working_set_bytes ";
         var text = await client.GetStringAsync(Routes.Metrics, DoorsHost.Stop);
         return (long)double.Parse(text.Split('\n').First(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..], CultureInfo.InvariantCulture);
     }
