@@ -32,12 +32,10 @@ public sealed class OldStateTests
         Assert.Equal(4, (await client.ListReceiptsAsync("Win10POS", "1.0", cancellationToken: DoorsHost.Stop)).Items.Count);
         Assert.Contains("watcher", (await client.ListTokensAsync(cancellationToken: DoorsHost.Stop)).Items.Select(token => token.Name));
         Assert.Contains((await client.ListActivityAsync(cancellationToken: DoorsHost.Stop)).Items, line => line.Reason == "patch day");
-        var open = await client.GetOperationAsync("publish-11", DoorsHost.Stop);
-        Assert.Equal((OperationState.Running, 3, 1), (open.State, open.Targets!.All, open.Targets.Open));
 
-        // Simulated pods keep bytes in memory, so the open copy has no source any more: it is given up, and new work goes through on the old records.
-        await client.CancelOperationAsync("publish-11", cancellationToken: DoorsHost.Stop);
-        await Until.TrueAsync(async () => (await client.GetOperationAsync("publish-11", DoorsHost.Stop)).State == OperationState.Cancelled, "the publish that the old program began ends");
+        // Simulated pods keep bytes in memory, so the open copy has no source any more: the publish is taken up, finds that, and ends; new work goes through on the old records.
+        await Until.TrueAsync(async () => (await client.GetOperationAsync("publish-11", DoorsHost.Stop)).State == OperationState.PartiallySucceeded, "the publish that the old program began ends");
+        Assert.Equal(3, (await client.GetOperationAsync("publish-11", DoorsHost.Stop)).Targets!.All);
         Assert.Equal(VersionStatus.PartiallyAvailable, (await client.GetVersionAsync("Win10POS", "1.1", DoorsHost.Stop)).Status);
         await client.ImportAsync("Win10POS", new ImportRequest { Pod = "head-office", Source = "golden", Version = "1.2", From = "1.1" }, "import-12", DoorsHost.Stop);
         await Until.TrueAsync(async () => (await client.GetOperationAsync("import-12", DoorsHost.Stop)).State == OperationState.Succeeded, "a version is imported");
