@@ -123,7 +123,7 @@ public sealed class BackupTests
 
         var newer = Path.Combine(server.Root, "newer");
         File.Copy(made.Path, newer);
-        await ChangeManifestAsync(newer, "\"storeSchema\": 1", "\"storeSchema\": 99");
+        await ChangeManifestAsync(newer, $"\"storeSchema\": {EmbeddedStore.NewestSchema}", "\"storeSchema\": 99");
         await AssertRefusedAsync("backup.newer", newer, target);
         Assert.DoesNotContain(Directory.EnumerateDirectories(server.Root), folder => Path.GetFileName(folder).StartsWith("new", StringComparison.Ordinal));
     }
