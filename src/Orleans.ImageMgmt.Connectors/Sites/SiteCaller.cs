@@ -110,9 +110,14 @@ internal sealed class SiteCaller(SitePlace site, PodName pod, ISiteLink link, Ti
             {
                 answer = new SiteMessage.Answer(question.Id) { Trouble = trouble.Message };
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (over.IsCancellationRequested)
             {
                 return; // the call is over
+            }
+            catch (Exception defect)
+            {
+                // The site waits for an answer for as long as the line lives: it hears of a defect here too.
+                answer = new SiteMessage.Answer(question.Id) { Trouble = $"{defect.GetType().Name}: {defect.Message}" };
             }
 
             await SayAsync(answer);
