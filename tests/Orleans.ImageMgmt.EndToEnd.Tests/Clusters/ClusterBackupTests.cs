@@ -93,7 +93,7 @@ public sealed class ClusterBackupTests(PostgresServer server) : IClassFixture<Po
         using var client = ImageMgmtHttpClient.Create(cluster.Silos[0].Url, token);
         var found = await ReconciledAsync(client);
 
-        Assert.Contains("1 lost", found, StringComparison.Ordinal); // the copy whose folder is gone
+        Assert.True(found.Contains("1 lost", StringComparison.Ordinal), found); // the copy whose folder is gone
         Assert.Equal(OperationState.Succeeded, (await Carried.EndAsync(client, "under-way")).State); // it was running in the backup, and goes on
         Assert.True((await client.GetVersionAsync("Win10POS", "1.1", Carried.Stop)).Generation > generation);
         while ((await client.GetCopyAsync("Win10POS", "1.0", "east", Carried.Stop)).State != CopyState.Available)
