@@ -44,7 +44,7 @@ internal sealed class Reconciler(
                     return;
                 }
 
-                if (IsMine)
+                if (IsMine && (waiting is not null || await StaysMineAsync(stoppingToken)))
                 {
                     waiting = await AskAsync(waiting ?? await PodsAsync(stoppingToken), stoppingToken);
                     var isDone = waiting.Count == 0 & await VersionsKnowAsync(stoppingToken);
@@ -67,6 +67,17 @@ internal sealed class Reconciler(
     /// <summary>The first of the silos that work. Two that take themselves for it, while one of them starts, ask the same questions and write the same answers.</summary>
     private bool IsMine => membership.CurrentSnapshot.Members.Where(member => member.Value.Status == SiloStatus.Active).Select(member => member.Key).Min() is not { } first
         || first.Equals(self.SiloAddress);
+
+    /// <summary>Silos that start together see each other only after a moment: whoever begins before that is one of two, and the one that finds less ends first.</summary>
+    private async Task<bool> StaysMineAsync(CancellationToken stop)
+    {
+        if (store is PostgresStore)
+        {
+            await Task.Delay(AskAgain, time, stop);
+        }
+
+        return IsMine;
+    }
 
     private async Task<List<PodName>> PodsAsync(CancellationToken stop)
     {
