@@ -14,7 +14,7 @@ public sealed class MisbehavingPodTests
     private static readonly string[] Good = ["good-1", "good-2", "good-3"];
 
     /// <summary>Two tries, soon after each other.</summary>
-    private static readonly string[] FewTries = ["ImageMgmt:Retry:MaxTries=2", "ImageMgmt:Retry:FirstDelay=00:00:00.5", "ImageMgmt:TransferStall=00:00:02"];
+    private static readonly string[] FewTries = ["ImageMgmt:Retry:MaxTries=2", "ImageMgmt:Retry:FirstDelay=00:00:00.5", "ImageMgmt:TransferStall=00:00:10"];
 
     [Fact]
     public async Task Pods_that_stay_bad_fail_with_their_reasons_and_the_good_ones_become_available()
@@ -95,7 +95,7 @@ public sealed class MisbehavingPodTests
         estate.AddPod("stalled", "receive:stall=1h:after=40%:times=1");
         var chunks = estate.AddVersion(Version, Mebibytes, seed: 3);
 
-        await using var server = estate.Serve("ImageMgmt:Retry:FirstDelay=00:00:00.5", "ImageMgmt:TransferStall=00:00:02");
+        await using var server = estate.Serve("ImageMgmt:Retry:FirstDelay=00:00:00.5", "ImageMgmt:TransferStall=00:00:10");
 
         Assert.True(await server.ExitAsync() == 0, server.ToString());
         Assert.Contains(server.Lines, line => line.StartsWith($"{Copy} liar Retry Pending: finalise.target-corrupt", StringComparison.Ordinal));
