@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds everything once, runs every test project and some hundred seeds of the simulation; the last line is the totals.
-# Works from any folder and in a fresh clone. SEEDS=n changes the number of seeds, ONLY=text runs the steps whose names contain it.
+# Works from any folder and in a fresh clone. SEEDS=n changes the number of seeds, ONLY=text runs the steps whose names contain it,
+# LONG=1 runs what takes minutes too (tests with the trait run=long).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,18 +13,20 @@ readonly apt_limit=180
 readonly tools_limit=300
 readonly logs=artifacts/test-logs
 readonly solution=Orleans.ImageMgmt.sln
+long=(-trait- run=long)
+[[ -z ${LONG:-} ]] || long=()
+readonly long
 
 # The machine's administration tools are in the sbin folders, which are not in everyone's path.
 export PATH="$PATH:/usr/sbin:/sbin" DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1
 
-# Its processes wait for each other most of the time: they do so beside the other projects.
-readonly beside_name=Orleans.ImageMgmt.EndToEnd.Tests
+# Most of the processes that the tests start live for seconds: measuring their code for later costs more than it gives.
+export DOTNET_TieredPGO=0
 
-passed=0 failed=0 skipped=0 child= beside=
+passed=0 failed=0 skipped=0 child=
 
 stop() {
   [[ -n $child ]] && kill "$child" 2>/dev/null
-  [[ -n $beside ]] && kill "$beside" 2>/dev/null
   exit 130
 }
 trap stop INT TERM
@@ -99,7 +102,7 @@ report() {
 
 run_project() {
   local name=$1 log="$logs/$1.log" began=$SECONDS code=0 summary total=0 bad=0 left=0
-  limited "$project_limit" "$log" "artifacts/bin/$name/${configuration,,}/$name" -noColor || code=$?
+  limited "$project_limit" "$log" "artifacts/bin/$name/${configuration,,}/$name" -noColor "${long[@]}" || code=$?
   summary=$(grep -oE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+, Not Run: [0-9]+' "$log" | tail -n 1)
   if [[ $summary =~ Total:\ ([0-9]+),\ Errors:\ ([0-9]+),\ Failed:\ ([0-9]+),\ Skipped:\ ([0-9]+),\ Not\ Run:\ ([0-9]+) ]]; then
     total=${BASH_REMATCH[1]} bad=$((BASH_REMATCH[2] + BASH_REMATCH[3])) left=$((BASH_REMATCH[4] + BASH_REMATCH[5]))
@@ -125,25 +128,6 @@ run_simulation() {
   report "simulation, $seeds seeds" $((SECONDS - began)) $((1 - bad)) "$bad" 0 "$log"
 }
 
-begin_beside() {
-  (
-    trap stop INT TERM
-    beside= passed=0 failed=0 skipped=0
-    run_project "$beside_name"
-    echo "$passed $failed $skipped" >"$logs/beside.totals"
-  ) >"$logs/beside.report" &
-  beside=$!
-}
-
-end_beside() {
-  local good bad left
-  wait "$beside"
-  beside=
-  cat "$logs/beside.report"
-  read -r good bad left <"$logs/beside.totals" || good=0 bad=1 left=0
-  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
-}
-
 has_code() {
   [[ -n $(find "$1" -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*' -print -quit) ]]
 }
@@ -153,11 +137,9 @@ need_sdk
 need_packages
 need_tools
 build
-rm -f "$logs/beside.totals"
-[[ $beside_name != *"${ONLY:-}"* ]] || begin_beside
 for folder in tests/*.Tests; do
   name=${folder#tests/}
-  [[ $name == *"${ONLY:-}"* && $name != "$beside_name" ]] || continue
+  [[ $name == *"${ONLY:-}"* ]] || continue
   if has_code "$folder"; then
     run_project "$name"
   else
@@ -165,7 +147,6 @@ for folder in tests/*.Tests; do
   fi
 done
 [[ Simulation != *"${ONLY:-}"* ]] || run_simulation
-[[ -z $beside ]] || end_beside
 
 # A token is a secret wherever it is printed: the logs of the whole run are searched for one.
 no_token_in_logs() {

@@ -146,7 +146,7 @@ public sealed class NarrowEstate : Estate
 /// <summary>Goal: somebody in a hurry does not wait for somebody big.</summary>
 public sealed class UrgentTests(NarrowEstate estate) : IClassFixture<NarrowEstate>
 {
-    [Fact]
+    [Fact, Trait("run", "long")]
     public async Task A_small_urgent_publish_passes_a_big_one_that_holds_the_only_slot()
     {
         var shell = estate.Shell;

@@ -15,7 +15,7 @@ namespace Orleans.ImageMgmt.Cluster.Tests.Durable;
 /// every row of every list is compared with what the state says, and every acknowledged change is looked for.</summary>
 public sealed class ListsAfterKillTests(PostgresServer server) : IClassFixture<PostgresServer>
 {
-    private const int Kills = 8;
+    private const int Kills = 4;
 
     /// <summary>Acknowledgements read before a kill: from the first ones to many commits.</summary>
     private const int MostLines = 2_000;

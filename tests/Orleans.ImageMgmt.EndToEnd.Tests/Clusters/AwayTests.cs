@@ -19,7 +19,7 @@ public sealed class AwayTests(PostgresServer server) : IClassFixture<PostgresSer
     /// IMGMT_AWAY_REFUSALS asks for more: 60 are some minutes.</summary>
     private static readonly int refusalsAwaited = int.Parse(Environment.GetEnvironmentVariable("IMGMT_AWAY_REFUSALS") ?? "8", CultureInfo.InvariantCulture);
 
-    [Fact]
+    [Fact, Trait("run", "long")]
     public async Task While_PostgreSQL_is_away_new_work_is_refused_and_afterwards_everything_goes_on_by_itself()
     {
         using var carried = new Carried();

@@ -9,7 +9,7 @@ namespace Orleans.ImageMgmt.EndToEnd.Tests;
 [Collection("servers")]
 public sealed class ClusterBackupTests(PostgresServer server) : IClassFixture<PostgresServer>
 {
-    [Fact]
+    [Fact, Trait("run", "long")]
     public async Task A_backup_of_a_cluster_at_work_comes_back_in_an_empty_database_and_in_a_data_directory()
     {
         using var carried = new Carried();

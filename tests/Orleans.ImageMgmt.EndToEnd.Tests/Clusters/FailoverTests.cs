@@ -29,7 +29,7 @@ public sealed class FailoverTests(PostgresServer server, ITestOutputHelper outpu
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact, Trait("run", "long")]
     public async Task What_lived_on_a_silo_that_is_dead_or_hangs_answers_elsewhere()
     {
         foreach (var settings in IsWhole ? Settings : Settings[..1])

@@ -41,7 +41,7 @@ public sealed class FrontEndTests(PostgresServer server) : IClassFixture<Postgre
         Assert.Equal("live\nready\nstarted\n", await ProbesAsync(cluster.Silos[2]));
     }
 
-    [Fact]
+    [Fact, Trait("run", "long")]
     public async Task A_silo_without_doors_says_how_it_is_and_nothing_else_and_a_front_end_without_silos_says_why_it_is_not_ready()
     {
         await using var cluster = new SiloCluster(server);

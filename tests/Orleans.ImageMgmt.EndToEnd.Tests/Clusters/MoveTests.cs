@@ -50,7 +50,7 @@ public sealed class MoveTests(PostgresServer server) : IClassFixture<PostgresSer
         }
     }
 
-    [Fact]
+    [Fact, Trait("run", "long")]
     public async Task A_move_that_is_killed_at_any_of_its_steps_is_repeated_to_the_same_end()
     {
         using var carried = new Carried();

@@ -33,7 +33,7 @@ public sealed class StormTests(PostgresServer server) : IClassFixture<PostgresSe
         await StormAsync(carried, carried.AdministratorToken, [Carried.AddressIn(carried.Data)], [alone.Id], Requests);
     }
 
-    [Fact]
+    [Fact, Trait("run", "long")]
     public async Task Two_silos_stand_a_storm_of_publishes()
     {
         using var carried = new Carried();
