@@ -13,8 +13,9 @@ internal sealed class StoredPod : Recorded
     public IReadOnlyList<Copy> Moving { get; init; } = [];
 
     /// <summary>What was stored before this write: what lists show of it stands there already. Not part of the record; without it, all of it is shown.</summary>
+    /// <remarks>One step back and no further: a record that kept its whole past would grow with every write for as long as its grain lives.</remarks>
     [JsonIgnore]
-    public StoredPod? Before { get; init; }
+    public StoredPod? Before { get; init => field = value?.Before is null ? value : new StoredPod { Pod = value.Pod, Moving = value.Moving }; }
 
     protected override IEnumerable<CatalogRow> Rows()
     {

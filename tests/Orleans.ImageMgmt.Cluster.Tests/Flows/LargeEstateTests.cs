@@ -95,5 +95,15 @@ public sealed class LargeEstateTests
         Assert.Equal(Stored(Of(Limits.PodsPerShard)), Stored(Of(Limits.Pods)));
     }
 
+    [Fact]
+    public void A_pods_record_remembers_one_write_and_not_its_whole_past()
+    {
+        var pod = PodMachine.Initial(new PodName("old"));
+        var record = Enumerable.Range(1, 5).Aggregate(new StoredPod { Pod = pod }, (before, n) => new StoredPod { Pod = pod with { BytesPerSecond = n }, Before = before });
+
+        Assert.Equal(4, record.Before!.Pod!.BytesPerSecond);
+        Assert.Null(record.Before.Before);
+    }
+
     private static Digest DigestOf(char digit) => new("sha256:" + new string(digit, 64));
 }
