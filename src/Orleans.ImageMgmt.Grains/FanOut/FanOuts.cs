@@ -79,7 +79,7 @@ internal sealed class FanOutLink(
 
     public async Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken)
     {
-        var pod = await ReadAsync(source, cancellationToken);
+        var pod = await grains.ReadPodAsync(source, cancellationToken);
         if (pod.Spec is null || pod.State == PodState.Disconnected || connectors.Get(pod.Spec) is not ConnectorResult<IPodConnector>.Done(var connector))
         {
             throw new IOException($"Pod {source} cannot be opened.");
@@ -114,23 +114,11 @@ internal sealed class FanOutLink(
 
         if (!throttles.TryGetValue(pod, out var throttle))
         {
-            var spec = (await ReadAsync(pod, cancellationToken)).Spec ?? throw new IOException($"Pod {pod} is not connected.");
+            var spec = (await grains.ReadPodAsync(pod, cancellationToken)).Spec ?? throw new IOException($"Pod {pod} is not connected.");
             throttle = throttles.GetOrAdd(pod, _ => transfer.ThrottleBy(rates, spec));
         }
 
         return await throttle(wanted, cancellationToken);
-    }
-
-    private async Task<Pod> ReadAsync(PodName pod, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (await grains.GetPod(pod).GetAsync().WaitAsync(cancellationToken)).Pod;
-        }
-        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
-        {
-            throw new IOException($"The record of pod {pod} could not be read: {problem.Message}", problem);
-        }
     }
 
     public void Waits() => transfer.Moved();

@@ -26,11 +26,11 @@ internal sealed partial class TransferWorker
         Pod source;
         try
         {
-            source = (await grains.GetPod(from).GetAsync()).Pod;
+            source = await grains.ReadPodAsync(from, stop);
         }
-        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
+        catch (IOException problem)
         {
-            return new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, $"The record of source pod {from} could not be read: {problem.Message}", "It is tried again.");
+            return new ConnectorFault(FaultStage.Open, FaultCause.TimedOut, problem.Message, "It is tried again.");
         }
 
         if (source.Spec is null || source.State == PodState.Disconnected)
@@ -64,19 +64,10 @@ internal sealed partial class TransferWorker
 
     /// <summary>Where another machine reads what a pod holds of a version.</summary>
     /// <exception cref="IOException">The pod's record does not answer, or it is not connected.</exception>
-    private async Task<BlockPlace> PlaceOfAsync(PodName pod, VersionId version, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (await grains.GetPod(pod).GetAsync().WaitAsync(cancellationToken)).Pod is { Spec: { } spec, State: not PodState.Disconnected }
-                ? new BlockPlace(ConnectorRegistry.BlockServerOf(spec), pod, version)
-                : throw new IOException($"Pod {pod} is not connected.");
-        }
-        catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
-        {
-            throw new IOException($"The record of pod {pod} could not be read: {problem.Message}", problem);
-        }
-    }
+    private async Task<BlockPlace> PlaceOfAsync(PodName pod, VersionId version, CancellationToken cancellationToken) =>
+        await grains.ReadPodAsync(pod, cancellationToken) is { Spec: { } spec, State: not PodState.Disconnected }
+            ? new BlockPlace(ConnectorRegistry.BlockServerOf(spec), pod, version)
+            : throw new IOException($"Pod {pod} is not connected.");
 
     private sealed class ScrubPlace(SemaphoreSlim places) : IDisposable
     {

@@ -12,7 +12,7 @@ using Orleans.ImageMgmt.Api;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>The port of the probes. It answers from before the service starts until after it has ended, because a platform asks all that time.</summary>
-/// <remarks>Strangers may ask: an answer is one word, readiness is looked at once a second at most however many ask, and connections are few.</remarks>
+/// <remarks>Strangers may ask: an answer is one word, each thing is looked at once a second at most however many ask, and connections are few.</remarks>
 internal sealed partial class ProbeServer : IAsyncDisposable
 {
     private const int Connections = 64;
@@ -21,18 +21,18 @@ internal sealed partial class ProbeServer : IAsyncDisposable
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
     private readonly WebApplication app;
-    private readonly TimeProvider time;
-    private readonly SemaphoreSlim looking = new(1, 1);
+    private readonly Look ready;
+    private readonly Look started;
     private Readiness? readiness;
-    private (bool IsReady, long At)? seen;
 
     private ProbeServer(ProbesOptions options, ILoggerFactory logging, TimeProvider time)
     {
-        this.time = time;
+        ready = new Look(time, async stop => Volatile.Read(ref readiness) is { } known && await known.WhyNotAsync(stop) is null);
+        started = new Look(time, async stop => Volatile.Read(ref readiness) is { } known && await known.WhyNotStartedAsync(stop) is null);
         app = Build(IPEndPoint.Parse(options.Listen), logging);
         app.MapGet(Routes.Liveness, () => Results.Text("live\n"));
-        app.MapGet(Routes.Readiness, async (CancellationToken stop) => Answer(await IsReadyAsync(stop), "ready"));
-        app.MapGet(Routes.Startup, async (CancellationToken stop) => Answer(Volatile.Read(ref readiness) is { } ready && await ready.WhyNotStartedAsync(stop) is null, "started"));
+        app.MapGet(Routes.Readiness, async (CancellationToken stop) => Answer(await ready.IsSoAsync(stop), "ready"));
+        app.MapGet(Routes.Startup, async (CancellationToken stop) => Answer(await started.IsSoAsync(stop), "started"));
     }
 
     /// <summary>Listens; null where no such port is wanted.</summary>
@@ -58,39 +58,17 @@ internal sealed partial class ProbeServer : IAsyncDisposable
     }
 
     /// <summary>The service has started.</summary>
-    public void Started(Readiness ready) => Volatile.Write(ref readiness, ready);
+    public void Started(Readiness now) => Volatile.Write(ref readiness, now);
 
     public async ValueTask DisposeAsync()
     {
         await app.DisposeAsync();
-        looking.Dispose();
+        ready.Dispose();
+        started.Dispose();
     }
 
     private static IResult Answer(bool isSo, string word) =>
         Results.Text(isSo ? $"{word}\n" : $"not {word}\n", statusCode: isSo ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
-
-    private async Task<bool> IsReadyAsync(CancellationToken stop)
-    {
-        if (Volatile.Read(ref readiness) is not { } ready)
-        {
-            return false;
-        }
-
-        await looking.WaitAsync(stop);
-        try
-        {
-            if (seen is not { } known || time.GetElapsedTime(known.At) >= Fresh)
-            {
-                seen = known = (await ready.WhyNotAsync(stop) is null, time.GetTimestamp());
-            }
-
-            return known.IsReady;
-        }
-        finally
-        {
-            looking.Release();
-        }
-    }
 
     private static WebApplication Build(IPEndPoint listen, ILoggerFactory logging)
     {
@@ -108,6 +86,33 @@ internal sealed partial class ProbeServer : IAsyncDisposable
             server.Listen(listen, port => port.Protocols = HttpProtocols.Http1);
         });
         return builder.Build();
+    }
+
+    /// <summary>Looks once in a while for all who ask.</summary>
+    private sealed class Look(TimeProvider time, Func<CancellationToken, Task<bool>> look) : IDisposable
+    {
+        private readonly SemaphoreSlim looking = new(1, 1);
+        private (bool IsSo, long At)? seen;
+
+        public async Task<bool> IsSoAsync(CancellationToken stop)
+        {
+            await looking.WaitAsync(stop);
+            try
+            {
+                if (seen is not { } known || time.GetElapsedTime(known.At) >= Fresh)
+                {
+                    seen = known = (await look(stop), time.GetTimestamp());
+                }
+
+                return known.IsSo;
+            }
+            finally
+            {
+                looking.Release();
+            }
+        }
+
+        public void Dispose() => looking.Dispose();
     }
 
     [LoggerMessage(EventId = 8202, Level = LogLevel.Information, Message = "Answering probes at {Address}")]
