@@ -6,7 +6,10 @@ public sealed class BlockOptions
     /// <summary>Below this rate answers are packed against windows of a base: a sender with two cores finds and packs them faster than the link carries them. Default: 40 MB/s.</summary>
     public long WindowsBelow { get; init; } = 40_000_000;
 
-    /// <summary>Below this rate a sender with two cores packs at level 3 faster than the link carries; above it level 1. Default: 200 MB/s.</summary>
+    /// <summary>From <see cref="WindowsBelow"/> up to this rate a sender with two cores packs at level 5 as fast as the link carries. Default: 70 MB/s.</summary>
+    public long TightestBelow { get; init; } = 70_000_000;
+
+    /// <summary>Below this rate it packs at level 3 faster than the link carries; above it level 1. Default: 200 MB/s.</summary>
     public long TightBelow { get; init; } = 200_000_000;
 
     /// <summary>Pieces that are built at once, and answers with blocks for them that are on their way or not used up. Three buffers of 1 MiB each. Default: 4.</summary>
@@ -67,9 +70,17 @@ internal sealed class LinkGauge(BlockOptions options, long? known, TimeProvider 
                 return new LinkChoice(1, false, true);
             }
 
-            return new LinkChoice(rate < options.TightBelow ? 3 : 1, rate < options.WindowsBelow, false);
+            return new LinkChoice(LevelFor(rate), rate < options.WindowsBelow, false);
         }
     }
+
+    /// <summary>Against windows level 3 finds what there is; higher levels take longer for it.</summary>
+    private int LevelFor(long? rate) => rate switch
+    {
+        { } slow when slow >= options.WindowsBelow && slow < options.TightestBelow => 5,
+        { } middle when middle < options.TightBelow => 3,
+        _ => 1,
+    };
 
     public void End(LinkChoice choice, int arrived)
     {

@@ -8,9 +8,10 @@ namespace Orleans.ImageMgmt.Benchmarks.Delta;
 internal static class DeltaBenchmark
 {
     /// <summary>One for each contender, in order, for <c>--only</c>.</summary>
-    private const string Keys = "0123456789abcdef";
+    private const string Keys = "0123456789abcdefg";
 
     private const string SlowLink = "12500000";
+    private const string TightLink = "62500000";
     private const string MiddleLink = "125000000";
     private const string FastLink = "1250000000";
 
@@ -79,6 +80,7 @@ internal static class DeltaBenchmark
                 (DeltaTable.Hash, () => Rivals.Hash(image)),
                 ("cp --sparse=auto (copy_file_range) from a cold source + sync", () => Rivals.CopyCold(image, room)),
                 ("dd, direct reads and writes + sync", () => Rivals.CopyDirect(image, room)),
+                (DeltaTable.Tight, () => Deliver(folder, version, TightLink)),
             ];
             for (var i = 0; i < contenders.Length; i++)
             {

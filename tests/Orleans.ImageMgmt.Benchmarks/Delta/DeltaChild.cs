@@ -109,7 +109,7 @@ internal static class DeltaChild
         var path = Path.Combine(folder, $"warm-up-{Environment.ProcessId}");
         var sources = Directory.CreateDirectory(Path.Combine(path, "images")).FullName;
         var random = new Random(1);
-        var bytes = new byte[8 << 20];
+        var bytes = new byte[48 << 20];
         foreach (var name in (string[])["1.0", "1.1"])
         {
             for (var i = 0; i < bytes.Length; i += 4096)
