@@ -18,11 +18,11 @@ internal sealed partial class TlsTransport(Func<PrivateTrust> trust, TimeProvide
 
     private int handshakes;
 
-    /// <summary>Answers a connection; only a peer of the wanted kind gets through to <paramref name="next"/>.</summary>
+    /// <summary>Answers a connection; only a peer of a wanted kind gets through to <paramref name="next"/>.</summary>
     /// <param name="connection">As it was accepted.</param>
-    /// <param name="wanted">What the other side has to be.</param>
+    /// <param name="wanted">What the other side may be.</param>
     /// <param name="next">Is given the checked peer.</param>
-    public Task AnswerAsync(ConnectionContext connection, CertificateKind wanted, Func<CertificateName, Task> next) =>
+    public Task AnswerAsync(ConnectionContext connection, CertificateKind[] wanted, Func<CertificateName, Task> next) =>
         RunAsync(connection, wanted, otherIsServer: false, (stream, own, check, limit) => stream.AuthenticateAsServerAsync(
             new SslServerAuthenticationOptions
             {
@@ -38,7 +38,7 @@ internal sealed partial class TlsTransport(Func<PrivateTrust> trust, TimeProvide
 
     /// <summary>Calls a silo; only a silo of the same authority gets through to <paramref name="next"/>.</summary>
     public Task CallAsync(ConnectionContext connection, Func<CertificateName, Task> next) =>
-        RunAsync(connection, CertificateKind.Silo, otherIsServer: true, (stream, own, check, limit) => stream.AuthenticateAsClientAsync(
+        RunAsync(connection, [CertificateKind.Silo], otherIsServer: true, (stream, own, check, limit) => stream.AuthenticateAsClientAsync(
             new SslClientAuthenticationOptions
             {
                 TargetHost = CertificateName.SiloHost,
@@ -53,7 +53,7 @@ internal sealed partial class TlsTransport(Func<PrivateTrust> trust, TimeProvide
 
     private delegate Task Handshake(SslStream stream, PrivateTrust own, RemoteCertificateValidationCallback check, CancellationToken limit);
 
-    private async Task RunAsync(ConnectionContext connection, CertificateKind wanted, bool otherIsServer, Handshake handshake, Func<CertificateName, Task> next)
+    private async Task RunAsync(ConnectionContext connection, CertificateKind[] wanted, bool otherIsServer, Handshake handshake, Func<CertificateName, Task> next)
     {
         var plain = connection.Transport;
         await using var stream = new SslStream(new PipePairStream(plain), leaveInnerStreamOpen: false);
@@ -77,7 +77,7 @@ internal sealed partial class TlsTransport(Func<PrivateTrust> trust, TimeProvide
         }
     }
 
-    private async Task<CertificateName?> ShakeAsync(ConnectionContext connection, SslStream stream, CertificateKind wanted, bool otherIsServer, Handshake handshake)
+    private async Task<CertificateName?> ShakeAsync(ConnectionContext connection, SslStream stream, CertificateKind[] wanted, bool otherIsServer, Handshake handshake)
     {
         CertificateName? peer = null;
         var reason = "it did not speak TLS 1.3";
@@ -94,7 +94,7 @@ internal sealed partial class TlsTransport(Func<PrivateTrust> trust, TimeProvide
 
             await handshake(stream, own, (_, certificate, _, _) =>
             {
-                (peer, reason) = own.Check(certificate as X509Certificate2, wanted, otherIsServer);
+                (peer, reason) = own.Check(certificate as X509Certificate2, otherIsServer, wanted);
                 return peer is not null;
             }, closing.Token);
             return peer;

@@ -88,5 +88,7 @@ public static class Aliases
     public const string CapAsk = "im.CapAsk";
     public const string CapShare = "im.CapShare";
     public const string PulseGrain = "im.PulseGrain";
+    public const string CallerDesk = "im.CallerDesk";
+    public const string KnownCaller = "im.KnownCaller";
 #pragma warning restore CS1591
 }

@@ -35,9 +35,15 @@ internal static class ClusterConnection
                 "A cluster needs Trust:Authority, Trust:Certificate and Trust:Key: silos let in only silos of the same authority. Make them with 'imgmt trust issue-silo'.");
         }
 
-        if (settings.Gateway.IsOn)
+        if (settings.Gateway.IsOn && !options.HasSilo)
         {
-            throw new SettingsException("Gateway:Listen cannot be used in a cluster yet: a caller is known to one silo only. Call the service by HTTP, or leave Gateway:Listen out.");
+            throw new SettingsException("Gateway:Listen is given, and this process has no silo (Cluster:Role is Web): a gateway is a silo's. Leave it out here.");
+        }
+
+        if (settings.Gateway.IsOn && !GatewayFits(options, IPEndPoint.Parse(settings.Gateway.Listen)))
+        {
+            throw new SettingsException(
+                $"Gateway:Listen is {settings.Gateway.Listen}. In a cluster it is the port that front ends use too: its address has to be that of Cluster:Listen ({options.Listen}), and Cluster:FrontEndPort is left out or the same port.");
         }
 
         if (settings.Http is null)
@@ -45,6 +51,11 @@ internal static class ClusterConnection
             throw new SettingsException("A silo of a cluster is run with 'imgmt serve'; leave Cluster:ConnectionString out here.");
         }
     }
+
+    /// <summary>The membership table has one address and one port of a silo for all who come from outside.</summary>
+    private static bool GatewayFits(ClusterModeOptions options, IPEndPoint gateway) =>
+        (IPEndPoint.Parse(options.Listen).Address is var address && (address.Equals(gateway.Address) || address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)))
+        && (options.FrontEndPort == 0 || options.FrontEndPort == gateway.Port);
 
     /// <exception cref="SettingsException">The file cannot be used.</exception>
     public static string ReadConnectionString(this ClusterModeOptions options, bool allowGroupRead)

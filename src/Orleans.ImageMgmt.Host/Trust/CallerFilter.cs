@@ -3,11 +3,13 @@ using System.Reflection;
 using Microsoft.Extensions.Logging;
 using Orleans.ImageMgmt.Client;
 using Orleans.ImageMgmt.Domain;
+using Orleans.Runtime;
+using Orleans.Serialization.Invocation;
 
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>Every call of a grain that came in through the gateway: lets through what the interface opens to the caller's role, under the caller's own name.</summary>
-internal sealed partial class CallerFilter(GatewayCallers callers, ILogger<CallerFilter> logger) : IIncomingGrainCallFilter
+internal sealed partial class CallerFilter(CallerDirectory callers, ILogger<CallerFilter> logger) : IIncomingGrainCallFilter
 {
     /// <summary>What Orleans' own client asks of a gateway: which grains there are and where.</summary>
     private const string ManifestInterface = "Orleans.Runtime.IClusterManifestSystemTarget";
@@ -15,19 +17,26 @@ internal sealed partial class CallerFilter(GatewayCallers callers, ILogger<Calle
     private readonly ConcurrentDictionary<MethodInfo, string?> needed = new();
 
     public Task Invoke(IIncomingGrainCallContext context) =>
-        context.SourceId is { } source && GatewayCallers.IsOutside(source) ? InvokeOutsideAsync(context, callers.Find(source)) : context.Invoke();
+        context.SourceId is { } source && GatewayCallers.IsOutside(source) ? InvokeOutsideAsync(context, source) : context.Invoke();
 
-    private Task InvokeOutsideAsync(IIncomingGrainCallContext context, GatewayCaller? caller)
+    private async Task InvokeOutsideAsync(IIncomingGrainCallContext context, GrainId source)
     {
-        var request = context.Request;
-        if (caller is null)
+        var caller = await callers.FindAsync(source)
+            ?? throw new RefusedException(new Refusal("caller.unknown", "This call has no caller that a gateway knows.", "Connect to a gateway of the service again."));
+        if (!caller.IsTrusted)
         {
-            throw new RefusedException(new Refusal("caller.unknown", "This call has no caller that the gateway knows.", "Connect to the gateway of the silo again."));
+            Check(context.Request, caller);
         }
 
+        await context.Invoke();
+    }
+
+    /// <exception cref="RefusedException">The call is not for this caller, or a word in it is none.</exception>
+    private void Check(IInvokable request, GatewayCaller caller)
+    {
         if (request.GetInterfaceType().FullName == ManifestInterface)
         {
-            return context.Invoke();
+            return;
         }
 
         var method = $"{request.GetInterfaceName()}.{request.GetMethodName()}";
@@ -52,8 +61,6 @@ internal sealed partial class CallerFilter(GatewayCallers callers, ILogger<Calle
                 request.SetArgument(at, CallerArguments.Signed(argument, caller));
             }
         }
-
-        return context.Invoke();
     }
 
     private string? NeededRole(MethodInfo method) => needed.GetOrAdd(method, open => open.GetCustomAttribute<OpenToAttribute>()?.Role);

@@ -6,9 +6,13 @@ using Orleans.Runtime;
 namespace Orleans.ImageMgmt.Host;
 
 /// <summary>A caller of the gateway: who its certificate names, and from where it calls.</summary>
-internal sealed record GatewayCaller(CertificateName Name, string Origin);
+internal sealed record GatewayCaller(CertificateName Name, string Origin)
+{
+    /// <summary>A front end of the cluster: it holds a silo's certificate and the database's password.</summary>
+    public bool IsTrusted => Name.Kind == CertificateKind.Silo;
+}
 
-/// <summary>Which client of Orleans is which caller, for as long as it is connected.</summary>
+/// <summary>Which client of Orleans is which caller of this silo, for as long as it is connected.</summary>
 /// <remarks>Orleans lets a client choose its own id. So an id belongs to the certificate that came with it first, and nobody else may have it meanwhile.</remarks>
 internal sealed class GatewayCallers
 {
@@ -29,11 +33,11 @@ internal sealed class GatewayCallers
         return client.Type.ToString() == ClientType && Guid.TryParseExact(key, "N", out _);
     }
 
-    public GatewayCaller? Find(GrainId source)
+    public GatewayCaller? Find(string key)
     {
         lock (gate)
         {
-            return TryGetKey(source, out var key) && known.TryGetValue(key, out var found) ? found.Caller : null;
+            return known.TryGetValue(key, out var found) ? found.Caller : null;
         }
     }
 

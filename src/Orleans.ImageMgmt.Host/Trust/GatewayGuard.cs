@@ -7,8 +7,9 @@ using Orleans.ImageMgmt.Client;
 
 namespace Orleans.ImageMgmt.Host;
 
-/// <summary>Stands between a caller's TLS and Orleans: lets through only messages of the client that the certificate is bound to.</summary>
-internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCallers callers, GatewayOptions options, TimeProvider time, ILogger logger)
+/// <summary>Stands between a caller's TLS and Orleans: lets through only messages of the client that the certificate is bound to. What a front end sends is a silo's
+/// word; of that only the client's id is noted.</summary>
+internal sealed partial class GatewayGuard(GatewayMessages messages, CallerDirectory callers, GatewayOptions options, TimeProvider time, ILogger logger)
 {
     private const int PreamblePrefix = sizeof(int);
     private const int FramePrefix = 2 * sizeof(int); // length of the header, length of the body
@@ -18,7 +19,7 @@ internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCall
 
     public async Task RunAsync(ConnectionContext connection, CertificateName name, ConnectionDelegate next)
     {
-        if (!CallerRoles.All.Contains(name.Role))
+        if (name.Kind == CertificateKind.Client && !CallerRoles.All.Contains(name.Role))
         {
             Refused(logger, name.Name, connection.RemoteEndPoint, $"its certificate has the role '{name.Role}', which there is not");
             return;
@@ -48,7 +49,7 @@ internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCall
         try
         {
             client = await GreetedAsync(from, to, caller, connection);
-            while (client is not null && await PassFrameAsync(from, to, client))
+            while (client is not null && await (caller.IsTrusted ? PassAsync(from, to) : PassFrameAsync(from, to, client)))
             {
             }
         }
@@ -111,7 +112,7 @@ internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCall
 
         var greeting = whole.Slice(0, PreamblePrefix + length);
         var key = KeyOf(greeting.Slice(PreamblePrefix));
-        if (!callers.TryBind(key, caller))
+        if (!await callers.TryBindAsync(key, caller))
         {
             throw new ForgedException("the client id it calls itself by belongs to another caller");
         }
@@ -179,6 +180,18 @@ internal sealed partial class GatewayGuard(GatewayMessages messages, GatewayCall
 
         from.AdvanceTo(head.End);
         return await PassBodyAsync(from, isPassed ? to : null, bodyLength) && !(await to.FlushAsync()).IsCompleted;
+    }
+
+    private static async Task<bool> PassAsync(PipeReader from, PipeWriter to)
+    {
+        if (await ReadAsync(from, 1) is not { } here)
+        {
+            return false;
+        }
+
+        Copy(here, to);
+        from.AdvanceTo(here.End);
+        return !(await to.FlushAsync()).IsCompleted;
     }
 
     private static async Task<bool> PassBodyAsync(PipeReader from, PipeWriter? to, long left)

@@ -12,42 +12,56 @@ namespace Orleans.ImageMgmt.Host;
 internal static class SiloLocks
 {
     /// <summary>Silos speak mutual TLS with each other: only the holder of a silo's certificate of the same authority gets through, also when this
-    /// silo is alone, because other users of the machine can reach loopback. Callers of the gateway need a caller's certificate; in a cluster it is there for
-    /// the front ends of the cluster alone, which are trusted as silos are.</summary>
+    /// silo is alone, because other users of the machine can reach loopback. Callers of the gateway need a caller's certificate; in a cluster front ends come in
+    /// by the same port, and are trusted as silos are.</summary>
     public static ISiloBuilder AddSiloLocks(this ISiloBuilder silo, SiloTrust trust, GatewayOptions gateway, bool isCluster, ILoggerFactory logging, TimeProvider time)
     {
         var logger = logging.CreateLogger("imgmt.trust");
         var tls = new TlsTransport(trust.Current, time, logger);
         silo.Configure<SiloConnectionOptions>(connections =>
         {
-            connections.ConfigureSiloInboundConnection(port => port.Use(next => connection => tls.AnswerAsync(connection, CertificateKind.Silo, _ => next(connection))));
+            connections.ConfigureSiloInboundConnection(port => port.Use(next => connection => tls.AnswerAsync(connection, [CertificateKind.Silo], _ => next(connection))));
             connections.ConfigureSiloOutboundConnection(call => call.Use(next => connection => tls.CallAsync(connection, _ => next(connection))));
             connections.ConfigureGatewayInboundConnection(port =>
             {
-                if (isCluster)
-                {
-                    port.Use(next => connection => tls.AnswerAsync(connection, CertificateKind.Silo, _ => next(connection)));
-                    return;
-                }
-
+                CertificateKind[] wanted = [.. isCluster ? [CertificateKind.Silo] : Array.Empty<CertificateKind>(), .. gateway.IsOn || !isCluster ? [CertificateKind.Client] : Array.Empty<CertificateKind>()];
                 var guard = port.ApplicationServices.GetRequiredService<GatewayGuard>();
-                port.Use(next => connection => tls.AnswerAsync(connection, CertificateKind.Client, name => guard.RunAsync(connection, name, next)));
+                port.Use(next => connection => tls.AnswerAsync(connection, wanted, name => guard.RunAsync(connection, name, next)));
             });
         });
         silo.Services.AddSingleton<GatewayCallers>();
         silo.Services.AddSingleton<GatewayMessages>();
         silo.Services.AddSingleton(services => new GatewayGuard(
-            services.GetRequiredService<GatewayMessages>(), services.GetRequiredService<GatewayCallers>(), gateway, time, logger));
-        return gateway.IsOn ? silo.AddIncomingGrainCallFilter<CallerFilter>().Configure<EndpointOptions>(endpoints => Open(endpoints, gateway)) : silo;
+            services.GetRequiredService<GatewayMessages>(), services.GetRequiredService<CallerDirectory>(), gateway, time, logger));
+        silo.Services.AddSingleton(services => new CallerDirectory(services.GetRequiredService<GatewayCallers>(), services.GetService<CallersElsewhere>(), time));
+        if (isCluster)
+        {
+            // On each silo, whether its own gateway is on or not: a call may have come in by another one.
+            silo.Services.AddSingleton<CallersElsewhere>();
+            silo.AddGrainService<CallerDesk>();
+        }
+
+        return gateway.IsOn || isCluster
+            ? silo.AddIncomingGrainCallFilter<CallerFilter>().Configure<EndpointOptions>(endpoints => Open(endpoints, gateway, isCluster))
+            : silo;
     }
 
-    /// <summary>The silo's port stays on loopback; the gateway listens where it was told, and that is the address clients know the silo by.</summary>
-    private static void Open(EndpointOptions endpoints, GatewayOptions gateway)
+    /// <summary>The gateway listens where it was told. The port of a silo that is alone stays on loopback, and the gateway's address is what clients know it by.</summary>
+    private static void Open(EndpointOptions endpoints, GatewayOptions gateway, bool isCluster)
     {
+        if (!gateway.IsOn)
+        {
+            return;
+        }
+
         var listen = IPEndPoint.Parse(gateway.Listen);
         listen.Port = listen.Port == 0 ? FreePort(listen.Address) : listen.Port;
-        endpoints.AdvertisedIPAddress = listen.Address;
-        endpoints.SiloListeningEndpoint = new IPEndPoint(IPAddress.Loopback, endpoints.SiloPort);
+        if (!isCluster)
+        {
+            endpoints.AdvertisedIPAddress = listen.Address;
+            endpoints.SiloListeningEndpoint = new IPEndPoint(IPAddress.Loopback, endpoints.SiloPort);
+        }
+
         endpoints.GatewayPort = listen.Port;
         endpoints.GatewayListeningEndpoint = listen;
     }

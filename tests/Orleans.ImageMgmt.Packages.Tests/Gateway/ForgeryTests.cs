@@ -74,9 +74,9 @@ public sealed class ForgeryTests
         Assert.False(callers.TryBind(Client, thief));
         callers.Release(Client);
         Assert.False(callers.TryBind(Client, thief));
-        Assert.Equal(reader, callers.Find(GrainId.Create("sys.client", Client)));
+        Assert.Equal(reader, callers.Find(Client));
         callers.Release(Client);
-        Assert.Null(callers.Find(GrainId.Create("sys.client", Client)));
+        Assert.Null(callers.Find(Client));
         Assert.True(callers.TryBind(Client, thief));
     }
 
