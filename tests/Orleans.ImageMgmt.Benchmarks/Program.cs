@@ -28,7 +28,7 @@ static int Usage()
 {
     Console.Error.WriteLine("first-copy [--image PATH] [--rounds 5] [--targets 1,4,8] [--folder DIR] [--write]");
     Console.Error.WriteLine("network-path [--mebibytes 512] [--rounds 3] [--imgmt PATH of imgmt.dll]");
-    Console.Error.WriteLine("fan-out-sites [--pods 16] [--mebibytes 128] [--megabits 100] [--rounds 1] [--no-star] [--imgmt PATH of imgmt.dll] [--set KEY=VALUE] [--write] (root, iproute2)");
+    Console.Error.WriteLine("fan-out-sites [--pods 16] [--mebibytes 128] [--megabits 100] [--rounds 1] [--warm 3] [--no-star] [--imgmt PATH of imgmt.dll] [--set KEY=VALUE] [--write] (root, iproute2)");
     Console.Error.WriteLine("delta --images DIR [--rounds 3] [--versions 1.0p,1.1,1.0c] [--only 0123456789] [--folder DIR] [--write]");
     Console.Error.WriteLine("fan-out [--pods 100,1000,10000] [--stores memory,sqlite,postgres] [--adonet FOLDER] [--transfers 4096] [--folder DIR] [--write]");
     Console.Error.WriteLine("lists [--images 2000] [--versions 50] [--pods 5000] [--calls 1000] [--stores sqlite,postgres] [--folder DIR] [--write]");

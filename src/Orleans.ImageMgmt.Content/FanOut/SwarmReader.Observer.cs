@@ -22,10 +22,16 @@ internal partial class SwarmReader
         lock (gate)
         {
             isFromPeer = servedBy.Remove(chunk);
-            whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
-            if (run.Remove(chunk) && run.Count == askAt && missing.Count > run.Count)
+            var piece = map.PieceOf(chunk);
+            if (taken.TryGetValue(piece, out var lane) && lane.Rest.Remove(chunk) && lane.Rest.Count == 0)
             {
-                asking ??= AskAsync(over.Token); // while the last chunks of this piece are on their way
+                taken.Remove(piece);
+            }
+
+            whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
+            if (lane is not null && lane.Rest.Count == lane.AskAt && ready.IsEmpty && missing.Count > taken.Values.Sum(other => other.Rest.Count))
+            {
+                _ = Asking(); // while the last chunks of this piece are on their way
             }
         }
 

@@ -33,9 +33,8 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
     private readonly CancellationTokenSource over = new();
     private readonly ITimer watch;
     private PieceSet held;
-    private readonly HashSet<int> run = [];
-    private Task<int>? asking;
-    private int askAt;
+    private readonly Dictionary<int, Lane> taken = []; // by piece: what is on its way
+    private Task? asking;
     private bool isKnown;
     private TimeSpan typical;
 
@@ -66,29 +65,33 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         }
     }
 
+    public int Lanes => PiecesAtOnce;
+
     public IReadOnlyList<int>? Next(CancellationToken cancellationToken)
     {
-        lock (gate)
+        while (true)
         {
-            if (missing.Count == 0)
+            Task ask;
+            lock (gate)
             {
-                return null;
-            }
-        }
+                if (missing.Count == taken.Values.Sum(lane => lane.Rest.Count))
+                {
+                    return null; // the rest is on its way
+                }
 
-        var ask = Interlocked.Exchange(ref asking, null) ?? AskAsync(over.Token);
-        var piece = ask.WaitAsync(cancellationToken).GetAwaiter().GetResult();
-        lock (gate)
-        {
-            run.Clear();
-            run.UnionWith(map.ChunksOf(piece).Where(missing.Contains));
-            for (var more = 1; more < PiecesAtOnce && ready.TryDequeue(out var next); more++)
-            {
-                run.UnionWith(map.ChunksOf(next).Where(missing.Contains));
+                while (ready.TryDequeue(out var piece))
+                {
+                    if (!taken.ContainsKey(piece) && map.ChunksOf(piece).Where(missing.Contains).Order().ToList() is { Count: > 0 } chunks)
+                    {
+                        taken[piece] = new Lane([.. chunks], Math.Clamp(chunks.Count / 2, 1, AskAhead));
+                        return chunks;
+                    }
+                }
+
+                ask = Asking();
             }
 
-            askAt = Math.Clamp(run.Count / 2, 1, AskAhead);
-            return [.. run.Order()];
+            ask.WaitAsync(cancellationToken).GetAwaiter().GetResult();
         }
     }
 
@@ -212,14 +215,21 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         }
     }
 
-    /// <summary>Asks for a piece until one is known.</summary>
-    private async Task<int> AskAsync(CancellationToken cancellationToken)
+    /// <summary>The question for more pieces that is under way, for all lanes. Called inside the gate.</summary>
+    private Task Asking()
     {
-        if (ready.TryDequeue(out var known))
+        if (asking is not { IsCompleted: false })
         {
-            return known;
+            asking = AskAsync(over.Token);
         }
 
+        return asking;
+    }
+
+    /// <summary>Asks until a piece is ready.</summary>
+    private async Task AskAsync(CancellationToken cancellationToken)
+    {
+        await Task.Yield(); // whoever asks holds the gate
         if (!isKnown)
         {
             isKnown = true;
@@ -227,11 +237,11 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         }
 
         var heard = time.GetTimestamp();
-        while (true)
+        while (ready.IsEmpty && IsAnyLeft())
         {
             try
             {
-                var orders = await swarm.TellAsync(new SwarmReport(Held(), PiecesAtOnce), cancellationToken);
+                var orders = await swarm.TellAsync(new SwarmReport(Held(), Wanted()), cancellationToken);
                 heard = time.GetTimestamp();
                 swarm.Waits();
                 foreach (var order in orders.Where(Take))
@@ -239,22 +249,39 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
                     ready.Enqueue(order.Piece);
                 }
 
-                if (ready.TryDequeue(out var piece))
+                if (ready.IsEmpty)
                 {
-                    return piece;
+                    await Task.Delay(AskAgain, time, cancellationToken); // a tracker that has nothing holds its answer back by itself
                 }
-
-                await Task.Delay(AskAgain, time, cancellationToken); // a tracker that has nothing holds its answer back by itself
             }
             catch (IOException)
             {
                 if (time.GetElapsedTime(heard) >= options.TrackerPatience)
                 {
-                    return Any();
+                    Any();
+                    return;
                 }
 
                 await Task.Delay(options.TrackerRetry, time, cancellationToken);
             }
+        }
+    }
+
+    /// <summary>As many pieces as there are lanes that bring none, or the last of one.</summary>
+    private int Wanted()
+    {
+        lock (gate)
+        {
+            return Math.Max(1, PiecesAtOnce - taken.Values.Count(lane => lane.Rest.Count > lane.AskAt));
+        }
+    }
+
+    /// <summary>There is a piece that nobody brings yet.</summary>
+    private bool IsAnyLeft()
+    {
+        lock (gate)
+        {
+            return missing.Count > taken.Values.Sum(lane => lane.Rest.Count);
         }
     }
 
@@ -277,11 +304,15 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         return before is null;
     }
 
-    private int Any()
+    /// <summary>Without a tracker the source pod gives what nobody gives.</summary>
+    private void Any()
     {
         lock (gate)
         {
-            return map.PieceOf(missing.First(chunk => !sources.ContainsKey(map.PieceOf(chunk)) || missing.All(c => sources.ContainsKey(map.PieceOf(c)))));
+            if (missing.Select(map.PieceOf).Where(piece => !taken.ContainsKey(piece)).OrderBy(sources.ContainsKey).Cast<int?>().FirstOrDefault() is { } left)
+            {
+                ready.Enqueue(left);
+            }
         }
     }
 
@@ -358,4 +389,9 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
     }
 
     private static PieceSet Copy(PieceSet set) => PieceSet.TryFrom(set.ToBytes(), set.Pieces)!;
+
+    /// <summary>A piece that a lane brings.</summary>
+    /// <param name="Rest">Chunks of it that have not come.</param>
+    /// <param name="AskAt">With so many left the next piece is asked for.</param>
+    private sealed record Lane(HashSet<int> Rest, int AskAt);
 }

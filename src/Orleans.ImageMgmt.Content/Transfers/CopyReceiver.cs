@@ -34,9 +34,15 @@ public sealed class ReceiveOptions
     public BlockOptions Blocks { get; init; } = new();
 
     /// <summary>The same, without copies to take anything from.</summary>
-    internal ReceiveOptions WithoutOwnCopies() => OwnCopies.Count == 0 ? this : new ReceiveOptions
+    internal ReceiveOptions WithoutOwnCopies() => OwnCopies.Count == 0 ? this : With([], Blocks, Window);
+
+    /// <summary>The same for one of several lanes: together they hold as many pieces as one alone.</summary>
+    internal ReceiveOptions For(int lanes) => lanes == 1 ? this : With(OwnCopies, Blocks.For(lanes), Math.Max(1, Window / lanes));
+
+    private ReceiveOptions With(IReadOnlyList<OwnCopy> copies, BlockOptions blocks, int window) => new()
     {
-        Window = Window, ChunkRetries = ChunkRetries, StallTimeout = StallTimeout, Throttle = Throttle, TimeProvider = TimeProvider, Blocks = Blocks, WriteBackBytes = WriteBackBytes,
+        Window = window, ChunkRetries = ChunkRetries, StallTimeout = StallTimeout, Throttle = Throttle, TimeProvider = TimeProvider, OwnCopies = copies, SidePath = SidePath,
+        Blocks = blocks, WriteBackBytes = WriteBackBytes,
     };
 
     internal const long DefaultWriteBackBytes = 8L << 20;
@@ -100,47 +106,13 @@ public static class CopyReceiver
 
         // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
         using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, notes, token);
-        using var writer = new StagingWriter(staging, options.WriteBackBytes, book);
-        var watch = new StagedWatch(manifest, observer, behind);
-        var result = Fetch(source, staging, plan, writer, options, watch, guard, token);
+        var lanes = FetchLane.Run(new FetchSite(source, staging, book, options, new StagedWatch(manifest, observer, behind), guard), plan, token);
         behind?.Finish();
-        return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);
-    }
-
-    private static ReceiveResult Fetch(
-        IContentReader source, SafeFileHandle staging, StagedChunks plan, StagingWriter writer, ReceiveOptions options, StagedWatch watch, StallGuard guard, CancellationToken token)
-    {
-        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, 0, plan.Kept, plan.BytesKept) { ChunksReused = plan.Reused, BytesReused = plan.BytesReused };
-        if (source.LocalFile is null && source is IBlockReader far)
+        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, lanes.Sum(lane => lane.BytesTravelled), plan.Kept, plan.BytesKept + lanes.Sum(lane => lane.BytesKept))
         {
-            var fetch = new BlockFetch(source, far, staging, writer, options, watch, token);
-            DirectedRuns.Run(source, plan, fetch.Run, token);
-            return result with
-            {
-                BytesRequested = fetch.BytesTravelled, BytesStagedBefore = plan.BytesKept + fetch.BytesKept, BytesReused = plan.BytesReused + fetch.BytesOwn,
-            };
-        }
-
-        long bytes = 0;
-        BlockFetch? mend = null;
-        DirectedRuns.Run(
-            source, plan,
-            (chunks, tainted) =>
-            {
-                if (tainted && chunks.Count > 0 && source is IBlockReader blocks)
-                {
-                    // What is cut or damaged on this machine too is mended by the blocks that are wrong, not by whole chunks; other copies are not looked through for them.
-                    mend ??= new BlockFetch(source, blocks, staging, writer, options.WithoutOwnCopies(), watch, token);
-                    mend.Run(chunks, tainted);
-                    return;
-                }
-
-                bytes += source.LocalFile is { } file && !tainted
-                    ? new LocalCopy(file, source.Manifest, writer, options, guard, watch, token).Run(chunks)
-                    : new HashedFetch(source, writer, options, watch, token).Run(chunks, tainted);
-            },
-            token);
-        return result with { BytesRequested = bytes + (mend?.BytesTravelled ?? 0), BytesStagedBefore = plan.BytesKept + (mend?.BytesKept ?? 0) };
+            ChunksReused = plan.Reused, BytesReused = plan.BytesReused + lanes.Sum(lane => lane.BytesOwn),
+        };
+        return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);
     }
 
     /// <summary>Binds the proofs to the state of the file, once it has stood still long enough for every later write to show.</summary>

@@ -1,16 +1,27 @@
 namespace Orleans.ImageMgmt.Content;
 
-/// <summary>Tells of each chunk: the observer, and whoever reads back behind the writer.</summary>
-internal readonly struct StagedWatch(ContentManifest manifest, ITransferObserver observer, ReadBehind? behind)
+/// <summary>Tells of each chunk: the observer, and whoever reads back behind the writer. One lane of a receive at a time.</summary>
+internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver observer, ReadBehind? behind)
 {
+    private readonly Lock gate = new();
+
     public ITransferObserver Observer => observer;
 
-    public void Requested(int chunk) => observer.ChunkRequested(chunk);
+    public void Requested(int chunk)
+    {
+        lock (gate)
+        {
+            observer.ChunkRequested(chunk);
+        }
+    }
 
     /// <summary>The chunk's last byte was handed to the file.</summary>
     public void Staged(int chunk)
     {
-        observer.ChunkStaged(chunk, manifest.LengthOf(chunk));
-        behind?.Staged(chunk);
+        lock (gate)
+        {
+            observer.ChunkStaged(chunk, manifest.LengthOf(chunk));
+            behind?.Staged(chunk);
+        }
     }
 }

@@ -39,7 +39,8 @@ public static class ClusteredStorageExtensions
         }
     }
 
-    /// <summary>What PostgreSQL said is the cause of errors that travel from silo to silo: without leave Orleans sends a fault of its own in their place.</summary>
+    /// <summary>Reminders and membership go through Orleans' AdoNet providers, and fail with the driver's own exceptions: without leave Orleans sends a fault of its own in
+    /// their place from silo to silo. (What this store says is a <see cref="StoreException"/>, which everybody can read.)</summary>
     private static void AddStore(this IServiceCollection services, SiloStore store)
     {
         services.Configure<ExceptionSerializationOptions>(exceptions => exceptions.SupportedNamespacePrefixes.Add(Invariant));

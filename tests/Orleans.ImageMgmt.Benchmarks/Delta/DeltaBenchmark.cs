@@ -57,6 +57,7 @@ internal static class DeltaBenchmark
         var image = Path.Combine(images, $"v{version}.raw");
         var room = Directory.CreateDirectory(Path.Combine(folder, "room")).FullName;
         var only = arguments.Text("--only") ?? Keys;
+        ShellRun.Run($"find '{folder}/target/content-library/golden' -mindepth 1 -maxdepth 1 ! -name 1.0 -exec rm -rf {{}} +; sync"); // nothing but v1.0 is held
         Warm(image);
         table.Add(version, DeltaTable.Import, Prepare(folder, images, version));
         table.AddChanged(version, ChangedBlocks.Count(old, image));

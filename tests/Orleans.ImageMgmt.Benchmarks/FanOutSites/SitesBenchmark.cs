@@ -11,13 +11,15 @@ namespace Orleans.ImageMgmt.Benchmarks.FanOutSites;
 /// of them with the fan-out, and all of them from the source alone (the star), one after the other on the same links.</summary>
 internal static class SitesBenchmark
 {
+    private const int WarmMebibytes = 32;
+
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(20);
 
     public static async Task<int> RunAsync(IReadOnlyList<string> words)
     {
         var arguments = new Arguments(words);
         var setup = new Setup(
-            arguments.Number("--pods", 16), arguments.Number("--mebibytes", 128), arguments.Number("--megabits", 100), arguments.Number("--rounds", 1), !arguments.Has("--no-star"),
+            arguments.Number("--pods", 16), arguments.Number("--mebibytes", 128), arguments.Number("--megabits", 100), arguments.Number("--rounds", 1), arguments.Number("--warm", 3), !arguments.Has("--no-star"),
             arguments.Text("--imgmt") ?? Path.Combine(AppContext.BaseDirectory, "..", "..", "Orleans.ImageMgmt.Host", "release", "imgmt.dll"),
             arguments.Text("--set") is { } set ? [set] : []);
         var (alone, all, star) = (new List<Run>(), new List<Run>(), new List<Run>());
@@ -25,7 +27,11 @@ internal static class SitesBenchmark
         {
             await using (var estate = await StartAsync(setup, "ImageMgmt:FanOut=Remote"))
             {
-                await estate.PublishAsync("warm", setup, setup.All, mebibytes: 16); // sites run for weeks
+                for (var warm = 0; warm < setup.Warm; warm++)
+                {
+                    await estate.PublishAsync($"warm-{warm}", setup, setup.All, mebibytes: WarmMebibytes); // sites run for weeks
+                }
+
                 alone.Add(await estate.PublishAsync("alone", setup, [1]));
                 all.Add(await estate.PublishAsync("all", setup, setup.All));
             }
@@ -99,7 +105,7 @@ internal static class SitesBenchmark
 
     private static string Here([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 
-    private sealed record Setup(int Pods, int Mebibytes, int Megabits, int Rounds, bool WithStar, string Program, string[] Settings)
+    private sealed record Setup(int Pods, int Mebibytes, int Megabits, int Rounds, int Warm, bool WithStar, string Program, string[] Settings)
     {
         public IEnumerable<int> All => Enumerable.Range(1, Pods);
     }

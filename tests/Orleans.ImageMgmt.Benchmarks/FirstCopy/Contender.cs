@@ -12,6 +12,10 @@ internal static partial class Contender
 {
     private const int RusageChildren = -1;
 
+    /// <summary>Bytes that may still be in memory when it ends, and that nobody has looked at.</summary>
+    public static Cost Copy(string source, string folder, int targets) =>
+        Shell($"for i in $(seq {targets}); do cp --sparse=auto '{source}' '{folder}'/cp-$i & done; wait");
+
     public static Cost CopyAndSync(string source, string folder, int targets) =>
         Shell($"for i in $(seq {targets}); do cp --sparse=auto '{source}' '{folder}'/cp-$i & done; wait; sync -f '{folder}'");
 

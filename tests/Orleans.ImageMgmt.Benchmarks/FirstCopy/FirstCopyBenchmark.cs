@@ -50,6 +50,7 @@ internal static class FirstCopyBenchmark
                 () => table.Add(targets, Table.CopyAndSync, Contender.CopyAndSync(path, folder, targets)),
                 () => table.Add(targets, Table.CopyAndHash, Contender.CopyAndHash(path, folder, targets)),
                 () => table.Add(targets, Table.OutAndBack, Contender.OutAndBack(path, folder, targets)),
+                () => table.Add(targets, Table.Copy, Contender.Copy(path, folder, targets)),
             ];
             for (var i = 0; i < contenders.Length; i++)
             {

@@ -7,6 +7,7 @@ namespace Orleans.ImageMgmt.Benchmarks.FirstCopy;
 internal sealed class Table(string image, int rounds)
 {
     public const string Ours = "ImageMgmt, verified by read-back";
+    public const string Copy = "cp --sparse=auto, neither made durable nor verified";
     public const string CopyAndSync = "cp --sparse=auto + sync -f, unverified";
     public const string CopyAndHash = "cp --sparse=auto + openssl dgst -sha256";
     public const string OutAndBack = "dd out and back past the cache, not hashed";
@@ -29,7 +30,7 @@ internal sealed class Table(string image, int rounds)
         var text = new StringBuilder();
         text.AppendLine("# First copy to N local targets").AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"Machine: {Machine()}. Image: {image}.");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Medians of {rounds} rounds that alternate between the four and turn their order; source in the page cache; N copies run at once; targets are deleted");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Medians of {rounds} rounds that alternate between the five and turn their order; source in the page cache; N copies run at once; targets are deleted");
         text.AppendLine("and synced between runs. Ours: the filesystem connector's receive and finalise, every chunk read back past the page cache after fdatasync and hashed with SHA-256, in a warm process;");
         text.AppendLine("memory is the peak above idle. Sealing is done before and not timed. Lowest and highest wall seconds in brackets.").AppendLine();
         text.AppendLine("| targets | what | wall s | CPU s | peak MiB above idle | ours / this |");

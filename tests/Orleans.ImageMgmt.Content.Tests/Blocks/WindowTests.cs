@@ -79,8 +79,8 @@ public class WindowTests
     public void The_link_is_measured_by_the_first_answers_of_a_batch()
     {
         var clock = new Ticks();
-        var gauge = new LinkGauge(new BlockOptions { WindowsBelow = 10_000, TightBelow = 20_000 }, known: null, clock);
-        foreach (var (rate, level, windows) in (ReadOnlySpan<(int, int, bool)>)[(5_000, 3, true), (15_000, 3, false), (50_000, 1, false), (5_000, 3, true)])
+        var gauge = new LinkGauge(new BlockOptions { WindowsBelow = 10_000, TightestBelow = 12_000, TightBelow = 20_000 }, known: null, clock);
+        foreach (var (rate, level, windows) in (ReadOnlySpan<(int, int, bool)>)[(5_000, 3, true), (11_000, 5, false), (15_000, 3, false), (50_000, 1, false), (5_000, 3, true)])
         {
             gauge.Measure();
             for (var i = 0; i < 8; i++)

@@ -101,7 +101,7 @@ public sealed class SharedCallerTests(PostgresServer server) : IClassFixture<Pos
                 answer = await call();
                 return true;
             }
-            catch (Exception problem) when (problem is TimeoutException or Runtime.OrleansException)
+            catch (Exception problem) when (problem is ServiceUnavailableException)
             {
                 return false;
             }

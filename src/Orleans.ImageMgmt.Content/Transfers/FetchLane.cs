@@ -1,0 +1,130 @@
+using System.Runtime.ExceptionServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Orleans.ImageMgmt.Content;
+
+/// <summary>What all lanes of one receive fetch from, and into.</summary>
+internal sealed record FetchSite(IContentReader Source, SafeFileHandle Staging, ProofBook Book, ReceiveOptions Options, StagedWatch Watch, StallGuard Guard);
+
+/// <summary>Fetches chunks, on one thread at a time. A receive has one, or as many as a directed reader gives out pieces at once.</summary>
+internal sealed class FetchLane : IDisposable
+{
+    private readonly FetchSite site;
+    private readonly CancellationToken cancellationToken;
+    private readonly StagingWriter writer;
+    private readonly BlockFetch? far;
+    private BlockFetch? mend;
+    private long whole;
+
+    public FetchLane(FetchSite site, CancellationToken cancellationToken)
+    {
+        (this.site, this.cancellationToken) = (site, cancellationToken);
+        writer = new StagingWriter(site.Staging, site.Options.WriteBackBytes, site.Book);
+        if (site.Source is IBlockReader blocks && site.Source.LocalFile is null)
+        {
+            far = new BlockFetch(site.Source, blocks, site.Staging, writer, site.Options, site.Watch, cancellationToken);
+        }
+    }
+
+    public long BytesTravelled => whole + (far?.BytesTravelled ?? 0) + (mend?.BytesTravelled ?? 0);
+
+    /// <summary>Of blocks that stood in the file already.</summary>
+    public long BytesKept => (far?.BytesKept ?? 0) + (mend?.BytesKept ?? 0);
+
+    /// <summary>Of blocks that came from own copies.</summary>
+    public long BytesOwn => far?.BytesOwn ?? 0;
+
+    /// <summary>What is missing, as the source wants to be asked for it.</summary>
+    /// <param name="site">From where, and into which file.</param>
+    /// <param name="plan">What is missing.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>The lanes, for their sums.</returns>
+    public static IReadOnlyList<FetchLane> Run(FetchSite site, StagedChunks plan, CancellationToken cancellationToken)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var directed = site.Source as IDirectedReader;
+        var count = directed?.Lanes ?? 1;
+        var shared = site with { Options = site.Options.For(count) };
+        FetchLane[] lanes = [.. Enumerable.Range(0, count).Select(_ => new FetchLane(shared, over.Token))];
+        try
+        {
+            if (directed is null)
+            {
+                lanes[0].Run(plan.Tainted, true);
+                lanes[0].Run(plan.Fresh, false);
+            }
+            else
+            {
+                Run(directed, plan, lanes, over);
+            }
+        }
+        finally
+        {
+            foreach (var lane in lanes)
+            {
+                lane.Dispose();
+            }
+        }
+
+        return lanes;
+    }
+
+    public void Dispose() => writer.Dispose();
+
+    /// <summary>Each lane takes the next piece when it has brought its own: one that comes slowly holds up nobody else's. The first failure ends all.</summary>
+    private static void Run(IDirectedReader directed, StagedChunks plan, FetchLane[] lanes, CancellationTokenSource over)
+    {
+        var tainted = plan.Tainted.ToHashSet();
+        directed.Begin([.. plan.Tainted, .. plan.Fresh]);
+        ExceptionDispatchInfo? failure = null;
+        bool Drive(FetchLane lane)
+        {
+            try
+            {
+                while (directed.Next(over.Token) is { } chunks)
+                {
+                    lane.Run([.. chunks.Where(tainted.Contains)], true);
+                    lane.Run([.. chunks.Where(chunk => !tainted.Contains(chunk))], false);
+                }
+            }
+            catch (Exception trouble)
+            {
+                // Whatever it is, it goes on from the transfer's own thread, when no other lane writes any more.
+                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(trouble), null);
+                over.Cancel();
+            }
+
+            return true;
+        }
+
+        var others = lanes.Skip(1).Select(lane => PieceBuffers.RunAsync(() => Drive(lane), CancellationToken.None)).ToArray();
+        Drive(lanes[0]);
+        Task.WaitAll(others);
+        failure?.Throw();
+    }
+
+    private void Run(IReadOnlyList<int> chunks, bool tainted)
+    {
+        if (chunks.Count == 0)
+        {
+            return;
+        }
+
+        if (far is not null)
+        {
+            far.Run(chunks, tainted);
+        }
+        else if (tainted && site.Source is IBlockReader blocks)
+        {
+            // What is cut or damaged on this machine too is mended by the blocks that are wrong, not by whole chunks; other copies are not looked through for them.
+            mend ??= new BlockFetch(site.Source, blocks, site.Staging, writer, site.Options.WithoutOwnCopies(), site.Watch, cancellationToken);
+            mend.Run(chunks, tainted);
+        }
+        else
+        {
+            whole += site.Source.LocalFile is { } file && !tainted
+                ? new LocalCopy(file, site.Source.Manifest, writer, site.Options, site.Guard, site.Watch, cancellationToken).Run(chunks)
+                : new HashedFetch(site.Source, writer, site.Options, site.Watch, cancellationToken).Run(chunks, tainted);
+        }
+    }
+}
