@@ -35,6 +35,25 @@ public sealed class SwarmReaderTests
     }
 
     [Fact]
+    public async Task A_piece_that_comes_slowly_holds_up_no_other_one()
+    {
+        using var bench = new Bench();
+        await using var copy = await MakeAsync(bench);
+        var (slow, rest) = (-1, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        Task HoldAsync(long offset, CancellationToken stop)
+        {
+            var piece = (int)(offset / (2 * Bench.MiB));
+            var first = Interlocked.CompareExchange(ref slow, piece, -1);
+            return first == -1 || first == piece ? rest.Task.WaitAsync(stop) : Task.CompletedTask;
+        }
+
+        var recorder = new Recorder();
+        recorder = new Recorder { OnStaged = _ => (recorder.Staged.Count == Chunks - 2 ? rest : null)?.TrySetResult() };
+        await ReceiveAsync(bench, new PlannedSwarm(copy, new RemoteDouble(copy, beforeRead: HoldAsync)), new RemoteDouble(copy, beforeRead: HoldAsync), observer: recorder);
+        Assert.All(recorder.Staged[..(Chunks - 2)], chunk => Assert.NotEqual(slow, chunk / 2));
+    }
+
+    [Fact]
     public async Task Without_a_tracker_everything_comes_from_the_source_pod()
     {
         using var bench = new Bench();
