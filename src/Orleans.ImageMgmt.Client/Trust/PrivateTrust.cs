@@ -50,12 +50,8 @@ internal sealed class PrivateTrust
 
     /// <summary>Who the other side is, or why it is not let in.</summary>
     /// <param name="certificate">What it showed, or null.</param>
-    /// <param name="wanted">What it has to be.</param>
     /// <param name="asServer">Whether the other side is the server of the connection.</param>
-    public (CertificateName? Name, string Reason) Check(X509Certificate2? certificate, CertificateKind wanted, bool asServer) =>
-        Check(certificate, asServer, wanted);
-
-    /// <summary>As the other one, where several kinds are let in.</summary>
+    /// <param name="wanted">What it may be.</param>
     public (CertificateName? Name, string Reason) Check(X509Certificate2? certificate, bool asServer, params ReadOnlySpan<CertificateKind> wanted)
     {
         if (certificate is null)

@@ -4,7 +4,7 @@ namespace Orleans.ImageMgmt.Content;
 internal interface IDirectedReader : IContentReader
 {
     /// <summary>How many ask <see cref="Next"/> at once, each on a thread of its own.</summary>
-    int Lanes { get; }
+    int Strands { get; }
 
     /// <summary>What has to come, data chunks in any order. Called once, first.</summary>
     void Begin(IReadOnlyCollection<int> missing);

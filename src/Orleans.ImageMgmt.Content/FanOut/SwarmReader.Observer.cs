@@ -23,13 +23,13 @@ internal partial class SwarmReader
         {
             isFromPeer = servedBy.Remove(chunk);
             var piece = map.PieceOf(chunk);
-            if (taken.TryGetValue(piece, out var lane) && lane.Rest.Remove(chunk) && lane.Rest.Count == 0)
+            if (taken.TryGetValue(piece, out var bringing) && bringing.Rest.Remove(chunk) && bringing.Rest.Count == 0)
             {
                 taken.Remove(piece);
             }
 
             whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
-            if (lane is not null && lane.Rest.Count == lane.AskAt && ready.IsEmpty && missing.Count > taken.Values.Sum(other => other.Rest.Count))
+            if (bringing is not null && bringing.Rest.Count == bringing.AskAt && ready.IsEmpty && Unasked > 0)
             {
                 _ = Asking(); // while the last chunks of this piece are on their way
             }

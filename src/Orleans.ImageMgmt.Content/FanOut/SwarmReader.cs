@@ -33,7 +33,7 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
     private readonly CancellationTokenSource over = new();
     private readonly ITimer watch;
     private PieceSet held;
-    private readonly Dictionary<int, Lane> taken = []; // by piece: what is on its way
+    private readonly Dictionary<int, TakenPiece> taken = []; // by piece: what is on its way
     private Task? asking;
     private bool isKnown;
     private TimeSpan typical;
@@ -65,7 +65,7 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         }
     }
 
-    public int Lanes => PiecesAtOnce;
+    public int Strands => PiecesAtOnce;
 
     public IReadOnlyList<int>? Next(CancellationToken cancellationToken)
     {
@@ -74,7 +74,7 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
             Task ask;
             lock (gate)
             {
-                if (missing.Count == taken.Values.Sum(lane => lane.Rest.Count))
+                if (Unasked == 0)
                 {
                     return null; // the rest is on its way
                 }
@@ -83,7 +83,7 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
                 {
                     if (!taken.ContainsKey(piece) && map.ChunksOf(piece).Where(missing.Contains).Order().ToList() is { Count: > 0 } chunks)
                     {
-                        taken[piece] = new Lane([.. chunks], Math.Clamp(chunks.Count / 2, 1, AskAhead));
+                        taken[piece] = new TakenPiece([.. chunks], Math.Clamp(chunks.Count / 2, 1, AskAhead));
                         return chunks;
                     }
                 }
@@ -215,7 +215,10 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         }
     }
 
-    /// <summary>The question for more pieces that is under way, for all lanes. Called inside the gate.</summary>
+    /// <summary>Missing chunks that no strand brings. Called inside the gate.</summary>
+    private int Unasked => missing.Count - taken.Values.Sum(piece => piece.Rest.Count);
+
+    /// <summary>The question for more pieces that is under way, for all strands. Called inside the gate.</summary>
     private Task Asking()
     {
         if (asking is not { IsCompleted: false })
@@ -267,12 +270,12 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         }
     }
 
-    /// <summary>As many pieces as there are lanes that bring none, or the last of one.</summary>
+    /// <summary>As many pieces as there are strands that bring none, or the last of one.</summary>
     private int Wanted()
     {
         lock (gate)
         {
-            return Math.Max(1, PiecesAtOnce - taken.Values.Count(lane => lane.Rest.Count > lane.AskAt));
+            return Math.Max(1, PiecesAtOnce - taken.Values.Count(piece => piece.Rest.Count > piece.AskAt));
         }
     }
 
@@ -281,7 +284,7 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
     {
         lock (gate)
         {
-            return missing.Count > taken.Values.Sum(lane => lane.Rest.Count);
+            return Unasked > 0;
         }
     }
 
@@ -390,8 +393,8 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
 
     private static PieceSet Copy(PieceSet set) => PieceSet.TryFrom(set.ToBytes(), set.Pieces)!;
 
-    /// <summary>A piece that a lane brings.</summary>
+    /// <summary>A piece that a strand brings.</summary>
     /// <param name="Rest">Chunks of it that have not come.</param>
     /// <param name="AskAt">With so many left the next piece is asked for.</param>
-    private sealed record Lane(HashSet<int> Rest, int AskAt);
+    private sealed record TakenPiece(HashSet<int> Rest, int AskAt);
 }

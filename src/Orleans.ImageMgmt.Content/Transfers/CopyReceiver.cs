@@ -36,8 +36,8 @@ public sealed class ReceiveOptions
     /// <summary>The same, without copies to take anything from.</summary>
     internal ReceiveOptions WithoutOwnCopies() => OwnCopies.Count == 0 ? this : With([], Blocks, Window);
 
-    /// <summary>The same for one of several lanes: together they hold as many pieces as one alone.</summary>
-    internal ReceiveOptions For(int lanes) => lanes == 1 ? this : With(OwnCopies, Blocks.For(lanes), Math.Max(1, Window / lanes));
+    /// <summary>The same for one of several strands: together they hold as many pieces as one alone.</summary>
+    internal ReceiveOptions For(int strands) => strands == 1 ? this : With(OwnCopies, Blocks.For(strands), Math.Max(1, Window / strands));
 
     private ReceiveOptions With(IReadOnlyList<OwnCopy> copies, BlockOptions blocks, int window) => new()
     {
@@ -106,11 +106,11 @@ public static class CopyReceiver
 
         // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
         using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, notes, token);
-        var lanes = FetchLane.Run(new FetchSite(source, staging, book, options, new StagedWatch(manifest, observer, behind), guard), plan, token);
+        var strands = FetchStrand.Run(new FetchSite(source, staging, book, options, new StagedWatch(manifest, observer, behind), guard), plan, token);
         behind?.Finish();
-        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, lanes.Sum(lane => lane.BytesTravelled), plan.Kept, plan.BytesKept + lanes.Sum(lane => lane.BytesKept))
+        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, strands.Sum(strand => strand.BytesTravelled), plan.Kept, plan.BytesKept + strands.Sum(strand => strand.BytesKept))
         {
-            ChunksReused = plan.Reused, BytesReused = plan.BytesReused + lanes.Sum(lane => lane.BytesOwn),
+            ChunksReused = plan.Reused, BytesReused = plan.BytesReused + strands.Sum(strand => strand.BytesOwn),
         };
         return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);
     }

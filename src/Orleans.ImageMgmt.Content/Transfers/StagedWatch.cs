@@ -1,6 +1,6 @@
 namespace Orleans.ImageMgmt.Content;
 
-/// <summary>Tells of each chunk: the observer, and whoever reads back behind the writer. One lane of a receive at a time.</summary>
+/// <summary>Tells of each chunk: the observer, and whoever reads back behind the writer. One strand of a receive at a time.</summary>
 internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver observer, ReadBehind? behind)
 {
     private readonly Lock gate = new();

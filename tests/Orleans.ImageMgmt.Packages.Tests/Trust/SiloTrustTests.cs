@@ -44,8 +44,8 @@ public sealed class SiloTrustTests : IDisposable
         time.Advance(PrivateAuthority.LeafLife * 0.2);
         var renewed = trust.Current();
         Assert.NotEqual(old.Own.Thumbprint, renewed.Own.Thumbprint);
-        Assert.NotNull(renewed.Check(old.Own, CertificateKind.Silo, asServer: false).Name);
-        Assert.NotNull(old.Check(renewed.Own, CertificateKind.Silo, asServer: true).Name);
+        Assert.NotNull(renewed.Check(old.Own, asServer: false, CertificateKind.Silo).Name);
+        Assert.NotNull(old.Check(renewed.Own, asServer: true, CertificateKind.Silo).Name);
         Assert.Equal(renewed.Own.Thumbprint, Open().Current().Own.Thumbprint);
     }
 
@@ -60,10 +60,10 @@ public sealed class SiloTrustTests : IDisposable
         var renewed = trust.Current();
 
         var caller = PrivateTrust.Read(Out("ca.crt"), Out("client.crt"), Out("client.key"), time);
-        Assert.Equal("frontend", renewed.Check(caller.Own, CertificateKind.Client, asServer: false).Name?.Name);
+        Assert.Equal("frontend", renewed.Check(caller.Own, asServer: false, CertificateKind.Client).Name?.Name);
         Assert.NotEqual(KeyIdentifiers.AuthorityKeyIdentifier(old.Own), KeyIdentifiers.AuthorityKeyIdentifier(renewed.Own));
         time.Advance(TimeSpan.FromDays(70));
-        Assert.Null(renewed.Check(caller.Own, CertificateKind.Client, asServer: false).Name);
+        Assert.Null(renewed.Check(caller.Own, asServer: false, CertificateKind.Client).Name);
     }
 
     [Fact]
@@ -74,10 +74,10 @@ public sealed class SiloTrustTests : IDisposable
         var caller = PrivateTrust.Read(Out("ca.crt"), Out("client.crt"), Out("client.key"), time);
         var silo = trust.Current();
 
-        Assert.Equal(new CertificateName("frontend", CertificateKind.Client, "administrator"), silo.Check(caller.Own, CertificateKind.Client, asServer: false).Name);
-        Assert.Contains("no silo", silo.Check(caller.Own, CertificateKind.Silo, asServer: false).Reason, StringComparison.Ordinal);
-        Assert.Null(silo.Check(caller.Own, CertificateKind.Silo, asServer: true).Name);
-        Assert.Contains("no caller", caller.Check(silo.Own, CertificateKind.Client, asServer: false).Reason, StringComparison.Ordinal);
+        Assert.Equal(new CertificateName("frontend", CertificateKind.Client, "administrator"), silo.Check(caller.Own, asServer: false, CertificateKind.Client).Name);
+        Assert.Contains("no silo", silo.Check(caller.Own, asServer: false, CertificateKind.Silo).Reason, StringComparison.Ordinal);
+        Assert.Null(silo.Check(caller.Own, asServer: true, CertificateKind.Silo).Name);
+        Assert.Contains("no caller", caller.Check(silo.Own, asServer: false, CertificateKind.Client).Reason, StringComparison.Ordinal);
     }
 
     [Fact]

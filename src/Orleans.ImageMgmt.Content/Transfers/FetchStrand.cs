@@ -3,11 +3,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Orleans.ImageMgmt.Content;
 
-/// <summary>What all lanes of one receive fetch from, and into.</summary>
+/// <summary>What all strands of one receive fetch from, and into.</summary>
 internal sealed record FetchSite(IContentReader Source, SafeFileHandle Staging, ProofBook Book, ReceiveOptions Options, StagedWatch Watch, StallGuard Guard);
 
 /// <summary>Fetches chunks, on one thread at a time. A receive has one, or as many as a directed reader gives out pieces at once.</summary>
-internal sealed class FetchLane : IDisposable
+internal sealed class FetchStrand : IDisposable
 {
     private readonly FetchSite site;
     private readonly CancellationToken cancellationToken;
@@ -16,7 +16,7 @@ internal sealed class FetchLane : IDisposable
     private BlockFetch? mend;
     private long whole;
 
-    public FetchLane(FetchSite site, CancellationToken cancellationToken)
+    public FetchStrand(FetchSite site, CancellationToken cancellationToken)
     {
         (this.site, this.cancellationToken) = (site, cancellationToken);
         writer = new StagingWriter(site.Staging, site.Options.WriteBackBytes, site.Book);
@@ -38,58 +38,58 @@ internal sealed class FetchLane : IDisposable
     /// <param name="site">From where, and into which file.</param>
     /// <param name="plan">What is missing.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>The lanes, for their sums.</returns>
-    public static IReadOnlyList<FetchLane> Run(FetchSite site, StagedChunks plan, CancellationToken cancellationToken)
+    /// <returns>The strands, for their sums.</returns>
+    public static IReadOnlyList<FetchStrand> Run(FetchSite site, StagedChunks plan, CancellationToken cancellationToken)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var directed = site.Source as IDirectedReader;
-        var count = directed?.Lanes ?? 1;
+        var count = directed?.Strands ?? 1;
         var shared = site with { Options = site.Options.For(count) };
-        FetchLane[] lanes = [.. Enumerable.Range(0, count).Select(_ => new FetchLane(shared, over.Token))];
+        FetchStrand[] strands = [.. Enumerable.Range(0, count).Select(_ => new FetchStrand(shared, over.Token))];
         try
         {
             if (directed is null)
             {
-                lanes[0].Run(plan.Tainted, true);
-                lanes[0].Run(plan.Fresh, false);
+                strands[0].Run(plan.Tainted, true);
+                strands[0].Run(plan.Fresh, false);
             }
             else
             {
-                Run(directed, plan, lanes, over);
+                Run(directed, plan, strands, over);
             }
         }
         finally
         {
-            foreach (var lane in lanes)
+            foreach (var strand in strands)
             {
-                lane.Dispose();
+                strand.Dispose();
             }
         }
 
-        return lanes;
+        return strands;
     }
 
     public void Dispose() => writer.Dispose();
 
-    /// <summary>Each lane takes the next piece when it has brought its own: one that comes slowly holds up nobody else's. The first failure ends all.</summary>
-    private static void Run(IDirectedReader directed, StagedChunks plan, FetchLane[] lanes, CancellationTokenSource over)
+    /// <summary>Each strand takes the next piece when it has brought its own: one that comes slowly holds up nobody else's. The first failure ends all.</summary>
+    private static void Run(IDirectedReader directed, StagedChunks plan, FetchStrand[] strands, CancellationTokenSource over)
     {
         var tainted = plan.Tainted.ToHashSet();
         directed.Begin([.. plan.Tainted, .. plan.Fresh]);
         ExceptionDispatchInfo? failure = null;
-        bool Drive(FetchLane lane)
+        bool Drive(FetchStrand strand)
         {
             try
             {
                 while (directed.Next(over.Token) is { } chunks)
                 {
-                    lane.Run([.. chunks.Where(tainted.Contains)], true);
-                    lane.Run([.. chunks.Where(chunk => !tainted.Contains(chunk))], false);
+                    strand.Run([.. chunks.Where(tainted.Contains)], true);
+                    strand.Run([.. chunks.Where(chunk => !tainted.Contains(chunk))], false);
                 }
             }
             catch (Exception trouble)
             {
-                // Whatever it is, it goes on from the transfer's own thread, when no other lane writes any more.
+                // Whatever it is, it goes on from the transfer's own thread, when no other strand writes any more.
                 Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(trouble), null);
                 over.Cancel();
             }
@@ -97,8 +97,8 @@ internal sealed class FetchLane : IDisposable
             return true;
         }
 
-        var others = lanes.Skip(1).Select(lane => PieceBuffers.RunAsync(() => Drive(lane), CancellationToken.None)).ToArray();
-        Drive(lanes[0]);
+        var others = strands.Skip(1).Select(strand => PieceBuffers.RunAsync(() => Drive(strand), CancellationToken.None)).ToArray();
+        Drive(strands[0]);
         Task.WaitAll(others);
         failure?.Throw();
     }
