@@ -8,6 +8,10 @@ public sealed class ImageMgmtOptions
     /// <summary>Transfers that one silo runs at once, over all its pods. Default: 64: bounds memory and open files.</summary>
     public int TransfersPerSilo { get; set; } = 64;
 
+    /// <summary>Transfers of one silo that read from one source pod at once, wherever they go to. Default: 64: what one silo runs at all, for a source that many
+    /// receive from is read from its disk about once; fewer where sources lie on a slow share.</summary>
+    public int TransfersPerSource { get; set; } = 64;
+
     /// <summary>A transfer that stages nothing for this long is stopped as timed out. Default: 60 s.</summary>
     public TimeSpan TransferStall { get; set; } = TimeSpan.FromSeconds(60);
 
@@ -56,6 +60,7 @@ public sealed class ImageMgmtOptions
     {
         List<string> faults = [];
         Within(faults, nameof(TransfersPerSilo), TransfersPerSilo, 1, 4_096);
+        Within(faults, nameof(TransfersPerSource), TransfersPerSource, 1, 4_096);
         Within(faults, nameof(EnsuresAtOnce), EnsuresAtOnce, 1, 1_024);
         Within(faults, nameof(TransferStall), TransferStall, TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1));
         Within(faults, nameof(FinaliseStall), FinaliseStall, TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1));

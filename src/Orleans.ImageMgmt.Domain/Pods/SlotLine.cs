@@ -3,18 +3,20 @@ namespace Orleans.ImageMgmt.Domain;
 /// <summary>
 /// The jobs of a silo that wait for a slot and those that have one. Who is next: urgent ones first, into the lane as long as that has room. Then the version
 /// with the fewest jobs at work, so that a publish to three pods does not wait behind one to five thousand; of one version, first come first served. Every
-/// <see cref="Admission.ByAgeEvery"/>th slot goes to whoever has waited longest.
+/// <see cref="Admission.ByAgeEvery"/>th slot goes to whoever has waited longest. Whoever reads from a source pod from which enough others read already is passed over
+/// until one of these ends; a source has a lane for urgent ones too.
 /// </summary>
 /// <param name="slots">How many there are.</param>
-/// <remarks>A grant looks at each version, never at each job: ten thousand may wait. Not for several threads.</remarks>
-internal sealed class SlotLine(int slots)
+/// <param name="slotsPerSource">How many of them may read from one source pod.</param>
+/// <remarks>A grant looks at each version and each source, never at each job: ten thousand may wait. Not for several threads.</remarks>
+internal sealed class SlotLine(int slots, int slotsPerSource)
 {
     private readonly Dictionary<long, SlotClaim> waiting = [];
     private readonly Dictionary<long, SlotClaim> running = [];
-    private readonly Dictionary<VersionId, Queue> queues = [];
+    private readonly Dictionary<(VersionId Version, PodName? Source), Queue> queues = [];
+    private readonly Dictionary<VersionId, int> atWork = [];
+    private readonly Dictionary<PodName, (int Plain, int Urgent)> reading = [];
     private readonly Dictionary<(PodName Pod, VersionId Version), long> plainOf = [];
-    private readonly SortedSet<long> byAge = [];
-    private readonly SortedSet<long> urgentByAge = [];
     private int urgentRunning;
 
     /// <summary>Slots given so far, the lane's not counted.</summary>
@@ -27,11 +29,9 @@ internal sealed class SlotLine(int slots)
     public void Arrive(SlotClaim claim)
     {
         waiting.Add(claim.Number, claim);
-        byAge.Add(claim.Number);
-        var queue = QueueOf(claim.Version);
+        var queue = QueueOf(claim);
         if (claim.IsUrgent)
         {
-            urgentByAge.Add(claim.Number);
             queue.Urgent.Add(claim.Number);
         }
         else
@@ -74,8 +74,7 @@ internal sealed class SlotLine(int slots)
         waiting.Remove(next.Number);
         Forget(next);
         running.Add(next.Number, next);
-        QueueOf(next.Version).AtWork++;
-        urgentRunning += next.IsUrgent ? 1 : 0;
+        Count(next, 1);
         Granted += isInLane ? 0 : 1;
         return next;
     }
@@ -83,27 +82,18 @@ internal sealed class SlotLine(int slots)
     /// <summary>A job gives its slot back; nothing happens when it has none.</summary>
     public void Leave(long number)
     {
-        if (!running.Remove(number, out var claim))
+        if (running.Remove(number, out var claim))
         {
-            return;
+            Count(claim, -1);
         }
-
-        urgentRunning -= claim.IsUrgent ? 1 : 0;
-        QueueOf(claim.Version).AtWork--;
-        Tidy(claim.Version);
     }
 
     private SlotGrant? Choose()
     {
-        if (waiting.Count == 0)
-        {
-            return null;
-        }
-
         var lane = Admission.LaneOf(slots);
-        if (urgentRunning < lane && urgentByAge.Count > 0)
+        if (urgentRunning < lane && Oldest(isUrgent: true) is { } urgent)
         {
-            return new SlotGrant(waiting[urgentByAge.Min], IsInLane: true);
+            return new SlotGrant(waiting[urgent], IsInLane: true);
         }
 
         if (!Admission.HasSlot(slots, lane, running.Count - urgentRunning, urgentRunning))
@@ -111,65 +101,109 @@ internal sealed class SlotLine(int slots)
             return null;
         }
 
-        return new SlotGrant(waiting[Granted % Admission.ByAgeEvery == Admission.ByAgeEvery - 1 ? byAge.Min : FirstOfFewest()], IsInLane: false);
+        var next = Granted % Admission.ByAgeEvery == Admission.ByAgeEvery - 1
+            ? Older(Oldest(isUrgent: true), Oldest(isUrgent: false))
+            : FirstOfFewest(isUrgent: true) ?? FirstOfFewest(isUrgent: false);
+        return next is { } number ? new SlotGrant(waiting[number], IsInLane: false) : null;
     }
 
-    private long FirstOfFewest()
+    private static long? Older(long? one, long? other) => one is null || other < one ? other : one;
+
+    private long? Oldest(bool isUrgent)
     {
-        var isUrgent = urgentByAge.Count > 0;
-        var (fewest, first) = (int.MaxValue, long.MaxValue);
-        foreach (var queue in queues.Values)
+        long? oldest = null;
+        foreach (var (key, queue) in queues)
         {
-            var line = isUrgent ? queue.Urgent : queue.Plain;
-            if (line.Count > 0 && (queue.AtWork < fewest || (queue.AtWork == fewest && line.Min < first)))
+            if (queue.Of(isUrgent) is { Count: > 0 } line && HasRoom(key.Source, isUrgent))
             {
-                (fewest, first) = (queue.AtWork, line.Min);
+                oldest = Older(oldest, line.Min);
+            }
+        }
+
+        return oldest;
+    }
+
+    private long? FirstOfFewest(bool isUrgent)
+    {
+        var (fewest, first) = (int.MaxValue, (long?)null);
+        foreach (var (key, queue) in queues)
+        {
+            var busy = atWork.GetValueOrDefault(key.Version);
+            if (queue.Of(isUrgent) is { Count: > 0 } line && (busy < fewest || (busy == fewest && line.Min < first)) && HasRoom(key.Source, isUrgent))
+            {
+                (fewest, first) = (busy, line.Min);
             }
         }
 
         return first;
     }
 
+    /// <summary>One more may read from there. What reads from nowhere is bounded by its pod and the silo alone.</summary>
+    private bool HasRoom(PodName? source, bool isUrgent)
+    {
+        if (source is not { } from || !reading.TryGetValue(from, out var now))
+        {
+            return true;
+        }
+
+        var lane = Admission.LaneOf(slotsPerSource);
+        return Admission.HasSlot(slotsPerSource, lane, now.Plain, now.Urgent) || (isUrgent && now.Urgent < lane);
+    }
+
+    /// <summary>A job has begun (1) or ended (-1).</summary>
+    private void Count(SlotClaim claim, int change)
+    {
+        urgentRunning += claim.IsUrgent ? change : 0;
+        atWork[claim.Version] = atWork.GetValueOrDefault(claim.Version) + change;
+        if (atWork[claim.Version] == 0)
+        {
+            atWork.Remove(claim.Version);
+        }
+
+        if (claim.Source is { } source)
+        {
+            var (plain, urgent) = reading.GetValueOrDefault(source);
+            reading[source] = claim.IsUrgent ? (plain, urgent + change) : (plain + change, urgent);
+            if (reading[source] == (0, 0))
+            {
+                reading.Remove(source);
+            }
+        }
+    }
+
     private void Forget(SlotClaim claim)
     {
-        byAge.Remove(claim.Number);
-        urgentByAge.Remove(claim.Number);
-        var queue = QueueOf(claim.Version);
+        var queue = QueueOf(claim);
         queue.Urgent.Remove(claim.Number);
         if (queue.Plain.Remove(claim.Number) && plainOf.GetValueOrDefault((claim.Pod, claim.Version)) == claim.Number)
         {
             plainOf.Remove((claim.Pod, claim.Version));
         }
 
-        Tidy(claim.Version);
+        if (queue is { Urgent.Count: 0, Plain.Count: 0 })
+        {
+            queues.Remove((claim.Version, claim.Source));
+        }
     }
 
-    private Queue QueueOf(VersionId version)
+    private Queue QueueOf(SlotClaim claim)
     {
-        if (!queues.TryGetValue(version, out var queue))
+        if (!queues.TryGetValue((claim.Version, claim.Source), out var queue))
         {
-            queues.Add(version, queue = new Queue());
+            queues.Add((claim.Version, claim.Source), queue = new Queue());
         }
 
         return queue;
     }
 
-    private void Tidy(VersionId version)
-    {
-        if (QueueOf(version) is { AtWork: 0, Urgent.Count: 0, Plain.Count: 0 })
-        {
-            queues.Remove(version);
-        }
-    }
-
-    /// <summary>The jobs of one version, by the number of their claims.</summary>
+    /// <summary>The jobs of one version that wait and read from the same pod, by the number of their claims.</summary>
     private sealed class Queue
     {
         public SortedSet<long> Urgent { get; } = [];
 
         public SortedSet<long> Plain { get; } = [];
 
-        public int AtWork { get; set; }
+        public SortedSet<long> Of(bool isUrgent) => isUrgent ? Urgent : Plain;
     }
 }
 
@@ -178,7 +212,8 @@ internal sealed class SlotLine(int slots)
 /// <param name="Version">Of which version.</param>
 /// <param name="IsUrgent">Goes before others.</param>
 /// <param name="Number">Counts the claims in the order in which they came.</param>
-internal readonly record struct SlotClaim(PodName Pod, VersionId Version, bool IsUrgent, long Number);
+/// <param name="Source">The pod whose copy it reads; null: it reads none.</param>
+internal readonly record struct SlotClaim(PodName Pod, VersionId Version, bool IsUrgent, long Number, PodName? Source = null);
 
 /// <summary>A slot that is given.</summary>
 /// <param name="Claim">To whom.</param>

@@ -3,10 +3,10 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Grains;
 
 /// <summary>Gives out the slots of this silo in the order that <see cref="SlotLine"/> decides.</summary>
-internal sealed class SlotDesk(int slots)
+internal sealed class SlotDesk(int slots, int slotsPerSource)
 {
     private readonly Lock desk = new();
-    private readonly SlotLine line = new(slots);
+    private readonly SlotLine line = new(slots, slotsPerSource);
     private readonly Dictionary<long, TaskCompletionSource> turns = [];
     private long claims;
 
@@ -31,7 +31,7 @@ internal sealed class SlotDesk(int slots)
         TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (desk)
         {
-            claim = new SlotClaim(job.Spec.Name, job.Copy.Version, job.Copy.IsUrgent, claims++);
+            claim = new SlotClaim(job.Spec.Name, job.Copy.Version, job.Copy.IsUrgent, claims++, (job.Step as CopyStep.Receive)?.From);
             turns.Add(claim.Number, turn);
             line.Arrive(claim);
             Grant();

@@ -46,7 +46,7 @@ internal sealed partial class TransferWorker : IDisposable
         (this.reporter, this.time, this.log, this.blocks) = (reporter, time, log, blocks);
         counters.Running = () => running.Count;
         trace = new TransferTrace(options.TransferTrace);
-        slots = new SlotDesk(options.TransfersPerSilo);
+        slots = new SlotDesk(options.TransfersPerSilo, options.TransfersPerSource);
         counters.WaitingNow = () => slots.Waiting;
         counters.Reporting = () => reporter.UnderWay;
         scrubSlots = new SemaphoreSlim(options.Scrub.Concurrency);

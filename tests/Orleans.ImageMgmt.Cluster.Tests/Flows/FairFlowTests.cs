@@ -98,6 +98,28 @@ public sealed class FairFlowTests
     }
 
     [Fact]
+    public async Task A_source_whose_slots_are_taken_holds_up_nothing_that_comes_from_another_one()
+    {
+        await using var service = await StartAsync(configure: options => options.TransfersPerSource = 1);
+        await service.ConnectAsync(("big", "receive:stall=600s:after=30%"), ("waits", null), ("passes", null));
+        await service.ConnectAsync(Spec(new PodName("other"), source: "length=4MiB,data=2MiB,seed=8"));
+        await service.ImportFirstAsync();
+        var second = new VersionId(new ImageName("Win11"), VersionName.First);
+        await service.Client.ImportAsync(Import("import-2", second, new PodName("other")));
+        await service.UntilAsync(second, v => v.Status == VersionStatus.DeploymentComplete);
+        await service.Client.PublishAsync(First, Publish("publish-1", "big"));
+        await UntilAsync(() => ViewAsync(service, "big"), v => v.Progress is { ChunksStaged: >= 1 });
+        await service.Client.PublishAsync(First, Publish("publish-2", "waits"));
+        await UntilAsync(() => service.CopyAsync("waits"), c => c.State == CopyState.Replicating);
+        await service.Client.PublishAsync(second, Publish("publish-3", "passes"));
+
+        Assert.Equal(OperationState.Succeeded, (await service.UntilEndedAsync("publish-3")).State);
+        Assert.Equal(0, (await ViewAsync(service, "waits")).Progress!.ChunksNeeded); // still without a slot
+        await service.Client.CancelPublishAsync(publish, By);
+        Assert.Equal(OperationState.Succeeded, (await service.UntilEndedAsync("publish-2")).State);
+    }
+
+    [Fact]
     public async Task Caps_are_kept_shown_and_hold_a_running_transfer_until_they_are_taken_away()
     {
         await using var service = await StartAsync();

@@ -97,9 +97,9 @@ public sealed class AdmissionTests
 
     [Fact]
     public void The_line_gives_slots_as_the_rule_says_over_all_who_wait_whatever_comes_goes_or_becomes_urgent() =>
-        Gen.Select(Gen.Int[1, 12], Gen.Select(Gen.Int[0, 5], arrival, Gen.Int[0, 1_000]).Array[1, 120]).Sample((slots, drawn) =>
+        Gen.Select(Gen.Int[1, 12], Gen.Int[1, 12], Gen.Select(Gen.Int[0, 5], arrival, Gen.Int[0, 1_000]).Array[1, 120]).Sample((slots, ofSource, drawn) =>
         {
-            var desk = new Desk(slots);
+            var desk = new Desk(slots, ofSource);
             for (var n = 0; n < drawn.Length; n++)
             {
                 var (what, (version, isUrgent), which) = drawn[n];
@@ -115,16 +115,36 @@ public sealed class AdmissionTests
                         desk.Hurry(which);
                         break;
                     default:
-                        desk.Arrive(new SlotClaim(new PodName($"pod-{n}"), VersionOf(version), isUrgent, n));
+                        desk.Arrive(new SlotClaim(new PodName($"pod-{n}"), VersionOf(version), isUrgent, n, which % 4 is 0 ? null : new PodName($"source-{which % 4}")));
                         break;
                 }
             }
         }, iter: Sequences.Runs, threads: 1);
 
-    /// <summary>The line, and beside it the rule over everybody who waits, written as it is said: each grant of the line has to be the rule's.</summary>
-    private sealed class Desk(int slots)
+    [Fact]
+    public void A_source_that_enough_read_from_holds_up_no_job_that_reads_from_another_one()
     {
-        private readonly SlotLine line = new(slots);
+        var desk = new Desk(8, 2);
+        for (var n = 0; n < 100; n++)
+        {
+            desk.Arrive(new SlotClaim(new PodName($"pod-{n}"), VersionOf(n % 3), false, n, Samples.Paris));
+        }
+
+        Assert.Equal(2, desk.Running.Count);
+        desk.Arrive(new SlotClaim(new PodName("berlin"), VersionOf(0), false, 100, Samples.Oslo));
+        desk.Arrive(new SlotClaim(new PodName("berlin"), VersionOf(4), false, 101));
+        Assert.Equal([100, 101], desk.Running.Skip(2).Select(claim => claim.Number));
+        desk.Arrive(new SlotClaim(new PodName("berlin"), VersionOf(5), true, 102, Samples.Paris));
+        desk.Arrive(new SlotClaim(new PodName("berlin"), VersionOf(6), true, 103, Samples.Paris));
+        Assert.Equal([102], desk.Running.Skip(4).Select(claim => claim.Number)); // the source's lane has one place
+        desk.End(0);
+        Assert.Equal(103, desk.Running[^1].Number);
+    }
+
+    /// <summary>The line, and beside it the rule over everybody who waits, written as it is said: each grant of the line has to be the rule's.</summary>
+    private sealed class Desk(int slots, int ofSource = 4_096)
+    {
+        private readonly SlotLine line = new(slots, ofSource);
 
         /// <summary>The lane's not counted.</summary>
         public long Granted { get; private set; }
@@ -179,20 +199,28 @@ public sealed class AdmissionTests
         private SlotGrant? Rule()
         {
             var (lane, urgent) = (Admission.LaneOf(slots), Running.Count(c => c.IsUrgent));
-            if (urgent < lane && Waiting.Any(c => c.IsUrgent))
+            var free = Waiting.Where(HasRoom).ToList();
+            if (urgent < lane && free.Any(c => c.IsUrgent))
             {
-                return new SlotGrant(Waiting.Where(c => c.IsUrgent).MinBy(c => c.Number), IsInLane: true);
+                return new SlotGrant(free.Where(c => c.IsUrgent).MinBy(c => c.Number), IsInLane: true);
             }
 
-            if (Waiting.Count == 0 || Running.Count - urgent + Math.Max(0, urgent - lane) >= slots)
+            if (free.Count == 0 || Running.Count - urgent + Math.Max(0, urgent - lane) >= slots)
             {
                 return null;
             }
 
             return new SlotGrant(
-                Granted % Admission.ByAgeEvery == Admission.ByAgeEvery - 1 ? Waiting.MinBy(c => c.Number)
-                    : Waiting.OrderBy(c => c.IsUrgent ? 0 : 1).ThenBy(c => Running.Count(r => r.Version == c.Version)).ThenBy(c => c.Number).First(),
+                Granted % Admission.ByAgeEvery == Admission.ByAgeEvery - 1 ? free.MinBy(c => c.Number)
+                    : free.OrderBy(c => c.IsUrgent ? 0 : 1).ThenBy(c => Running.Count(r => r.Version == c.Version)).ThenBy(c => c.Number).First(),
                 IsInLane: false);
+        }
+
+        private bool HasRoom(SlotClaim claim)
+        {
+            var (plain, urgent) = (Running.Count(r => r.Source == claim.Source && !r.IsUrgent), Running.Count(r => r.Source == claim.Source && r.IsUrgent));
+            var lane = Admission.LaneOf(ofSource);
+            return claim.Source is null || plain + Math.Max(0, urgent - lane) < ofSource || (claim.IsUrgent && urgent < lane);
         }
     }
 }
