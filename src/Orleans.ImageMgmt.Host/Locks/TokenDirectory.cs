@@ -11,10 +11,13 @@ namespace Orleans.ImageMgmt.Host;
 
 /// <summary>
 /// What this process knows of the tokens. A change made in this process is seen by the next request; one made by another silo at most
-/// <see cref="HttpOptions.TokenRefresh"/> later. When the tokens cannot be read, nobody comes in.
+/// <see cref="HttpOptions.TokenRefresh"/> later, and a new token as soon as it is used. When the tokens cannot be read, nobody comes in.
 /// </summary>
 internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes, HttpOptions http, TimeProvider time) : IDisposable
 {
+    /// <summary>A token that this process does not know may just have been made at another one: it looks again, however many guesses come at most so often.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
+
     private readonly SemaphoreSlim loading = new(1, 1);
     private Snapshot current = new([], -1, -1, 0);
 
@@ -22,18 +25,16 @@ internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes,
     public async ValueTask<AccessToken?> FindAsync(Digest hash, CancellationToken cancellationToken)
     {
         var wanted = hash.ToBytes();
-        // The bucket is found by a part of the hash; the whole of it is compared in constant time.
-        return (await FreshAsync(cancellationToken)).ByHash.TryGetValue(Bucket(wanted), out var candidates)
-            ? candidates.FirstOrDefault(t => CryptographicOperations.FixedTimeEquals(t.Hash.ToBytes(), wanted)) : null;
+        return (await FreshAsync(http.TokenRefresh, cancellationToken)).Find(wanted) ?? (await FreshAsync(LookAgain, cancellationToken)).Find(wanted);
     }
 
-    public async ValueTask<IReadOnlyList<AccessToken>> AllAsync(CancellationToken cancellationToken) => (await FreshAsync(cancellationToken)).Tokens;
+    public async ValueTask<IReadOnlyList<AccessToken>> AllAsync(CancellationToken cancellationToken) => (await FreshAsync(http.TokenRefresh, cancellationToken)).Tokens;
 
     public void Dispose() => loading.Dispose();
 
-    private async ValueTask<Snapshot> FreshAsync(CancellationToken cancellationToken)
+    private async ValueTask<Snapshot> FreshAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
-        if (IsFresh(Volatile.Read(ref current)))
+        if (IsFresh(Volatile.Read(ref current), limit))
         {
             return current;
         }
@@ -42,7 +43,7 @@ internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes,
         try
         {
             var known = current;
-            if (IsFresh(known))
+            if (IsFresh(known, limit))
             {
                 return known;
             }
@@ -59,13 +60,17 @@ internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes,
         }
     }
 
-    private bool IsFresh(Snapshot known) => known.Changes == changes.Count && time.GetElapsedTime(known.LoadedAt) < http.TokenRefresh;
+    private bool IsFresh(Snapshot known, TimeSpan limit) => known.Changes == changes.Count && time.GetElapsedTime(known.LoadedAt) < limit;
 
     private static long Bucket(ReadOnlySpan<byte> hash) => BinaryPrimitives.ReadInt64BigEndian(hash);
 
     private sealed record Snapshot(IReadOnlyList<AccessToken> Tokens, long Revision, long Changes, long LoadedAt)
     {
         public IReadOnlyDictionary<long, List<AccessToken>> ByHash { get; } = Tokens.GroupBy(t => Bucket(t.Hash.ToBytes())).ToDictionary(g => g.Key, g => g.ToList());
+
+        /// <summary>The bucket is found by a part of the hash; the whole of it is compared in constant time.</summary>
+        public AccessToken? Find(byte[] wanted) => ByHash.TryGetValue(Bucket(wanted), out var candidates)
+            ? candidates.FirstOrDefault(t => CryptographicOperations.FixedTimeEquals(t.Hash.ToBytes(), wanted)) : null;
     }
 }
 

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using Npgsql;
+using Orleans.ImageMgmt.Api;
 using Orleans.ImageMgmt.Testing;
 using Xunit;
 
@@ -23,7 +24,8 @@ public sealed partial class SharedSessionTests(PostgresServer server) : IClassFi
         var secret = Path.Combine(cluster.Root, "secret");
         await File.WriteAllBytesAsync(secret, RandomNumberGenerator.GetBytes(32), Token);
         File.SetUnixFileMode(secret, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        await cluster.StartAsync([$"Cluster:SecretFile={secret}"], [$"Cluster:SecretFile={secret}"], [$"Cluster:SecretFile={secret}", "Cluster:Role=Web"]);
+        string[] common = [$"Cluster:SecretFile={secret}", "Http:TokenRefresh=1m"];
+        await cluster.StartAsync(common, common, [.. common, "Cluster:Role=Web"]);
 
         for (var at = 0; at < cluster.Silos.Count; at++)
         {
@@ -37,6 +39,15 @@ public sealed partial class SharedSessionTests(PostgresServer server) : IClassFi
                 Assert.Equal(HttpStatusCode.OK, (await other.GetAsync("/dashboard/", Token)).StatusCode);
                 Assert.Contains("\"totalActiveHostCount\":2", await other.GetStringAsync("/dashboard/DashboardCounters", Token), StringComparison.OrdinalIgnoreCase);
             }
+        }
+
+        // All of them read the tokens within this minute; one that is new works everywhere nevertheless.
+        using var maker = ImageMgmtHttpClient.Create(cluster.Silos[0].Url, cluster.Token);
+        var made = await maker.CreateTokenAsync(new CreateTokenRequest { Name = "new", Role = Role.Viewer }, Token);
+        foreach (var process in cluster.Silos)
+        {
+            using var user = ImageMgmtHttpClient.Create(process.Url, made.Token);
+            Assert.Equal("new", (await user.GetMeAsync(Token)).Name);
         }
 
         var keys = await ReadKeysAsync(cluster.Database);
