@@ -19,6 +19,13 @@ public sealed partial class ImageMgmtHttpClient : IDisposable
     /// <summary>Bytes of an answer that is no stream: a page of the largest rows fits many times.</summary>
     private const int AnswerBytes = 64 << 20;
 
+    /// <summary>How often a request that changes nothing when it is repeated is sent again while the server says 503 and when to come back: a silo that has just died
+    /// is found out within seconds.</summary>
+    private const int BusyRepeats = 3;
+
+    /// <summary>A server that wants to be left alone for longer is not waited for: the caller hears it.</summary>
+    private static readonly TimeSpan LongestBusyWait = TimeSpan.FromSeconds(5);
+
     private readonly HttpClient http;
     private readonly TimeProvider time;
     private readonly bool isOwner;
@@ -94,17 +101,32 @@ public sealed partial class ImageMgmtHttpClient : IDisposable
 
     private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, RequestTags tags, CancellationToken cancellationToken)
     {
-        using var request = Make(method, path, body, tags);
-        using var answer = await AskAsync(request, cancellationToken);
+        using var answer = await AskAsync(method, path, body, tags, cancellationToken);
         await ThrowIfRefusedAsync(answer, cancellationToken);
         return await ReadAsync<T>(answer, cancellationToken);
     }
 
     private async Task SendAsync(HttpMethod method, string path, object? body, RequestTags tags, CancellationToken cancellationToken)
     {
-        using var request = Make(method, path, body, tags);
-        using var answer = await AskAsync(request, cancellationToken);
+        using var answer = await AskAsync(method, path, body, tags, cancellationToken);
         await ThrowIfRefusedAsync(answer, cancellationToken);
+    }
+
+    /// <summary>Asks, and asks again while the server has no time: only what reads, or carries the key by which the server knows it again.</summary>
+    private async Task<HttpResponseMessage> AskAsync(HttpMethod method, string path, object? body, RequestTags tags, CancellationToken cancellationToken)
+    {
+        for (var repeats = method == HttpMethod.Get || tags.Operation is not null ? BusyRepeats : 0; ; repeats--)
+        {
+            using var request = Make(method, path, body, tags);
+            var answer = await AskAsync(request, cancellationToken);
+            if (repeats == 0 || answer.StatusCode != HttpStatusCode.ServiceUnavailable || RetryAfter(answer) is not { } wait || wait > LongestBusyWait)
+            {
+                return answer;
+            }
+
+            answer.Dispose();
+            await Task.Delay(wait, time, cancellationToken);
+        }
     }
 
     /// <summary>The whole answer, within the limit; what has come is in memory.</summary>

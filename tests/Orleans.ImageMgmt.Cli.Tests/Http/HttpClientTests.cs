@@ -91,6 +91,41 @@ public sealed class HttpClientTests
         Assert.Equal(1, server.Asked);
     }
 
+    [Theory]
+    [InlineData("2", true, 4)] // three more times
+    [InlineData("2", false, 1)] // a change without a key could be made twice
+    [InlineData("60", true, 1)] // too long to be waited for
+    [InlineData(null, true, 1)]
+    public async Task A_request_that_may_be_repeated_is_sent_again_while_the_server_has_no_time(string? after, bool isRead, int asked)
+    {
+        await using var server = await OddServer.StartAsync(http =>
+        {
+            http.Response.Headers.RetryAfter = after;
+            return ProblemAsync(http, 503);
+        });
+        using var http = new HttpClient { BaseAddress = server.Url };
+        using var client = new ImageMgmtHttpClient(http, new HurriedTime(TimeSpan.FromSeconds(30)));
+        var refused = await Assert.ThrowsAsync<ProblemException>(() => isRead ? client.GetOperationAsync("publish-1", Stop) : client.RevokeTokenAsync("ci", cancellationToken: Stop));
+        Assert.Equal("service.busy", refused.Code);
+        Assert.Equal(asked, server.Asked);
+    }
+
+    [Fact]
+    public async Task A_change_with_its_key_is_sent_again_with_the_same_key_until_the_server_has_time()
+    {
+        List<string?> keys = [];
+        await using var server = await OddServer.StartAsync(http =>
+        {
+            keys.Add(http.Request.Headers["Idempotency-Key"]);
+            http.Response.Headers.RetryAfter = "1";
+            return keys.Count < 3 ? ProblemAsync(http, 503) : http.Response.WriteAsJsonAsync(Pictures.Publish(OperationState.Running).Operation, ImageMgmtJson.Options);
+        });
+        using var http = new HttpClient { BaseAddress = server.Url };
+        using var client = new ImageMgmtHttpClient(http, new HurriedTime(TimeSpan.FromSeconds(30)));
+        await client.PublishAsync("Win10POS", "1.1", operation: "key-1", cancellationToken: Stop);
+        Assert.Equal(["key-1", "key-1", "key-1"], keys);
+    }
+
     [Fact]
     public async Task A_watch_waits_as_long_as_the_server_asks_and_gives_up_in_the_end()
     {
