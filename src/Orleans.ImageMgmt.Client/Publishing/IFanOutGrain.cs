@@ -18,6 +18,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <param name="Liar">Who sent wrong bytes, or null.</param>
 /// <param name="LieChunk">The chunk that was wrong.</param>
 /// <param name="IsLeaving">It stops here.</param>
+/// <param name="Filling">A bit for each piece that it fills in from copies of its own, not to be named to it; null: none.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.FanOutReport)]
 internal sealed record FanOutReport(
     [property: Id(0)] PodName Pod,
@@ -33,7 +34,8 @@ internal sealed record FanOutReport(
     [property: Id(10)] IReadOnlyDictionary<int, double> Late,
     [property: Id(11)] PodName? Liar,
     [property: Id(12)] int LieChunk,
-    [property: Id(13)] bool IsLeaving);
+    [property: Id(13)] bool IsLeaving,
+    [property: Id(14)] byte[]? Filling);
 
 /// <summary>Ask this piece from this pod.</summary>
 [GenerateSerializer, Immutable, Alias(Aliases.FanOutOrder)]

@@ -200,6 +200,7 @@ internal sealed record SiteHearing(
                 Late = report.Late ?? new Dictionary<int, double>(),
                 Lie = report.Liar is { } liar ? (liar, report.LieChunk) : null,
                 IsLeaving = report.IsLeaving,
+                Filling = report.Filling is { } filling ? PieceSet.TryFrom(filling, report.Pieces) ?? throw new IOException("The pieces that are filled in do not fit their number.") : null,
             },
             cancellationToken);
         return [.. orders.Select(order => new SiteOrder(order.Piece, order.Source, order.IsOrigin))];

@@ -197,6 +197,9 @@ internal sealed record SiteReport(int Pieces, byte[] Held, int Wanted)
     public int LieChunk { get; init; }
 
     public bool IsLeaving { get; init; }
+
+    /// <summary>A bit for each piece that it fills in from copies of its own and that is not to be named to it.</summary>
+    public byte[]? Filling { get; init; }
 }
 
 /// <summary>Ask this piece from this pod.</summary>

@@ -47,6 +47,7 @@ internal sealed class SiteSwarm(SiteLineEnd line, SiteSources sources) : ISwarm
             Liar = report.Lie?.Source,
             LieChunk = report.Lie?.Chunk ?? 0,
             IsLeaving = report.IsLeaving,
+            Filling = report.Filling?.ToBytes(),
         };
         var answer = await line.AskAsync(id => new SiteMessage.Question(id) { Tell = told }, cancellationToken);
         return [.. (answer.Orders ?? []).Select(order => new PieceOrder(order.Piece, order.Source, order.IsOrigin))];

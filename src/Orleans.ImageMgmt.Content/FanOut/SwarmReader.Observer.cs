@@ -18,7 +18,7 @@ internal partial class SwarmReader
     {
         observer.ChunkStaged(chunk, length);
         bool isFromPeer;
-        SwarmReport? whole;
+        bool isWhole;
         lock (gate)
         {
             isFromPeer = servedBy.Remove(chunk);
@@ -28,7 +28,7 @@ internal partial class SwarmReader
                 taken.Remove(piece);
             }
 
-            whole = missing.Remove(chunk) ? WholeBy(chunk) : null;
+            isWhole = missing.Remove(chunk) && IsWholeBy(piece);
             if (bringing is not null && bringing.Rest.Count == bringing.AskAt && ready.IsEmpty && Unasked > 0)
             {
                 _ = Asking(); // while the last chunks of this piece are on their way
@@ -40,30 +40,66 @@ internal partial class SwarmReader
             swarm.CameFromPeer(length);
         }
 
-        if (whole is not null)
+        if (isWhole)
         {
-            _ = TellAsync(whole);
+            _ = TellAsync(Report(0));
         }
     }
 
-    /// <summary>What to tell when this chunk made its piece whole; null when it did not.</summary>
-    private SwarmReport? WholeBy(int chunk)
+    /// <summary>When nothing of its piece is to be filled in any more, what is missing of it may be named.</summary>
+    public void Filled(int chunk)
     {
-        var piece = map.PieceOf(chunk);
+        lock (gate)
+        {
+            var piece = map.PieceOf(chunk);
+            if (own.Filled(chunk) && map.ChunksOf(piece).Any(missing.Contains))
+            {
+                own.Filling.Remove(piece);
+                TellSoon();
+            }
+        }
+    }
+
+    /// <summary>What the pod's own copies gave counts as held when it was read back right.</summary>
+    public void Proved(int chunk)
+    {
+        lock (gate)
+        {
+            if (own.Proved(chunk) && IsWholeBy(map.PieceOf(chunk)))
+            {
+                TellSoon();
+            }
+        }
+    }
+
+    /// <summary>Whether the piece is whole by what has just been done; then it is held.</summary>
+    private bool IsWholeBy(int piece)
+    {
         if (map.ChunksOf(piece).Any(missing.Contains))
         {
-            return null;
+            return false;
         }
 
-        held.Add(piece);
-        var took = TimeSpan.Zero;
         if (sources.Remove(piece, out var source))
         {
-            took = time.GetElapsedTime(source.Since);
+            // Its source is done, however long the rest of it has to wait for the pod's own disk.
+            var took = time.GetElapsedTime(source.Since);
             typical = typical == options.FirstTypical ? took : (typical * 0.7) + (took * 0.3);
+            came[piece] = took.TotalSeconds;
             source.Dispose();
         }
 
-        return new SwarmReport(Copy(held), 0) { Arrived = new Dictionary<int, double> { [piece] = took.TotalSeconds } };
+        if (!own.IsProved(piece) || !held.Add(piece))
+        {
+            return false;
+        }
+
+        own.Filling.Remove(piece);
+        if (came.Remove(piece, out var seconds))
+        {
+            arrived[piece] = seconds;
+        }
+
+        return true;
     }
 }

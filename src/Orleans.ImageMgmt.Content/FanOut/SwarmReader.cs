@@ -33,9 +33,14 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
     private readonly CancellationTokenSource over = new();
     private readonly ITimer watch;
     private PieceSet held;
+    private OwnPieces own;
     private readonly Dictionary<int, TakenPiece> taken = []; // by piece: what is on its way
+    private readonly Dictionary<int, double> came = []; // pieces of which all came that was missing, in seconds
+    private readonly Dictionary<int, double> arrived = []; // of those the ones that are whole, to be told
     private Task? asking;
     private bool isKnown;
+    private bool isDue;
+    private bool isTelling;
     private TimeSpan typical;
 
     /// <summary>Reads blocks too where the source pod's copy offers them; that copy stays the caller's.</summary>
@@ -47,6 +52,7 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
     {
         (this.origin, this.map, this.swarm, this.observer, this.options, time) = (origin, map, swarm, observer, options, options.TimeProvider);
         held = new PieceSet(map.Pieces);
+        own = new OwnPieces(map, []);
         typical = options.FirstTypical;
         watch = time.CreateTimer(_ => LookForLate(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
@@ -55,13 +61,14 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
 
     public SafeFileHandle? LocalFile => null;
 
-    public void Begin(IReadOnlyCollection<int> missing)
+    public void Begin(IReadOnlyCollection<int> missing, IReadOnlyCollection<int> filling)
     {
         lock (gate)
         {
             this.missing.Clear();
             this.missing.UnionWith(missing);
-            held = map.HeldWithout(missing);
+            own = new OwnPieces(map, filling);
+            held = map.HeldWithout([.. missing, .. filling]);
         }
     }
 
@@ -161,7 +168,7 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         }
 
         liar.Dispose();
-        _ = TellAsync(new SwarmReport(Held(), 0) { Lie = (liar.Pod, chunk) });
+        _ = TellAsync(Report(0) with { Lie = (liar.Pod, chunk) });
     }
 
     public async ValueTask DisposeAsync()
@@ -181,7 +188,8 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
             source.Dispose();
         }
 
-        var report = new SwarmReport(Held(), 0) { IsLeaving = !Held().IsFull };
+        var report = Report(0);
+        report = report with { IsLeaving = !report.Held.IsFull };
         try
         {
             using var enough = new CancellationTokenSource(options.TrackerPatience, time);
@@ -218,107 +226,6 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
     /// <summary>Missing chunks that no strand brings. Called inside the gate.</summary>
     private int Unasked => missing.Count - taken.Values.Sum(piece => piece.Rest.Count);
 
-    /// <summary>The question for more pieces that is under way, for all strands. Called inside the gate.</summary>
-    private Task Asking()
-    {
-        if (asking is not { IsCompleted: false })
-        {
-            asking = AskAsync(over.Token);
-        }
-
-        return asking;
-    }
-
-    /// <summary>Asks until a piece is ready.</summary>
-    private async Task AskAsync(CancellationToken cancellationToken)
-    {
-        await Task.Yield(); // whoever asks holds the gate
-        if (!isKnown)
-        {
-            isKnown = true;
-            await TellAsync(new SwarmReport(Held(), 0) { IsLeaving = true }); // an earlier try may have died with pieces promised to it, and hold places at their sources
-        }
-
-        var heard = time.GetTimestamp();
-        while (ready.IsEmpty && IsAnyLeft())
-        {
-            try
-            {
-                var orders = await swarm.TellAsync(new SwarmReport(Held(), Wanted()), cancellationToken);
-                heard = time.GetTimestamp();
-                swarm.Waits();
-                foreach (var order in orders.Where(Take))
-                {
-                    ready.Enqueue(order.Piece);
-                }
-
-                if (ready.IsEmpty)
-                {
-                    await Task.Delay(AskAgain, time, cancellationToken); // a tracker that has nothing holds its answer back by itself
-                }
-            }
-            catch (IOException)
-            {
-                if (time.GetElapsedTime(heard) >= options.TrackerPatience)
-                {
-                    Any();
-                    return;
-                }
-
-                await Task.Delay(options.TrackerRetry, time, cancellationToken);
-            }
-        }
-    }
-
-    /// <summary>As many pieces as there are strands that bring none, or the last of one.</summary>
-    private int Wanted()
-    {
-        lock (gate)
-        {
-            return Math.Max(1, PiecesAtOnce - taken.Values.Count(piece => piece.Rest.Count > piece.AskAt));
-        }
-    }
-
-    /// <summary>There is a piece that nobody brings yet.</summary>
-    private bool IsAnyLeft()
-    {
-        lock (gate)
-        {
-            return Unasked > 0;
-        }
-    }
-
-    /// <summary>True for a piece that was not on its way; for one that was, its source is another one from now on.</summary>
-    private bool Take(PieceOrder order)
-    {
-        PieceSource? before;
-        lock (gate)
-        {
-            if (order.Piece < 0 || order.Piece >= map.Pieces || held.Has(order.Piece))
-            {
-                return false;
-            }
-
-            sources.Remove(order.Piece, out before);
-            sources[order.Piece] = new PieceSource(order, time.GetTimestamp(), order.IsOrigin ? null : stop => swarm.OpenAsync(order.Source, stop));
-        }
-
-        before?.Dispose();
-        return before is null;
-    }
-
-    /// <summary>Without a tracker the source pod gives what nobody gives.</summary>
-    private void Any()
-    {
-        lock (gate)
-        {
-            if (missing.Select(map.PieceOf).Where(piece => !taken.ContainsKey(piece)).OrderBy(sources.ContainsKey).Cast<int?>().FirstOrDefault() is { } left)
-            {
-                ready.Enqueue(left);
-            }
-        }
-    }
-
     /// <summary>Asks the tracker who else gives the rest of the piece; when nobody does, the source pod gives it.</summary>
     private async Task ReplaceAsync(PieceSource failed, CancellationToken cancellationToken)
     {
@@ -338,7 +245,7 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
 
     private async Task GoElsewhereAsync(PieceSource failed)
     {
-        await TellAsync(new SwarmReport(Held(), 0) { Failed = [failed.Piece] });
+        await TellAsync(Report(0) with { Failed = [failed.Piece] });
         lock (gate)
         {
             if (sources.GetValueOrDefault(failed.Piece) == failed)
@@ -349,49 +256,6 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
 
         failed.Dispose();
     }
-
-    private void LookForLate()
-    {
-        Dictionary<int, double> late = [];
-        lock (gate)
-        {
-            foreach (var source in sources.Values.Where(s => !s.IsOrigin && s.IsLate(time, typical * options.LateAfter)))
-            {
-                late[source.Piece] = time.GetElapsedTime(source.Since).TotalSeconds;
-            }
-        }
-
-        if (late.Count > 0)
-        {
-            _ = TellAsync(new SwarmReport(Held(), 0) { Late = late });
-        }
-    }
-
-    /// <summary>Tells, and takes over what is answered. That the tracker does not hear is no reason to stop: it is told again with the next report.</summary>
-    private async Task TellAsync(SwarmReport report)
-    {
-        try
-        {
-            foreach (var order in (await swarm.TellAsync(report, over.Token)).Where(Take))
-            {
-                ready.Enqueue(order.Piece);
-            }
-        }
-        catch (Exception trouble) when (trouble is IOException or OperationCanceledException)
-        {
-            // What is held is in every report; what was lost besides costs a slot until the tracker misses it.
-        }
-    }
-
-    private PieceSet Held()
-    {
-        lock (gate)
-        {
-            return Copy(held);
-        }
-    }
-
-    private static PieceSet Copy(PieceSet set) => PieceSet.TryFrom(set.ToBytes(), set.Pieces)!;
 
     /// <summary>A piece that a strand brings.</summary>
     /// <param name="Rest">Chunks of it that have not come.</param>

@@ -101,18 +101,43 @@ public static class CopyReceiver
     {
         var manifest = source.Manifest;
         using var notes = options.SidePath is { } path ? new BlockTable(staging, manifest, path) : null;
-        var plan = StagedChunks.Examine(staging, manifest, book, notes, options.OwnCopies, observer, token);
-        observer.Planned(plan.Fresh.Count + plan.Tainted.Count, plan.Kept + plan.Reused, plan.BytesNeeded);
+        var isShare = SparseFile.IsShare(staging);
+        var plan = StagedChunks.Examine(staging, manifest, book, notes, options.OwnCopies, isBeside: !isShare && source.LocalFile is null, observer, token);
+        var (needed, kept) = (plan.Fresh.Count + plan.Tainted.Count, plan.Kept + plan.Reused);
+        observer.Planned(needed, kept, plan.BytesNeeded);
+
+        var directed = source as IDirectedReader;
 
         // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
-        using var behind = SparseFile.IsShare(staging) ? null : new ReadBehind(staging, manifest, book, notes, token);
-        var strands = FetchStrand.Run(new FetchSite(source, staging, book, options, new StagedWatch(manifest, observer, behind), guard), plan, token);
-        behind?.Finish();
-        var result = new ReceiveResult(plan.Fresh.Count + plan.Tainted.Count, strands.Sum(strand => strand.BytesTravelled), plan.Kept, plan.BytesKept + strands.Sum(strand => strand.BytesKept))
+        var (strands, bytesRead) = Fetch(isShare ? null : new ReadBehind(staging, manifest, book, notes, directed is null ? null : directed.Proved, token));
+        if (plan.Beside.Where(chunk => !book.IsProved(chunk)).ToList() is { Count: > 0 } wrong)
+        {
+            plan.Refuse(manifest, wrong);
+            observer.Planned(needed + wrong.Count, kept - wrong.Count, plan.BytesNeeded);
+            needed += wrong.Count;
+            var (mended, bytesAgain) = Fetch(new ReadBehind(staging, manifest, book, notes, directed is null ? null : directed.Proved, token));
+            strands = [.. strands, .. mended];
+            bytesRead += bytesAgain;
+        }
+
+        var result = new ReceiveResult(needed, strands.Sum(strand => strand.BytesTravelled), plan.Kept, plan.BytesKept + strands.Sum(strand => strand.BytesKept))
         {
             ChunksReused = plan.Reused, BytesReused = plan.BytesReused + strands.Sum(strand => strand.BytesOwn),
         };
-        return (result, behind is null ? 0 : plan.BytesRead + behind.BytesRead);
+        return (result, isShare ? 0 : plan.BytesRead + bytesRead);
+
+        (IReadOnlyList<FetchStrand> Strands, long BytesRead) Fetch(ReadBehind? behind)
+        {
+            using (behind)
+            {
+                var site = new FetchSite(source, staging, book, options, new StagedWatch(manifest, observer, behind, directed), guard);
+                directed?.Begin([.. plan.Tainted, .. plan.Fresh], plan.Beside);
+                using var fill = new FillBeside(site, plan, token);
+                var fetched = fill.While(stop => FetchStrand.Run(site, plan, stop));
+                behind?.Finish();
+                return (fetched, behind?.BytesRead ?? 0);
+            }
+        }
     }
 
     /// <summary>Binds the proofs to the state of the file, once it has stood still long enough for every later write to show.</summary>

@@ -75,7 +75,6 @@ internal sealed class FetchStrand : IDisposable
     private static void Run(IDirectedReader directed, StagedChunks plan, FetchStrand[] strands, CancellationTokenSource over)
     {
         var tainted = plan.Tainted.ToHashSet();
-        directed.Begin([.. plan.Tainted, .. plan.Fresh]);
         ExceptionDispatchInfo? failure = null;
         bool Drive(FetchStrand strand)
         {

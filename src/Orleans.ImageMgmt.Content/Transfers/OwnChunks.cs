@@ -18,21 +18,21 @@ internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy>
     /// <summary>Where each digest lies that is wanted; -1 where it has not been found. Holds wanted digests only, whatever the copies hold.</summary>
     private readonly Dictionary<ChunkKey, (int Copy, int Chunk)> found = [];
 
-    /// <param name="staging">Where to write to.</param>
     /// <param name="empty">Chunks of data without a byte yet, rising.</param>
-    /// <param name="behind">Reads back what was filled in; null: nobody does yet.</param>
-    /// <param name="observer">Hears how far it is.</param>
-    /// <returns>The chunks that were filled, rising.</returns>
-    /// <exception cref="IOException">The staging file cannot be written. A copy that cannot be read is passed over.</exception>
-    public List<int> Fill(SafeFileHandle staging, IReadOnlyList<int> empty, ProofBook book, ReadBehind? behind, ITransferObserver observer, CancellationToken cancellationToken)
+    /// <returns>Those of them that lie in a copy, rising.</returns>
+    public List<int> Locate(IReadOnlyList<int> empty)
     {
-        Locate(empty);
-        var there = empty.Where(chunk => found[KeyOf(manifest, chunk)].Copy >= 0).ToList();
-        if (there.Count == 0)
-        {
-            return there;
-        }
+        Find(empty);
+        return [.. empty.Where(chunk => found[KeyOf(manifest, chunk)].Copy >= 0)];
+    }
 
+    /// <param name="staging">Where to write to.</param>
+    /// <param name="there">What <see cref="Locate"/> gave.</param>
+    /// <param name="staged">Hears of each chunk that has its bytes: it is to be read back.</param>
+    /// <param name="observer">Hears how far it is.</param>
+    /// <exception cref="IOException">The staging file cannot be written. A copy that cannot be read is passed over.</exception>
+    public void Fill(SafeFileHandle staging, IReadOnlyList<int> there, ProofBook book, Action<int> staged, ITransferObserver observer, CancellationToken cancellationToken)
+    {
         var readers = copies.Select(copy => DirectFile.ForReading(copy.File)).ToList();
         using var writer = new StagingWriter(staging, ReceiveOptions.DefaultWriteBackBytes, book);
         var buffer = DiskBuffers.Rent();
@@ -45,7 +45,7 @@ internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy>
                 Copy(there[i], there[i + side - 1], readers, writer, buffer, cancellationToken);
                 for (var k = i; k < i + side; k++)
                 {
-                    behind?.Staged(there[k]);
+                    staged(there[k]);
                 }
 
                 i += side;
@@ -59,12 +59,11 @@ internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy>
         }
 
         writer.Finish();
-        return there;
     }
 
     private static ChunkKey KeyOf(ContentManifest manifest, int chunk) => MemoryMarshal.Read<ChunkKey>(manifest.DigestOf(chunk));
 
-    private void Locate(IReadOnlyList<int> empty)
+    private void Find(IReadOnlyList<int> empty)
     {
         foreach (var chunk in empty)
         {
@@ -85,7 +84,7 @@ internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy>
     }
 
     /// <summary>How many chunks from here on follow each other both here and where they are taken from, and fit the buffer.</summary>
-    private int SideBySide(List<int> chunks, int first)
+    private int SideBySide(IReadOnlyList<int> chunks, int first)
     {
         var place = found[KeyOf(manifest, chunks[first])];
         var count = 1;

@@ -24,6 +24,7 @@ internal sealed class ReadBehind : IDisposable
     private readonly DirectFile direct;
     private readonly ChunkCheck check;
     private readonly CancellationTokenSource stop;
+    private readonly Action<int>? proved;
     private readonly BlockingCollection<List<Written>> batches = new(1);
     private readonly BlockingCollection<Written[]> stretches;
     private readonly List<Task> threads = [];
@@ -33,8 +34,15 @@ internal sealed class ReadBehind : IDisposable
     private volatile Exception? failure;
     private volatile bool blind;
 
-    public ReadBehind(SafeFileHandle file, ContentManifest manifest, ProofBook book, BlockTable? notes, CancellationToken cancellationToken)
+    /// <param name="file">Open for reading and flushing.</param>
+    /// <param name="manifest">What has to be there.</param>
+    /// <param name="book">Learns what is right.</param>
+    /// <param name="notes">Learns the digests of blocks.</param>
+    /// <param name="proved">Hears of each chunk that is right, from several threads.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public ReadBehind(SafeFileHandle file, ContentManifest manifest, ProofBook book, BlockTable? notes, Action<int>? proved, CancellationToken cancellationToken)
     {
+        this.proved = proved;
         this.file = file;
         this.manifest = manifest;
         this.book = book;
@@ -194,6 +202,7 @@ internal sealed class ReadBehind : IDisposable
             if (right[i])
             {
                 book.Prove(stretch[i].Chunk, stretch[i].Turn);
+                proved?.Invoke(stretch[i].Chunk);
             }
         }
     }

@@ -16,6 +16,12 @@ internal sealed class StagedChunks
     /// <summary>Chunks of data with staged bytes that are not (all of) the right ones: cut in the middle, or damaged.</summary>
     public List<int> Tainted { get; } = [];
 
+    /// <summary>Chunks of data that the pod's own copies hold and that are to be filled in while others are fetched; counted as taken until they show themselves wrong.</summary>
+    public IReadOnlyList<int> Beside { get; private set; } = [];
+
+    /// <summary>What fills these in; null where there are none.</summary>
+    public OwnChunks? Own { get; private set; }
+
     /// <summary>Chunks of data that are staged and right.</summary>
     public int Kept { get; private set; }
 
@@ -31,14 +37,16 @@ internal sealed class StagedChunks
     /// <summary>Bytes that were read to find out.</summary>
     public long BytesRead { get; private set; }
 
-    /// <summary>Sizes the file, fills in what the pod's own copies hold, makes durable what is in it, and hashes every chunk of it that has
+    /// <summary>Sizes the file, fills in what the pod's own copies hold (or says what they do), makes durable what is in it, and hashes every chunk of it that has
     /// bytes. Costs nothing for a new file on a pod without copies.</summary>
     /// <param name="book">Learns which chunks are right: they were read past the cache, after a flush.</param>
     /// <param name="notes">Learns the digests of blocks.</param>
     /// <param name="own">Copies on the same pod.</param>
+    /// <param name="isBeside">What these hold is filled in later, while others are fetched.</param>
     /// <param name="observer">Hears how far it is, for the bytes may be many.</param>
     public static StagedChunks Examine(
-        SafeFileHandle staging, ContentManifest manifest, ProofBook book, BlockTable? notes, IReadOnlyList<OwnCopy> own, ITransferObserver observer, CancellationToken cancellationToken)
+        SafeFileHandle staging, ContentManifest manifest, ProofBook book, BlockTable? notes, IReadOnlyList<OwnCopy> own, bool isBeside, ITransferObserver observer,
+        CancellationToken cancellationToken)
     {
         var found = RandomAccess.GetLength(staging);
         if (found != manifest.Length)
@@ -59,12 +67,34 @@ internal sealed class StagedChunks
         {
             var before = filled.ToHashSet();
             var empty = Enumerable.Range(0, manifest.ChunkCount).Where(chunk => !manifest.IsZero(chunk) && !before.Contains(chunk)).ToList();
-            taken = plan.Take(staging, manifest, book, notes, new OwnChunks(manifest, own), empty, observer, cancellationToken);
-            filled = [.. filled.Concat(taken).Order()];
+            plan.Own = new OwnChunks(manifest, own);
+            var held = plan.Own.Locate(empty);
+            if (isBeside)
+            {
+                plan.Beside = held;
+            }
+            else if (held.Count > 0)
+            {
+                taken = plan.Take(staging, manifest, book, notes, held, observer, cancellationToken);
+                filled = [.. filled.Concat(taken).Order()];
+            }
         }
 
         plan.Sort(staging, manifest, book, filled, taken);
         return plan;
+    }
+
+    /// <summary>What was filled in beside and did not read back right has to be fetched: now that is all there is to do.</summary>
+    /// <param name="wrong">Some of <see cref="Beside"/>.</param>
+    public void Refuse(ContentManifest manifest, IReadOnlyList<int> wrong)
+    {
+        Beside = [];
+        Fresh.Clear();
+        Tainted.Clear();
+        Tainted.AddRange(wrong);
+        BytesNeeded = wrong.Sum(chunk => (long)manifest.LengthOf(chunk));
+        Reused -= wrong.Count;
+        BytesReused -= BytesNeeded;
     }
 
     private void ReadBack(
@@ -80,20 +110,20 @@ internal sealed class StagedChunks
 
     /// <summary>Fills in what own copies hold, and reads it back behind the writing; on a share afterwards, as whatever is read back there.</summary>
     private HashSet<int> Take(
-        SafeFileHandle staging, ContentManifest manifest, ProofBook book, BlockTable? notes, OwnChunks own, List<int> empty, ITransferObserver observer, CancellationToken cancellationToken)
+        SafeFileHandle staging, ContentManifest manifest, ProofBook book, BlockTable? notes, List<int> held, ITransferObserver observer, CancellationToken cancellationToken)
     {
         if (SparseFile.IsShare(staging))
         {
-            var filled = own.Fill(staging, empty, book, null, observer, cancellationToken);
-            ReadBack(staging, manifest, book, notes, filled, observer, cancellationToken);
-            return [.. filled];
+            Own!.Fill(staging, held, book, _ => { }, observer, cancellationToken);
+            ReadBack(staging, manifest, book, notes, held, observer, cancellationToken);
+            return [.. held];
         }
 
-        using var behind = new ReadBehind(staging, manifest, book, notes, cancellationToken);
-        HashSet<int> taken = [.. own.Fill(staging, empty, book, behind, observer, cancellationToken)];
+        using var behind = new ReadBehind(staging, manifest, book, notes, null, cancellationToken);
+        Own!.Fill(staging, held, book, behind.Staged, observer, cancellationToken);
         behind.Finish();
         BytesRead += behind.BytesRead;
-        return taken;
+        return [.. held];
     }
 
     /// <summary>Chunks in which any byte is allocated.</summary>
@@ -118,6 +148,7 @@ internal sealed class StagedChunks
     private void Sort(SafeFileHandle staging, ContentManifest manifest, ProofBook book, List<int> filled, HashSet<int> taken)
     {
         using var writer = new StagingWriter(staging, long.MaxValue, book);
+        var beside = Beside.ToHashSet();
         var at = 0;
         for (var chunk = 0; chunk < manifest.ChunkCount; chunk++)
         {
@@ -131,7 +162,7 @@ internal sealed class StagedChunks
                     writer.Clear(manifest.OffsetOf(chunk), length);
                 }
             }
-            else if (!empty && book.IsProved(chunk) && taken.Contains(chunk))
+            else if (beside.Contains(chunk) || (!empty && book.IsProved(chunk) && taken.Contains(chunk)))
             {
                 Reused++;
                 BytesReused += length;

@@ -1,7 +1,7 @@
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>Tells of each chunk: the observer, and whoever reads back behind the writer. One strand of a receive at a time.</summary>
-internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver observer, ReadBehind? behind)
+internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver observer, ReadBehind? behind, IDirectedReader? directed = null)
 {
     private readonly Lock gate = new();
 
@@ -23,5 +23,16 @@ internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver ob
             observer.ChunkStaged(chunk, manifest.LengthOf(chunk));
             behind?.Staged(chunk);
         }
+    }
+
+    /// <summary>The chunk was filled in from a copy of the pod itself.</summary>
+    public void Filled(int chunk)
+    {
+        lock (gate)
+        {
+            behind?.Staged(chunk);
+        }
+
+        directed?.Filled(chunk);
     }
 }

@@ -69,6 +69,7 @@ internal sealed class FanOutGrain(CatalogReader catalog, Reporter reporter, Tran
         }
 
         swarm.Holds(pod, held);
+        swarm.Fills(pod, report.Filling is { } filling ? PieceSet.TryFrom(filling, report.Pieces) : null); // after what it holds, or that would be named to it
         if (report.Liar is { } liar && numbers.TryGetValue(liar, out var source))
         {
             Accuse(swarm, pod, source, report);

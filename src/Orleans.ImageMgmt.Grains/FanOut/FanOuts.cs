@@ -64,7 +64,7 @@ internal sealed class FanOutLink(
     public async Task<IReadOnlyList<PieceOrder>> TellAsync(SwarmReport report, CancellationToken cancellationToken)
     {
         var told = new FanOutReport(transfer.Job.Spec.Name, step.From, place.Region, place.Site, gives, report.Held.Pieces, report.Held.ToBytes(), report.Wanted,
-            report.Arrived, report.Failed, report.Late, report.Lie?.Source, report.Lie?.Chunk ?? 0, report.IsLeaving);
+            report.Arrived, report.Failed, report.Late, report.Lie?.Source, report.Lie?.Chunk ?? 0, report.IsLeaving, report.Filling?.ToBytes());
         try
         {
             return await tracker.TellAsync(told).WaitAsync(cancellationToken) is { } orders

@@ -17,6 +17,7 @@ internal sealed class DeltaTable(int rounds)
     public const string Manifest = "making the manifest alone (read, hash chunks and content)";
     public const string Import = "import (manifest, sealed copy, flush, read back, digests of blocks)";
     public const string Verified = "a verified local copy (ImageMgmt, to an empty pod)";
+    public const string VerifiedCold = "a verified local copy of a source that is not in memory, as the pod's own v1.0 is not";
     public const string Read = "one read of the source from its disk (dd, direct)";
     public const string Hash = "one read of the source from memory (openssl, SHA-256)";
 
@@ -88,6 +89,7 @@ internal sealed class DeltaTable(int rounds)
             }
 
             Line(text, version, $"applying, {who}, to a verified local copy", WallOf(version, who) / WallOf(version, Verified), "1.1");
+            Line(text, version, $"applying, {who}, to {VerifiedCold}", WallOf(version, who) / WallOf(version, VerifiedCold), "1.1");
         }
 
         Line(text, version, "making the manifest to one read of the source from its disk", WallOf(version, Manifest) / WallOf(version, Read), "1.5");

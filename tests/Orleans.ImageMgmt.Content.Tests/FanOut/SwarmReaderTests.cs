@@ -107,6 +107,60 @@ public sealed class SwarmReaderTests
         Assert.Equal(Bench.MiB, swarm.BytesFromPeers);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_own_copies_give_is_filled_in_meanwhile_and_told_as_held_when_it_reads_back_right_and_not_before(bool isDamaged)
+    {
+        using var bench = new Bench();
+        await using var old = await SealAsync(bench, "old", Bytes());
+        var bytes = Bytes();
+        bytes.AsSpan(3 * Bench.MiB, 4_096).Fill(9);
+        bytes.AsSpan(8 * Bench.MiB, 4_096).Fill(9);
+        await using var copy = await SealAsync(bench, "new", bytes);
+        if (isDamaged)
+        {
+            RandomAccess.Write(old.LocalFile!, [.. bytes.AsSpan(6 * Bench.MiB, 1).ToArray().Select(b => (byte)~b)], 6 * Bench.MiB);
+        }
+
+        var asked = new TaskCompletionSource();
+        var (held, lies) = (new PieceSet(Chunks / 2), new List<int>());
+        using var staging = bench.Open("staging");
+        void Look(SwarmReport report)
+        {
+            held = report.Held;
+            var there = new byte[2 * Bench.MiB];
+            for (var piece = 0; piece < held.Pieces; piece++)
+            {
+                RandomAccess.Read(staging, there, (long)piece * there.Length);
+                if (held.Has(piece) && !there.AsSpan().SequenceEqual(bytes.AsSpan(piece * there.Length, there.Length)))
+                {
+                    lies.Add(piece);
+                }
+            }
+        }
+
+        Task Read(long offset, CancellationToken stop)
+        {
+            asked.TrySetResult();
+            return Task.CompletedTask;
+        }
+
+        var swarm = new PlannedSwarm(copy, new RemoteDouble(copy, beforeRead: Read)) { Hears = Look };
+        var recorder = new Recorder();
+        recorder = new Recorder
+        {
+            // With chunk 2 the first piece has all that comes from here, and chunk 3 may be asked.
+            OnAdvanced = () => Assert.True(recorder.Passed < 3 || asked.Task.Wait(TimeSpan.FromSeconds(30), Bench.Token), "Nothing was asked while chunks were filled in."),
+        };
+        var received = await ReceiveAsync(bench, swarm, new RemoteDouble(copy, beforeRead: Read), observer: recorder, own: new OwnCopy(old.LocalFile!, old.Manifest));
+        Assert.Equal(isDamaged ? [3, 6, 8] : [3, 8], recorder.Requested.Order());
+        Assert.Equal(recorder.Requested.Count, received.ChunksRequested);
+        Assert.Empty(lies);
+        Assert.True(held.IsFull);
+        Assert.Equal(isDamaged ? [1, 3, 4] : [1, 4], swarm.Named.Distinct().Order()); // nobody keeps a place for a piece that comes from here
+    }
+
     [Fact]
     public async Task A_receiver_that_hides_its_order_gets_everything_from_the_source_pod()
     {
@@ -208,6 +262,11 @@ public sealed class SwarmReaderTests
 
         public bool IsDead { get; init; }
 
+        public Action<SwarmReport>? Hears { get; init; }
+
+        /// <summary>Pieces that the receiver was told to ask for.</summary>
+        public List<int> Named { get; } = [];
+
         public List<(PodName Source, int Chunk)> Lies { get; } = [];
 
         public long BytesFromPeers => Interlocked.Read(ref bytesFromPeers);
@@ -221,12 +280,14 @@ public sealed class SwarmReaderTests
 
             lock (gate)
             {
+                Hears?.Invoke(report);
                 foreach (var (piece, seconds) in report.Arrived)
                 {
                     planner.Arrived(receiver, piece, seconds);
                 }
 
                 planner.Holds(receiver, report.Held);
+                planner.Fills(receiver, report.Filling);
                 if (report.IsLeaving)
                 {
                     planner.Leaves(receiver);
@@ -248,8 +309,10 @@ public sealed class SwarmReaderTests
                     planner.Wants(receiver, report.Wanted);
                 }
 
+                var grants = planner.TakeGrants();
+                Named.AddRange(grants.Select(grant => grant.Piece));
                 return Task.FromResult<IReadOnlyList<PieceOrder>>(
-                    [.. planner.TakeGrants().Select(grant => new PieceOrder(grant.Piece, grant.Source == 0 ? Source : new PodName($"peer-{grant.Source}"), grant.Source == 0))]);
+                    [.. grants.Select(grant => new PieceOrder(grant.Piece, grant.Source == 0 ? Source : new PodName($"peer-{grant.Source}"), grant.Source == 0))]);
             }
         }
 

@@ -110,6 +110,8 @@ internal sealed class Recorder : ITransferObserver
 
     public Action<int>? OnStaged { get; init; }
 
+    public Action? OnAdvanced { get; init; }
+
     public void Planned(int chunksNeeded, int chunksStaged, long bytesNeeded) => Plan = (chunksNeeded, chunksStaged, bytesNeeded);
 
     public void ChunkRequested(int chunk)
@@ -134,6 +136,7 @@ internal sealed class Recorder : ITransferObserver
     {
         Passed = bytes;
         Advances++;
+        OnAdvanced?.Invoke();
     }
 }
 

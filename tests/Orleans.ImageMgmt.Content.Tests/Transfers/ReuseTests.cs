@@ -31,7 +31,28 @@ public class ReuseTests
     }
 
     [Fact]
-    public async Task A_damaged_own_copy_costs_a_transfer_and_nothing_else()
+    public async Task What_own_copies_hold_is_filled_in_while_the_rest_comes()
+    {
+        using var bench = new Bench();
+        await using var old = await OldAsync(bench);
+        await using var reader = await NewAsync(bench);
+        var asked = new TaskCompletionSource();
+        Task Ask()
+        {
+            asked.TrySetResult();
+            return Task.CompletedTask;
+        }
+
+        var recorder = new Recorder { OnAdvanced = () => Assert.True(asked.Task.Wait(TimeSpan.FromSeconds(30), Bench.Token), "Nothing was asked while chunks were filled in.") };
+        await CopyReceiver.ReceiveAsync(new RemoteDouble(reader, beforeRead: (_, _) => Ask()), bench.Open("staging"), Having(old), recorder, Bench.Token);
+        Assert.Equal(Missing, recorder.Requested);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_damaged_own_copy_costs_a_transfer_and_nothing_else(bool local)
     {
         using var bench = new Bench();
         await using var old = await OldAsync(bench);
@@ -39,21 +60,26 @@ public class ReuseTests
         Flip(old.LocalFile!, old.Manifest.OffsetOf(3) + 77);
         var staging = bench.Open("staging");
         var recorder = new Recorder();
-        var received = await CopyReceiver.ReceiveAsync(reader, staging, Having(old), recorder, Bench.Token);
+        var received = await CopyReceiver.ReceiveAsync(local ? reader : new RemoteDouble(reader), staging, Having(old), recorder, Bench.Token);
         Assert.Equal(Missing.Append(3).Order(), recorder.Requested.Order());
+        Assert.Equal((3, reader.Manifest.DataChunks - 3), (recorder.Plan.Needed, recorder.Plan.Staged));
+        Assert.Equal(3, received.ChunksRequested);
+        Assert.Equal(reader.Manifest.DataChunks, received.Proof!.Chunks);
         Assert.Equal(reader.Manifest.DataChunks - 3, received.ChunksReused);
         Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
     }
 
-    [Fact]
-    public async Task An_own_copy_that_is_cut_short_gives_what_it_has()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_own_copy_that_is_cut_short_gives_what_it_has(bool local)
     {
         using var bench = new Bench();
         await using var old = await OldAsync(bench);
         await using var reader = await NewAsync(bench);
         RandomAccess.SetLength(old.LocalFile!, old.Manifest.OffsetOf(4) + 5_000);
         var recorder = new Recorder();
-        await CopyReceiver.ReceiveAsync(reader, bench.Open("staging"), Having(old), recorder, Bench.Token);
+        await CopyReceiver.ReceiveAsync(local ? reader : new RemoteDouble(reader), bench.Open("staging"), Having(old), recorder, Bench.Token);
         Assert.DoesNotContain(0, recorder.Requested);
         Assert.Contains(4, recorder.Requested);
         Assert.Contains(7, recorder.Requested);

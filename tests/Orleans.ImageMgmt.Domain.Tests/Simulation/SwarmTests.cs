@@ -48,6 +48,36 @@ public sealed class SwarmTests
     }
 
     [Fact]
+    public void What_a_pod_fills_in_itself_is_not_named_to_it_until_it_says_that_it_does_not_any_more()
+    {
+        var (swarm, source, peers) = Make(2);
+        var (filling, held) = (All(), new PieceSet(Pieces));
+        filling.Remove(3);
+        swarm.Fills(peers[0], filling);
+        swarm.Wants(peers[0], 2);
+        Assert.Equal(3, Assert.Single(swarm.TakeGrants()).Piece);
+
+        filling.Remove(5); // it was told of one piece and waits for another one
+        swarm.Fills(peers[0], filling);
+        Assert.Equal((source, 5), Assert.Single(swarm.TakeGrants()) is var next ? (next.Source, next.Piece) : default);
+        swarm.Arrived(peers[0], 3, 1);
+        swarm.Arrived(peers[0], 5, 1);
+        swarm.Wants(peers[0], 2);
+        Assert.Empty(swarm.TakeGrants());
+
+        for (var piece = 0; piece < Pieces - 1; piece++)
+        {
+            held.Add(piece);
+        }
+
+        swarm.Holds(peers[0], held);
+        swarm.Fills(peers[0], null); // what it filled in last was wrong
+        Assert.Equal(Pieces - 1, Assert.Single(swarm.TakeGrants()).Piece);
+        swarm.Wants(peers[1], 2);
+        Assert.Contains(swarm.TakeGrants(), grant => grant.Source == peers[0]);
+    }
+
+    [Fact]
     public void A_source_that_failed_is_replaced_and_not_named_again_to_the_same_pod()
     {
         var (swarm, _, peers) = Make(3);

@@ -67,16 +67,42 @@ internal sealed partial class Swarm
         Offer(p);
     }
 
+    /// <summary>The pod fills in these pieces, or some of each, from copies of its own: they are not named to it until a later word says that it does not any more.</summary>
+    public void Fills(int peer, PieceSet? pieces)
+    {
+        var p = peers[peer];
+        if (pieces is null && p.ComingSet.Count == p.Coming.Count)
+        {
+            return;
+        }
+
+        for (var piece = 0; piece < Pieces; piece++)
+        {
+            if (p.Coming.ContainsKey(piece) || p.Held.Has(piece))
+            {
+                continue;
+            }
+
+            if (pieces is not null && pieces.Has(piece))
+            {
+                p.ComingSet.Add(piece);
+            }
+            else
+            {
+                p.ComingSet.Remove(piece);
+            }
+        }
+
+        Match(p);
+    }
+
     /// <summary>The pod wants to be told of so many pieces more to ask for, beside those that it was told of.</summary>
     public void Wants(int peer, int pieces)
     {
         var p = peers[peer];
         p.IsGone = false;
         p.Wanted = Math.Clamp(pieces, 0, limits.DownlinkSlots);
-        Wait(p);
-        while (p.Wanted > 0 && TryMatch(p))
-        {
-        }
+        Match(p);
     }
 
     /// <summary>The pieces that were granted since the last call.</summary>
@@ -191,12 +217,22 @@ internal sealed partial class Swarm
         Wait(p);
     }
 
+    private void Match(SwarmPeer p)
+    {
+        Wait(p);
+        while (p.Wanted > 0 && TryMatch(p))
+        {
+        }
+    }
+
     private void Got(SwarmPeer p, int piece)
     {
         if (Drop(p, piece) is { } source)
         {
             Pool(source);
         }
+
+        p.ComingSet.Remove(piece);
 
         if (p.Held.Add(piece) && p is { IsOrigin: false, IsCounted: true })
         {
@@ -252,7 +288,7 @@ internal sealed partial class Swarm
 
     private void Wait(SwarmPeer p) => waiting.Set(p.Number, p.Place, p.Wanted > 0 && !p.IsGone && !HasAskedAll(p));
 
-    private bool HasAskedAll(SwarmPeer p) => p.Held.Count + p.Coming.Count == Pieces;
+    private bool HasAskedAll(SwarmPeer p) => p.Held.Count + p.ComingSet.Count == Pieces;
 
     private void Grant(SwarmPeer receiver, SwarmPeer source, int piece)
     {

@@ -58,6 +58,7 @@ internal sealed class SwarmPeer(int number, SwarmPlace place, bool isOrigin, int
     /// <summary>Asked and not there yet, with whom it was asked from.</summary>
     public Dictionary<int, int> Coming { get; } = [];
 
+    /// <summary>What is not to be named to it: what it has asked, and what it fills in itself.</summary>
     public PieceSet ComingSet { get; } = new(pieces);
 
     public int FreeUp { get; set; } = limits.UplinkSlots;
