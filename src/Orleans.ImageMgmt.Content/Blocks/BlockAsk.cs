@@ -87,17 +87,24 @@ internal sealed class BlockAsk : IDisposable
 /// <summary>The requests for the missing blocks of one batch, in order; each is begun shortly before its first piece is built.</summary>
 internal sealed class BlockAsks : IDisposable
 {
+    /// <summary>Fewer would pack badly: 64 KiB.</summary>
+    private const int LeastBlocks = 16;
+
     private readonly BuildSite site;
     private readonly CancellationToken cancellationToken;
     private readonly Queue<BlockAsk> begun = [];
-    private readonly IEnumerator<long[]> rest;
+    private readonly IEnumerator<long> rest;
     private bool isMore;
 
     public BlockAsks(BuildSite site, BlockBatch batch, CancellationToken cancellationToken)
     {
         (this.site, this.cancellationToken) = (site, cancellationToken);
-        rest = batch.Missing().Chunk(NumberRuns.MaxCount).GetEnumerator();
+        rest = batch.Missing().GetEnumerator();
         isMore = rest.MoveNext();
+        if (isMore)
+        {
+            site.Rate.LearnAsync(rest.Current * BlockLayout.BlockLength, NumberRuns.MaxCount * BlockLayout.BlockLength, cancellationToken).AsTask().GetAwaiter().GetResult();
+        }
     }
 
     /// <summary>Begins as many as may be on their way at once.</summary>
@@ -108,8 +115,7 @@ internal sealed class BlockAsks : IDisposable
     {
         while (isMore && (begun.Count < site.Options.Blocks.Window || (isAlone && IsNeeded(piece))))
         {
-            begun.Enqueue(new BlockAsk(site, rest.Current, cancellationToken));
-            isMore = rest.MoveNext();
+            begun.Enqueue(new BlockAsk(site, Take(), cancellationToken));
         }
 
         return !isMore || !IsNeeded(piece);
@@ -137,5 +143,18 @@ internal sealed class BlockAsks : IDisposable
         rest.Dispose();
     }
 
-    private bool IsNeeded(int piece) => rest.Current[0] / BlockLayout.BlocksPerPiece <= piece;
+    /// <summary>As many blocks as one answer may have now.</summary>
+    private long[] Take()
+    {
+        var most = site.Rate.Most(LeastBlocks * BlockLayout.BlockLength, NumberRuns.MaxCount * BlockLayout.BlockLength) / BlockLayout.BlockLength;
+        var blocks = new List<long>(most);
+        for (; isMore && blocks.Count < most; isMore = rest.MoveNext())
+        {
+            blocks.Add(rest.Current);
+        }
+
+        return [.. blocks];
+    }
+
+    private bool IsNeeded(int piece) => rest.Current / BlockLayout.BlocksPerPiece <= piece;
 }

@@ -4,9 +4,43 @@ namespace Orleans.ImageMgmt.Content;
 /// with the next ones. Safe for concurrent use.</summary>
 internal sealed class WireRate(Func<long, int, CancellationToken, ValueTask<int>>? throttle)
 {
+    /// <summary>Parts of a limit that one answer may take: what was let through and has not travelled yet may come in the wrong ten seconds.</summary>
+    private const int PartsPerAnswer = 2;
+
     private readonly Lock gate = new();
     private double ratio = 1;
     private long credit;
+    private int part; // 0: no limit, as far as is known
+    private bool isKnown;
+    private Task last = Task.CompletedTask;
+
+    /// <summary>Finds out how large the limit's parts are before the first answers are asked for, several at once. What is let through is kept for them.</summary>
+    public async ValueTask LearnAsync(long offset, int most, CancellationToken cancellationToken)
+    {
+        if (throttle is null || isKnown)
+        {
+            return;
+        }
+
+        isKnown = true;
+        var passed = await throttle(offset, most, cancellationToken);
+        lock (gate)
+        {
+            part = passed < most ? passed : 0;
+            credit += passed;
+        }
+    }
+
+    /// <summary>Bytes that one answer may have before it is packed: an answer is not cut into parts, so under a low limit it has to be a small one.</summary>
+    /// <param name="least">How few it may be.</param>
+    /// <param name="most">As many as without a limit.</param>
+    public int Most(int least, int most)
+    {
+        lock (gate)
+        {
+            return part == 0 ? most : (int)Math.Clamp(part * PartsPerAnswer / Math.Max(ratio, 0.01), least, most);
+        }
+    }
 
     /// <summary>Returns when the answer may travel.</summary>
     /// <returns>The guess, for <see cref="Settle"/>.</returns>
@@ -28,18 +62,40 @@ internal sealed class WireRate(Func<long, int, CancellationToken, ValueTask<int>
 
         if (ask > 0)
         {
-            await AllAsync(throttle, offset, ask, cancellationToken);
+            await PassAsync(throttle, offset, ask, cancellationToken);
         }
 
         return guess;
     }
 
-    /// <summary>Waits until all of the bytes may travel: an answer is not cut into parts.</summary>
-    public static async ValueTask AllAsync(Func<long, int, CancellationToken, ValueTask<int>> throttle, long offset, int bytes, CancellationToken cancellationToken)
+    /// <summary>Under a limit one answer after the other: side by side all would have their last part at the same time, and travel together.</summary>
+    private async ValueTask PassAsync(Func<long, int, CancellationToken, ValueTask<int>> limit, long offset, int bytes, CancellationToken cancellationToken)
     {
-        for (var left = bytes; left > 0;)
+        Task before;
+        var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (gate)
         {
-            left -= await throttle(offset, left, cancellationToken);
+            (before, last) = (part == 0 ? Task.CompletedTask : last, mine.Task);
+        }
+
+        try
+        {
+            await before.WaitAsync(cancellationToken);
+            for (var left = bytes; left > 0;)
+            {
+                var passed = await limit(offset, left, cancellationToken);
+                lock (gate)
+                {
+                    // Whoever gets less than was asked sees how large the limit's parts are; whoever gets more at once sees that it was raised or taken away.
+                    part = passed < left ? passed : passed > part ? 0 : part;
+                }
+
+                left -= passed;
+            }
+        }
+        finally
+        {
+            mine.SetResult();
         }
     }
 
