@@ -39,7 +39,7 @@ public sealed class SwarmTests
     public void Who_waits_is_served_when_a_slot_is_free_again()
     {
         var (swarm, _, peers) = Make(3);
-        swarm.Wants(peers[0], 2);
+        swarm.Wants(peers[0], SwarmLimits.Default.UplinkSlots);
         swarm.Wants(peers[1], 2);
         var grants = swarm.TakeGrants();
         Assert.All(grants, grant => Assert.Equal(peers[0], grant.Receiver));

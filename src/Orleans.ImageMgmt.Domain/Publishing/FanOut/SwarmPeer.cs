@@ -19,8 +19,8 @@ internal readonly record struct SwarmPlace(string Region, string Site)
 internal readonly record struct SwarmGrant(int Receiver, int Source, int Piece);
 
 /// <summary>Bounds of a swarm, each with its reason.</summary>
-/// <param name="UplinkSlots">Pieces that one pod gives out at once. Default: 2: one keeps the link busy while the next is arranged; more make each slower to arrive and to be passed on.</param>
-/// <param name="DownlinkSlots">Pieces that one pod takes at once. Default: 2, as many as it gives: with more to take than to give, links of sources wait for links of receivers (simulated: 1.3 instead of 1.15).</param>
+/// <param name="UplinkSlots">Pieces that one pod gives out at once. Default: 3: two keep the link busy while the next is arranged over the very link that they fill; more make each slower to arrive and gain nothing (measured).</param>
+/// <param name="DownlinkSlots">Pieces that one pod takes at once. Default: 3, as many as it gives: with more to take than to give, links of sources wait for links of receivers (simulated: 1.3 instead of 1.15).</param>
 /// <param name="OriginExtraPercent">Pieces beyond one image, in percent of it, that the source pod gives out although others hold them. Default: 10: its uplink is the one everybody pays for.</param>
 /// <param name="Sampled">Candidates that one decision looks at in each pool. Default: 12: more gain nothing (simulated), and cost is per decision.</param>
 /// <param name="FailuresUntilAway">Failures in a row after which a source is no longer named, until it gives signs of life. Default: 3.</param>
@@ -28,7 +28,7 @@ internal readonly record struct SwarmGrant(int Receiver, int Source, int Piece);
 /// <param name="SlowFactor">A source from which a piece takes so many times the usual time gives no more: who waits for it holds up others. Default: 3.</param>
 /// <param name="AnywhereEvery">Every so many times a source gives to whoever needs it most, near or not. Default: 4.</param>
 internal sealed record SwarmLimits(
-    int UplinkSlots = 2, int DownlinkSlots = 2, int OriginExtraPercent = 10, int Sampled = 12, int FailuresUntilAway = 3, int AccusationsBelieved = 3,
+    int UplinkSlots = 3, int DownlinkSlots = 3, int OriginExtraPercent = 10, int Sampled = 12, int FailuresUntilAway = 3, int AccusationsBelieved = 3,
     double SlowFactor = 3, int AnywhereEvery = 4)
 {
     public static SwarmLimits Default { get; } = new();
