@@ -61,10 +61,9 @@ internal sealed class BlockAsk : IDisposable
     {
         var length = request.BytesIn(site.Manifest.Length);
         var guess = await site.Rate.AskAsync(BlockLayout.OffsetOf(FirstPiece), length, stop.Token);
-        var choice = site.Gauge.Begin();
-        var windows = choice.Windows && site.IsWorthWindows;
+        var choice = site.Gauge.Begin(site.IsWorthWindows);
         var frame = PieceBuffers.RentFrame();
-        var ask = site.Blocks.ReadBlocksAsync(request with { Level = choice.Level, Bases = windows ? site.Bases : [] }, frame, stop.Token).AsTask();
+        var ask = site.Blocks.ReadBlocksAsync(request with { Level = choice.Level, Bases = choice.Windows ? site.Bases : [] }, frame, stop.Token).AsTask();
         asking = ask;
         var arrived = await ask.WaitAsync(site.Options.StallTimeout, site.Options.TimeProvider, stop.Token);
         site.Gauge.End(choice, arrived);
@@ -72,7 +71,7 @@ internal sealed class BlockAsk : IDisposable
         site.Arrived(arrived);
         try
         {
-            BlockUnpacker.Unpack(frame.AsSpan(0, Math.Clamp(arrived, 0, frame.Length)), buffer.Span[..length], windows ? site.BaseLengths : [], site.ReadWindow);
+            BlockUnpacker.Unpack(frame.AsSpan(0, Math.Clamp(arrived, 0, frame.Length)), buffer.Span[..length], choice.Windows ? site.BaseLengths : [], site.ReadWindow);
         }
         catch (InvalidDataException trouble)
         {

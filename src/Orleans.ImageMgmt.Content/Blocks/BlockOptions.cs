@@ -6,7 +6,7 @@ public sealed class BlockOptions
     /// <summary>Below this rate answers are packed against windows of a base: a sender with two cores finds and packs them faster than the link carries them. Default: 40 MB/s.</summary>
     public long WindowsBelow { get; init; } = 40_000_000;
 
-    /// <summary>From <see cref="WindowsBelow"/> up to this rate a sender with two cores packs at level 5 as fast as the link carries. Default: 70 MB/s.</summary>
+    /// <summary>Below this rate, where there are no windows, a sender with two cores packs at level 5 as fast as the link carries. Default: 70 MB/s.</summary>
     public long TightestBelow { get; init; } = 70_000_000;
 
     /// <summary>Below this rate it packs at level 3 faster than the link carries; above it level 1. Default: 200 MB/s.</summary>
@@ -65,7 +65,8 @@ internal sealed class LinkGauge(BlockOptions options, long? known, TimeProvider 
         }
     }
 
-    public LinkChoice Begin()
+    /// <param name="isWorthWindows">There is a base, and enough is wanted.</param>
+    public LinkChoice Begin(bool isWorthWindows)
     {
         lock (gate)
         {
@@ -76,14 +77,15 @@ internal sealed class LinkGauge(BlockOptions options, long? known, TimeProvider 
                 return new LinkChoice(1, false, true);
             }
 
-            return new LinkChoice(LevelFor(rate), rate < options.WindowsBelow, false);
+            var windows = isWorthWindows && rate < options.WindowsBelow;
+            return new LinkChoice(LevelFor(rate, windows), windows, false);
         }
     }
 
     /// <summary>Against windows level 3 finds what there is; higher levels take longer for it.</summary>
-    private int LevelFor(long? rate) => rate switch
+    private int LevelFor(long? rate, bool windows) => rate switch
     {
-        { } slow when slow >= options.WindowsBelow && slow < options.TightestBelow => 5,
+        { } slow when !windows && slow < options.TightestBelow => 5,
         { } middle when middle < options.TightBelow => 3,
         _ => 1,
     };

@@ -80,18 +80,18 @@ public class WindowTests
     {
         var clock = new Ticks();
         var gauge = new LinkGauge(new BlockOptions { WindowsBelow = 10_000, TightestBelow = 12_000, TightBelow = 20_000 }, known: null, clock);
-        foreach (var (rate, level, windows) in (ReadOnlySpan<(int, int, bool)>)[(5_000, 3, true), (11_000, 5, false), (15_000, 3, false), (50_000, 1, false), (5_000, 3, true)])
+        foreach (var (rate, hasBase, level, windows) in (ReadOnlySpan<(int, bool, int, bool)>)[(5_000, true, 3, true), (11_000, true, 5, false), (15_000, true, 3, false), (50_000, true, 1, false), (5_000, false, 5, false), (5_000, true, 3, true)])
         {
             gauge.Measure();
             for (var i = 0; i < 8; i++)
             {
-                var sample = gauge.Begin();
+                var sample = gauge.Begin(hasBase);
                 Assert.Equal((1, false), (sample.Level, sample.Windows));
                 clock.Now += rate / 8;
                 gauge.End(sample, (int)((long)rate * rate / 8_000));
             }
 
-            var choice = gauge.Begin();
+            var choice = gauge.Begin(hasBase);
             Assert.Equal((level, windows), (choice.Level, choice.Windows));
             gauge.End(choice, 1);
         }
