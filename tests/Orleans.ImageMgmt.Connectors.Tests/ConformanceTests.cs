@@ -7,6 +7,11 @@ public sealed class Filesystem_pod_conforms : ConnectorConformance
     protected override Task<ConformanceFixture> CreateFixtureAsync() => Task.FromResult<ConformanceFixture>(new FilesystemFixture());
 }
 
+public sealed class Filesystem_pod_that_reads_back_a_sample_conforms : ConnectorConformance
+{
+    protected override Task<ConformanceFixture> CreateFixtureAsync() => Task.FromResult<ConformanceFixture>(new FilesystemFixture(settings: ("read-back", "sampled")));
+}
+
 public sealed class Filesystem_pod_behind_an_empty_fault_plan_conforms : ConnectorConformance
 {
     protected override Task<ConformanceFixture> CreateFixtureAsync() => Task.FromResult<ConformanceFixture>(

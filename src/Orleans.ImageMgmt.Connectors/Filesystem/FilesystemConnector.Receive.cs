@@ -35,7 +35,7 @@ internal sealed partial class FilesystemConnector
         using (var own = OwnLibrary.Open(ledger.Datastores, order.Version))
         using (var file = FilesystemRecords.OpenForWriting(staged.ArtefactPath(offer.Content), FileMode.OpenOrCreate))
         {
-            var options = new ReceiveOptions { TimeProvider = time, OwnCopies = own.Copies, Throttle = offer.Throttle, SidePath = staged.BlocksPath };
+            var options = new ReceiveOptions { TimeProvider = time, OwnCopies = own.Copies, Throttle = offer.Throttle, SidePath = staged.BlocksPath, ReadBack = settings.ReadBack };
             result = await CopyReceiver.ReceiveAsync(offer.Reader, file, options, observer, cancellationToken);
         }
 

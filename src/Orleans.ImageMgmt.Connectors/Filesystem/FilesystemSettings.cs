@@ -1,3 +1,4 @@
+using Orleans.ImageMgmt.Content;
 using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Connectors;
@@ -8,8 +9,11 @@ internal sealed record FilesystemSettings(
     string? Sources,
     IReadOnlyList<string> AllowedSources,
     IReadOnlySet<string> ExpectMount,
-    long Reserve)
+    long Reserve,
+    ReadBackPolicy ReadBack)
 {
+    private static readonly Dictionary<string, ReadBackPolicy> ReadBackChoices = new(StringComparer.Ordinal) { ["each"] = ReadBackPolicy.Each, ["sampled"] = ReadBackPolicy.Sampled };
+
     /// <summary>Datastores of one pod: each one is looked at in every call.</summary>
     public const int MaxDatastores = 16;
 
@@ -59,7 +63,8 @@ internal sealed record FilesystemSettings(
         }
 
         var reserve = reader.Bytes("reserve", DefaultReserve);
-        return reader.Finish() is { } fault ? fault : new FilesystemSettings(datastores, sources, allowed, mounts, reserve);
+        var readBack = reader.Choice("read-back", ReadBackPolicy.Each, ReadBackChoices);
+        return reader.Finish() is { } fault ? fault : new FilesystemSettings(datastores, sources, allowed, mounts, reserve, readBack);
     }
 
     private static void CheckFolder(SettingReader reader, string key, string folder)

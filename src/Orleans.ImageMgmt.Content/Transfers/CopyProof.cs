@@ -43,6 +43,15 @@ internal sealed class ProofBook(ContentManifest manifest)
         }
     }
 
+    /// <summary>The chunk has to be read back after all.</summary>
+    public void Doubt(int chunk)
+    {
+        lock (gate)
+        {
+            proved[chunk] = false;
+        }
+    }
+
     public void Prove(int chunk, int turn)
     {
         lock (gate)
@@ -57,7 +66,7 @@ internal sealed class ProofBook(ContentManifest manifest)
 /// <para>It is a fact about bytes that this process wrote, held in memory, for this process alone. It is never stored: after a crash, and
 /// whenever the file is not in exactly the state it was left in, everything is read back again.</para>
 /// <para>What makes it worth something: (1) a chunk is proved only when it was read past the page cache after an fdatasync that began after
-/// its last write, and matched the manifest; (2) a later write through our hands takes the proof away; (3) a later write by anybody else
+/// its last write, and matched the manifest (with <see cref="ReadBackPolicy.Sampled"/>: or when it matched before it was written, that fdatasync has ended, and no chunk that was read back was wrong); (2) a later write through our hands takes the proof away; (3) a later write by anybody else
 /// changes the inode's time of change, which no caller can set, and with it all proofs. For (3) the file has to have stood still for longer
 /// than the kernel's clock ticks when its state is noted, or a write in the same tick would go unseen.</para>
 /// <para>What it does not defend against is a stranger who writes to a staging file while it is being received: the state is noted at the

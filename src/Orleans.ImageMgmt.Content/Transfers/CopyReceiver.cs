@@ -30,6 +30,9 @@ public sealed class ReceiveOptions
     /// <summary>Where the digests of the copy's blocks are kept when all of it was read back right; null: nowhere. Default: null.</summary>
     public string? SidePath { get; init; }
 
+    /// <summary>How much of what comes is read back behind the writing. What stood staged before, and what own copies gave, is always read back; so is all of a copy on a share. Default: each chunk.</summary>
+    public ReadBackPolicy ReadBack { get; init; } = ReadBackPolicy.Each;
+
     /// <summary>How blocks are asked for from a source on another machine that offers them.</summary>
     public BlockOptions Blocks { get; init; } = new();
 
@@ -42,7 +45,7 @@ public sealed class ReceiveOptions
     private ReceiveOptions With(IReadOnlyList<OwnCopy> copies, BlockOptions blocks, int window) => new()
     {
         Window = window, ChunkRetries = ChunkRetries, StallTimeout = StallTimeout, Throttle = Throttle, TimeProvider = TimeProvider, OwnCopies = copies, SidePath = SidePath,
-        Blocks = blocks, WriteBackBytes = WriteBackBytes,
+        Blocks = blocks, ReadBack = ReadBack, WriteBackBytes = WriteBackBytes,
     };
 
     internal const long DefaultWriteBackBytes = 8L << 20;
@@ -109,13 +112,13 @@ public static class CopyReceiver
         var directed = source as IDirectedReader;
 
         // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
-        var (strands, bytesRead) = Fetch(isShare ? null : new ReadBehind(staging, manifest, book, notes, directed is null ? null : directed.Proved, token));
+        var (strands, bytesRead) = Fetch(isShare ? null : Behind());
         if (plan.Beside.Where(chunk => !book.IsProved(chunk)).ToList() is { Count: > 0 } wrong)
         {
             plan.Refuse(manifest, wrong);
             observer.Planned(needed + wrong.Count, kept - wrong.Count, plan.BytesNeeded);
             needed += wrong.Count;
-            var (mended, bytesAgain) = Fetch(new ReadBehind(staging, manifest, book, notes, directed is null ? null : directed.Proved, token));
+            var (mended, bytesAgain) = Fetch(Behind());
             strands = [.. strands, .. mended];
             bytesRead += bytesAgain;
         }
@@ -125,6 +128,8 @@ public static class CopyReceiver
             ChunksReused = plan.Reused, BytesReused = plan.BytesReused + strands.Sum(strand => strand.BytesOwn),
         };
         return (result, isShare ? 0 : plan.BytesRead + bytesRead);
+
+        ReadBehind Behind() => new(staging, manifest, book, options.ReadBack, notes, directed is null ? null : directed.Proved, token);
 
         (IReadOnlyList<FetchStrand> Strands, long BytesRead) Fetch(ReadBehind? behind)
         {

@@ -121,8 +121,8 @@ internal sealed class FetchStrand : IDisposable
         }
         else
         {
-            whole += site.Source.LocalFile is { } file && !tainted
-                ? new LocalCopy(file, site.Source.Manifest, writer, site.Options, site.Guard, site.Watch, cancellationToken).Run(chunks)
+            whole += site.Source.LocalFile is { } file && !tainted && (!site.Watch.IsSampled || site.Source.Manifest.ChunkSize <= DiskBuffers.Length)
+                ? new LocalCopy(file, site, writer, cancellationToken).Run(chunks)
                 : new HashedFetch(site.Source, writer, site.Options, site.Watch, cancellationToken).Run(chunks, tainted);
         }
     }

@@ -29,6 +29,7 @@ internal static partial class NativeFile
 
     public const int SEEK_DATA = 3;
     public const int SEEK_HOLE = 4;
+    public const int POSIX_FADV_WILLNEED = 3;
     public const int POSIX_FADV_DONTNEED = 4;
     public const int MADV_HUGEPAGE = 14;
     public const uint SYNC_FILE_RANGE_WRITE = 2;

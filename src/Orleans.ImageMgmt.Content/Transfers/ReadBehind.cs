@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
 namespace Orleans.ImageMgmt.Content;
@@ -18,6 +19,9 @@ internal sealed class ReadBehind : IDisposable
     /// <summary>Threads that read and hash; the disk is kept busy by one while the other hashes.</summary>
     private const int Readers = 2;
 
+    /// <summary>With <see cref="ReadBackPolicy.Sampled"/> one chunk of so many that follow each other is read back, drawn anew for each copy.</summary>
+    public const int SampleEvery = 16;
+
     private readonly SafeFileHandle file;
     private readonly ContentManifest manifest;
     private readonly ProofBook book;
@@ -34,14 +38,23 @@ internal sealed class ReadBehind : IDisposable
     private volatile Exception? failure;
     private volatile bool blind;
 
+    /// <summary>What was read back was wrong, or could not be read: then nobody's word is taken.</summary>
+    private volatile bool isDoubtful;
+
+    /// <summary>Chunks whose digests were believed without reading them back.</summary>
+    private readonly List<int> passed = [];
+
     /// <param name="file">Open for reading and flushing.</param>
     /// <param name="manifest">What has to be there.</param>
     /// <param name="book">Learns what is right.</param>
-    /// <param name="notes">Learns the digests of blocks.</param>
+    /// <param name="policy">How much is read back.</param>
+    /// <param name="notes">Learns the digests of blocks that are read back.</param>
     /// <param name="proved">Hears of each chunk that is right, from several threads.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public ReadBehind(SafeFileHandle file, ContentManifest manifest, ProofBook book, BlockTable? notes, Action<int>? proved, CancellationToken cancellationToken)
+    public ReadBehind(
+        SafeFileHandle file, ContentManifest manifest, ProofBook book, ReadBackPolicy policy, BlockTable? notes, Action<int>? proved, CancellationToken cancellationToken)
     {
+        Policy = policy;
         this.proved = proved;
         this.file = file;
         this.manifest = manifest;
@@ -52,13 +65,17 @@ internal sealed class ReadBehind : IDisposable
         stretches = new BlockingCollection<Written[]>((int)Math.Max(1, BatchLength / ((long)check.ChunksPerRead * manifest.ChunkSize)));
     }
 
+    public ReadBackPolicy Policy { get; }
+
     /// <summary>Bytes read back and compared so far.</summary>
     public long BytesRead => Interlocked.Read(ref bytesRead);
 
     /// <summary>A chunk has its last byte in the file. Called by one thread at a time.</summary>
-    public void Staged(int chunk)
+    /// <param name="chunk">Which.</param>
+    /// <param name="isHashed">Its digest was found right before it was written.</param>
+    public void Staged(int chunk, bool isHashed)
     {
-        batch.Add(new Written(chunk, book.TurnOf(chunk)));
+        batch.Add(new Written(chunk, book.TurnOf(chunk), isHashed));
         batchBytes += manifest.LengthOf(chunk);
         if (batchBytes >= BatchLength)
         {
@@ -82,6 +99,10 @@ internal sealed class ReadBehind : IDisposable
         }
 
         stop.Token.ThrowIfCancellationRequested();
+        if (isDoubtful)
+        {
+            passed.ForEach(book.Doubt);
+        }
     }
 
     public void Dispose()
@@ -127,7 +148,7 @@ internal sealed class ReadBehind : IDisposable
             foreach (var written in batches.GetConsumingEnumerable(stop.Token))
             {
                 SparseFile.Flush(file);
-                foreach (var stretch in written.Chunk(check.ChunksPerRead))
+                foreach (var stretch in (Policy == ReadBackPolicy.Each ? written : Sample(written)).Chunk(check.ChunksPerRead))
                 {
                     stretches.Add(stretch, stop.Token);
                 }
@@ -143,6 +164,31 @@ internal sealed class ReadBehind : IDisposable
         }
 
         return true;
+    }
+
+    /// <summary>Takes the word of their digests for most chunks, now that they are on the disk.</summary>
+    /// <returns>The others: they are to be read back.</returns>
+    private List<Written> Sample(List<Written> written)
+    {
+        var sample = new List<Written>();
+        foreach (var row in written.Chunk(SampleEvery))
+        {
+            var drawn = RandomNumberGenerator.GetInt32(row.Length);
+            for (var i = 0; i < row.Length; i++)
+            {
+                if (i == drawn || isDoubtful || !row[i].IsHashed)
+                {
+                    sample.Add(row[i]);
+                    continue;
+                }
+
+                passed.Add(row[i].Chunk);
+                book.Prove(row[i].Chunk, row[i].Turn);
+                proved?.Invoke(row[i].Chunk);
+            }
+        }
+
+        return sample;
     }
 
     private bool Read()
@@ -193,7 +239,7 @@ internal sealed class ReadBehind : IDisposable
         }
         catch (IOException)
         {
-            blind = true;
+            (blind, isDoubtful) = (true, true);
             return;
         }
 
@@ -204,9 +250,13 @@ internal sealed class ReadBehind : IDisposable
                 book.Prove(stretch[i].Chunk, stretch[i].Turn);
                 proved?.Invoke(stretch[i].Chunk);
             }
+            else
+            {
+                isDoubtful = true;
+            }
         }
     }
 
     /// <summary>A chunk and the turn that its last write gave it.</summary>
-    private readonly record struct Written(int Chunk, int Turn);
+    private readonly record struct Written(int Chunk, int Turn, bool IsHashed);
 }

@@ -141,6 +141,15 @@ public static class SparseFile
         }
     }
 
+    /// <summary>Begins reading a range into the page cache and returns. Advice: a system may do nothing.</summary>
+    internal static void StartReading(SafeFileHandle file, long offset, long length)
+    {
+        if (Native)
+        {
+            _ = NativeFile.Advise(file, offset, length, NativeFile.POSIX_FADV_WILLNEED);
+        }
+    }
+
     /// <summary>Begins writing dirty pages of a range to the disk and returns at once. Promises nothing about durability.</summary>
     internal static void StartWriteBack(SafeFileHandle file, long offset, long length)
     {

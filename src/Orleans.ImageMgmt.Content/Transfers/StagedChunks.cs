@@ -119,8 +119,8 @@ internal sealed class StagedChunks
             return [.. held];
         }
 
-        using var behind = new ReadBehind(staging, manifest, book, notes, null, cancellationToken);
-        Own!.Fill(staging, held, book, behind.Staged, observer, cancellationToken);
+        using var behind = new ReadBehind(staging, manifest, book, ReadBackPolicy.Each, notes, null, cancellationToken);
+        Own!.Fill(staging, held, book, chunk => behind.Staged(chunk, isHashed: false), observer, cancellationToken);
         behind.Finish();
         BytesRead += behind.BytesRead;
         return [.. held];

@@ -7,6 +7,9 @@ internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver ob
 
     public ITransferObserver Observer => observer;
 
+    /// <summary>Not all of it is read back: every chunk has to be hashed before it is written.</summary>
+    public bool IsSampled => behind?.Policy == ReadBackPolicy.Sampled;
+
     public void Requested(int chunk)
     {
         lock (gate)
@@ -15,13 +18,13 @@ internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver ob
         }
     }
 
-    /// <summary>The chunk's last byte was handed to the file.</summary>
+    /// <summary>The chunk's last byte was handed to the file. Where <see cref="IsSampled"/> says so, its digest was found right before.</summary>
     public void Staged(int chunk)
     {
         lock (gate)
         {
             observer.ChunkStaged(chunk, manifest.LengthOf(chunk));
-            behind?.Staged(chunk);
+            behind?.Staged(chunk, isHashed: true);
         }
     }
 
@@ -30,7 +33,7 @@ internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver ob
     {
         lock (gate)
         {
-            behind?.Staged(chunk);
+            behind?.Staged(chunk, isHashed: false);
         }
 
         directed?.Filled(chunk);

@@ -26,10 +26,10 @@ internal static partial class Contender
     public static Cost OutAndBack(string source, string folder, int targets) =>
         Shell($"for i in $(seq {targets}); do (dd if='{source}' of='{folder}'/dd-$i bs=2M oflag=direct conv=sparse,fdatasync status=none && dd if='{folder}'/dd-$i of=/dev/null bs=2M iflag=direct status=none) & done; wait");
 
-    public static Cost Ours(string sealedPath, string manifestPath, string folder, int targets, bool verbose)
+    public static Cost Ours(string sealedPath, string manifestPath, string folder, int targets, string readBack, bool verbose)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
-        foreach (var word in (string[])["first-copy-child", "--sealed", sealedPath, "--manifest", manifestPath, "--folder", folder, "--targets", $"{targets}", verbose ? "--verbose" : "--quiet"])
+        foreach (var word in (string[])["first-copy-child", "--sealed", sealedPath, "--manifest", manifestPath, "--folder", folder, "--targets", $"{targets}", "--read-back", readBack, verbose ? "--verbose" : "--quiet"])
         {
             start.ArgumentList.Add(word);
         }

@@ -64,6 +64,26 @@ public sealed class ReadBackTests : IAsyncDisposable
         Fault(await fixture.Connector.FinaliseAsync(disk), FaultCause.TargetCorrupt);
     }
 
+    [Fact]
+    public async Task A_pod_that_samples_says_in_its_receipt_how_much_it_read_back_and_a_verification_reads_all()
+    {
+        await using var sampling = new FilesystemFixture(settings: ("read-back", "sampled"));
+        Value(await sampling.Connector.ReceiveAsync(disk));
+        var receipt = Value(await sampling.Connector.FinaliseAsync(disk));
+        Assert.InRange(receipt.BytesReadBack, 1, disk.Content.DataLength - 1);
+        Assert.Equal(disk.Content.ContentDigest, receipt.ContentDigest);
+        Assert.Equal(disk.Content.DataLength, Value(await sampling.Connector.VerifyAsync(Pos, SilentObserver.Instance, CancellationToken.None)).BytesReadBack);
+    }
+
+    [Fact]
+    public void A_policy_that_is_none_is_refused_with_the_choices()
+    {
+        fixture.Settings["read-back"] = "never";
+        var refused = Assert.IsType<ConnectorResult<IPodConnector>.Failed>(new FilesystemPods(TimeProvider.System).Create(fixture.Spec())).Fault;
+        Assert.Equal(FaultCause.Misconfigured, refused.Cause);
+        Assert.Contains("'read-back' is 'never'; one of each, sampled is expected", refused.Detail, StringComparison.Ordinal);
+    }
+
     private async Task<(Receipt Receipt, long FirstAdvance)> FinaliseAsync(CopyOrder order)
     {
         var watch = new Advances();

@@ -13,8 +13,9 @@ internal sealed class FilesystemFixture : ConformanceFixture
     private IPodConnector connector;
     private long? room;
 
-    public FilesystemFixture(Func<IPodConnector, IPodConnector>? wrap = null)
+    public FilesystemFixture(Func<IPodConnector, IPodConnector>? wrap = null, params (string Key, string Value)[] settings)
     {
+        Settings = settings.ToDictionary(setting => setting.Key, setting => setting.Value, StringComparer.Ordinal);
         this.wrap = wrap ?? (inner => inner);
         Directory.CreateDirectory(Sources);
         Directory.CreateDirectory(Datastore);
@@ -30,7 +31,7 @@ internal sealed class FilesystemFixture : ConformanceFixture
 
     public string Library => Path.Combine(Datastore, "content-library");
 
-    public Dictionary<string, string> Settings { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, string> Settings { get; }
 
     public override IPodConnector Connector => connector;
 

@@ -8,6 +8,8 @@ namespace Orleans.ImageMgmt.Content.Tests.Transfers;
 /// <summary>What a receive reads back on its way counts, and counts only for the very bytes that it read.</summary>
 public class ProofTests
 {
+    private static readonly ReceiveOptions Sampled = new() { ReadBack = ReadBackPolicy.Sampled };
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -106,6 +108,49 @@ public class ProofTests
         Assert.Equal(reader.Manifest.DataChunks - 1, received.Proof!.Chunks);
         var verified = await CopyVerifier.VerifyAsync(staging, reader.Manifest, received.Proof, new VerifyOptions(), SilentObserver.Instance, Bench.Token);
         Assert.Equal([4], verified.BadChunks);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_sample_is_read_back_where_that_is_wanted(bool local)
+    {
+        using var bench = new Bench();
+        await using var reader = await SealedAsync(bench, 78);
+        var staging = bench.Open("staging");
+        var received = await CopyReceiver.ReceiveAsync(local ? reader : new RemoteDouble(reader), staging, Sampled, SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.DataChunks, received.Proof!.Chunks);
+        Assert.InRange(received.Proof.BytesRead, 1, ((reader.Manifest.DataChunks / ReadBehind.SampleEvery) + 1L) * reader.Manifest.ChunkSize);
+        Assert.True((await CopyVerifier.VerifyAsync(staging, reader.Manifest, new VerifyOptions(), SilentObserver.Instance, Bench.Token)).IsRight);
+    }
+
+    [Fact]
+    public async Task A_sample_that_is_wrong_has_everything_read_back()
+    {
+        using var bench = new Bench();
+        await using var reader = await SealedAsync(bench, 79);
+        var staging = bench.Open("staging");
+        var stranger = bench.Open("staging");
+        var rotting = new Recorder { OnStaged = chunk => Flip(stranger, reader.Manifest.OffsetOf(chunk), when: true) };
+        var received = await CopyReceiver.ReceiveAsync(reader, staging, Sampled, rotting, Bench.Token);
+        var verified = await CopyVerifier.VerifyAsync(staging, reader.Manifest, received.Proof, new VerifyOptions(), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.DataChunks, verified.BadCount);
+    }
+
+    [Fact]
+    public async Task A_source_on_this_machine_whose_bytes_are_wrong_is_found_out_before_they_are_written()
+    {
+        using var bench = new Bench();
+        await using var reader = await SealedAsync(bench, 80);
+        using (var stranger = bench.Open("sealed"))
+        {
+            Flip(stranger, reader.Manifest.OffsetOf(2) + 9, when: true);
+        }
+
+        var staging = bench.Open("staging");
+        var found = await Assert.ThrowsAsync<SourceCorruptException>(() => CopyReceiver.ReceiveAsync(reader, staging, Sampled, SilentObserver.Instance, Bench.Token));
+        Assert.Equal(2, found.Chunk);
+        Assert.False(SparseFile.NextData(staging, reader.Manifest.OffsetOf(2)) is { } data && data.Offset < reader.Manifest.OffsetOf(3));
     }
 
     [Fact]
