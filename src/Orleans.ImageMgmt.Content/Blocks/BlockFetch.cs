@@ -204,7 +204,7 @@ internal sealed class BlockFetch(
         Write(piece);
         BytesOwn += piece.BytesOwn;
         BytesKept += piece.BytesKept;
-        watch.Staged(piece.Chunk);
+        watch.Staged(piece.Chunk, isHashed: piece.IsEmpty);
     }
 
     /// <summary>Leaves the hash empty for the next chunk.</summary>

@@ -21,7 +21,7 @@ public sealed class BlockOptions
     /// <summary>The same for one of several strands.</summary>
     internal BlockOptions For(int strands) => new()
     {
-        WindowsBelow = WindowsBelow, TightestBelow = TightestBelow, TightBelow = TightBelow, Window = Math.Max(1, Window / strands), BatchPieces = BatchPieces,
+        WindowsBelow = WindowsBelow, TightestBelow = TightestBelow, TightBelow = TightBelow, Window = (Window + strands - 1) / strands, BatchPieces = BatchPieces,
     };
 
     /// <summary>Requests for digests on their way at once.</summary>

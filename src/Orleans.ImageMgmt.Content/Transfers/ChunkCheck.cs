@@ -54,6 +54,23 @@ internal sealed class ChunkCheck(SafeFileHandle file, DirectFile direct, Content
         return bytes;
     }
 
+    /// <summary>Whether bytes are those of a chunk. Takes its turn on the processors.</summary>
+    public static bool IsRight(ContentManifest manifest, int chunk, ReadOnlySpan<byte> bytes, CancellationToken cancellationToken)
+    {
+        Span<byte> digest = stackalloc byte[Digest.ByteLength];
+        Cores.Wait(cancellationToken);
+        try
+        {
+            SHA256.HashData(bytes, digest);
+        }
+        finally
+        {
+            Cores.Release();
+        }
+
+        return manifest.Matches(chunk, digest);
+    }
+
     /// <summary>False when the file ends inside the range.</summary>
     public static bool TryReadAll(SafeFileHandle file, Span<byte> piece, long offset)
     {

@@ -30,7 +30,7 @@ public sealed class ReceiveOptions
     /// <summary>Where the digests of the copy's blocks are kept when all of it was read back right; null: nowhere. Default: null.</summary>
     public string? SidePath { get; init; }
 
-    /// <summary>How much of what comes is read back behind the writing. What stood staged before, and what own copies gave, is always read back; so is all of a copy on a share. Default: each chunk.</summary>
+    /// <summary>How much of what comes is read back behind the writing. Chunks that stood staged before, wholly or in part, and those that own copies gave whole, are always read back; so is all that comes where staged chunks were wrong, and all of a copy on a share. Default: each chunk.</summary>
     public ReadBackPolicy ReadBack { get; init; } = ReadBackPolicy.Each;
 
     /// <summary>How blocks are asked for from a source on another machine that offers them.</summary>
@@ -67,7 +67,7 @@ public sealed record ReceiveResult(int ChunksRequested, long BytesRequested, int
     /// <summary>Bytes of those, and of single blocks that were taken from there.</summary>
     public long BytesReused { get; init; }
 
-    /// <summary>What was flushed and read back on the way, for <see cref="CopyVerifier"/> in this process; null where nothing was, or where
+    /// <summary>What was flushed and read back on the way (all of it, or as much as <see cref="ReceiveOptions.ReadBack"/> says), for <see cref="CopyVerifier"/> in this process; null where nothing was, or where
     /// the file's state cannot vouch for it (see <see cref="CopyProof"/>).</summary>
     public CopyProof? Proof { get; init; }
 }
@@ -81,7 +81,7 @@ public sealed record ReceiveResult(int ChunksRequested, long BytesRequested, int
 public static class CopyReceiver
 {
     /// <summary>Sizes <paramref name="staging"/>, keeps what is staged and right, and fetches the rest.</summary>
-    /// <param name="source">Where the bytes come from. A local one is copied without hashing: the read-back of the copy proves it.</param>
+    /// <param name="source">Where the bytes come from. A local one is copied without hashing where all of the copy is read back: that proves it.</param>
     /// <param name="staging">Open for reading and writing; used by nobody else until the call returns.</param>
     /// <exception cref="SourceCorruptException">Wrong bytes again and again, or the source ends too early.</exception>
     /// <exception cref="SourceUnreadableException">The source failed to read.</exception>
@@ -111,14 +111,17 @@ public static class CopyReceiver
 
         var directed = source as IDirectedReader;
 
+        // Where staged bytes were wrong the disk may be, or a cut: then nobody's word is taken, as with what own copies gave and was wrong.
+        var policy = plan.Tainted.Count > 0 ? ReadBackPolicy.Each : options.ReadBack;
+
         // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
-        var (strands, bytesRead) = Fetch(isShare ? null : Behind());
+        var (strands, bytesRead) = Fetch(isShare ? null : Behind(policy));
         if (plan.Beside.Where(chunk => !book.IsProved(chunk)).ToList() is { Count: > 0 } wrong)
         {
             plan.Refuse(manifest, wrong);
             observer.Planned(needed + wrong.Count, kept - wrong.Count, plan.BytesNeeded);
             needed += wrong.Count;
-            var (mended, bytesAgain) = Fetch(Behind());
+            var (mended, bytesAgain) = Fetch(Behind(ReadBackPolicy.Each));
             strands = [.. strands, .. mended];
             bytesRead += bytesAgain;
         }
@@ -129,7 +132,7 @@ public static class CopyReceiver
         };
         return (result, isShare ? 0 : plan.BytesRead + bytesRead);
 
-        ReadBehind Behind() => new(staging, manifest, book, options.ReadBack, notes, directed is null ? null : directed.Proved, token);
+        ReadBehind Behind(ReadBackPolicy each) => new(staging, manifest, book, each, notes, directed is null ? null : directed.Proved, token);
 
         (IReadOnlyList<FetchStrand> Strands, long BytesRead) Fetch(ReadBehind? behind)
         {
@@ -210,6 +213,7 @@ public static class CopyReceiver
 
         // The thread hangs in a call that nothing can interrupt. It touches nothing any more when the call returns: see StallGuard.
         _ = worker.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        await guard.StopBesideAsync();
         cancellationToken.ThrowIfCancellationRequested();
         throw new TimeoutException($"The source gave nothing for {options.StallTimeout.TotalSeconds:0} s.");
     }

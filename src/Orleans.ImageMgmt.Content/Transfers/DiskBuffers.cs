@@ -27,7 +27,7 @@ internal sealed unsafe class DiskBuffer
     public Span<byte> Span => new(start, DiskBuffers.Length);
 }
 
-/// <summary>A thread that moves bytes holds one buffer, so memory is bounded by the number of transfers.</summary>
+/// <summary>A thread that moves bytes holds one buffer, and a queue between threads as many as it has places: memory is bounded by the number of transfers.</summary>
 internal static class DiskBuffers
 {
     /// <summary>Bytes of the largest direct read or write.</summary>

@@ -121,9 +121,14 @@ internal sealed class FetchStrand : IDisposable
         }
         else
         {
-            whole += site.Source.LocalFile is { } file && !tainted && (!site.Watch.IsSampled || site.Source.Manifest.ChunkSize <= DiskBuffers.Length)
-                ? new LocalCopy(file, site, writer, cancellationToken).Run(chunks)
-                : new HashedFetch(site.Source, writer, site.Options, site.Watch, cancellationToken).Run(chunks, tainted);
+            if (site.Source.LocalFile is { } file && !tainted && (!site.Watch.IsSampled || site.Source.Manifest.ChunkSize <= DiskBuffers.Length))
+            {
+                var copy = new LocalCopy(file, site, writer, cancellationToken);
+                whole += copy.Run(chunks);
+                chunks = copy.Wrong; // asked once more, as from far: it may have been the memory here
+            }
+
+            whole += new HashedFetch(site.Source, writer, site.Options, site.Watch, cancellationToken).Run(chunks, tainted);
         }
     }
 }

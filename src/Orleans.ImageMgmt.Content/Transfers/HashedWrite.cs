@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
-using System.Security.Cryptography;
-using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Content;
 
@@ -16,6 +14,7 @@ internal sealed class HashedWrite : IDisposable
     private readonly CancellationTokenSource stop;
     private readonly BlockingCollection<(DiskBuffer Buffer, int First, int Last)> queue = new(Writers);
     private readonly Task<bool>[] threads;
+    private readonly ConcurrentBag<int> wrong = [];
     private volatile Exception? failure;
 
     public HashedWrite(FetchSite site, CancellationToken cancellationToken)
@@ -23,6 +22,7 @@ internal sealed class HashedWrite : IDisposable
         (this.site, manifest) = (site, site.Source.Manifest);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         threads = [.. Enumerable.Range(0, Writers).Select(_ => PieceBuffers.RunAsync(Work, CancellationToken.None))];
+        site.Guard.Beside(Task.WhenAll(threads));
     }
 
     /// <summary>Takes chunks that follow each other, from the buffer's first byte on; the buffer goes back to the pool when they are written.</summary>
@@ -39,9 +39,9 @@ internal sealed class HashedWrite : IDisposable
     }
 
     /// <summary>Nothing more comes: waits until all is written.</summary>
-    /// <exception cref="SourceCorruptException">A chunk was read that is not the manifest's.</exception>
+    /// <returns>Chunks that were read and are not the manifest's, rising; they are not written.</returns>
     /// <exception cref="IOException">The staging file cannot be written.</exception>
-    public void Finish()
+    public IReadOnlyList<int> Finish()
     {
         queue.CompleteAdding();
         Task.WaitAll(threads);
@@ -51,6 +51,7 @@ internal sealed class HashedWrite : IDisposable
         }
 
         stop.Token.ThrowIfCancellationRequested();
+        return [.. wrong.Order()];
     }
 
     public void Dispose()
@@ -90,22 +91,32 @@ internal sealed class HashedWrite : IDisposable
 
     private void Write(StagingWriter writer, DiskBuffer buffer, int first, int last)
     {
-        Span<byte> digest = stackalloc byte[Digest.ByteLength];
         var start = manifest.OffsetOf(first);
-        for (var chunk = first; chunk <= last; chunk++)
+        for (var chunk = first; chunk <= last;)
         {
-            var at = manifest.OffsetOf(chunk);
-            SHA256.HashData(buffer.Span.Slice((int)(at - start), manifest.LengthOf(chunk)), digest);
-            if (!manifest.Matches(chunk, digest))
+            var right = chunk;
+            while (right <= last && ChunkCheck.IsRight(manifest, right, BytesOf(right, right), stop.Token))
             {
-                throw new SourceCorruptException(chunk, at, $"Chunk {chunk} at byte {at} was read from the source with another digest than its manifest names.");
+                right++;
+            }
+
+            if (right > chunk)
+            {
+                writer.Write(BytesOf(chunk, right - 1), manifest.OffsetOf(chunk));
+            }
+
+            for (; chunk < right; chunk++)
+            {
+                site.Watch.Staged(chunk);
+            }
+
+            if (chunk <= last)
+            {
+                wrong.Add(chunk++);
             }
         }
 
-        writer.Write(buffer.Span[..(int)(manifest.OffsetOf(last) + manifest.LengthOf(last) - start)], start);
-        for (var chunk = first; chunk <= last; chunk++)
-        {
-            site.Watch.Staged(chunk);
-        }
+        Span<byte> BytesOf(int from, int to) =>
+            buffer.Span[(int)(manifest.OffsetOf(from) - start)..(int)(manifest.OffsetOf(to) + manifest.LengthOf(to) - start)];
     }
 }

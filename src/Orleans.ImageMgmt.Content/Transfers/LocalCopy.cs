@@ -23,6 +23,9 @@ internal sealed class LocalCopy(SafeFileHandle source, FetchSite site, StagingWr
     private bool looked;
     private int aheadOf;
 
+    /// <summary>Chunks that were read and are not the manifest's, rising; found and left out only where they are hashed before they are written.</summary>
+    public IReadOnlyList<int> Wrong { get; private set; } = [];
+
     /// <returns>Bytes asked from the source.</returns>
     public long Run(IReadOnlyList<int> chunks)
     {
@@ -61,17 +64,28 @@ internal sealed class LocalCopy(SafeFileHandle source, FetchSite site, StagingWr
         // Not in a finally: a thread that was left behind in a read may still have the system write into its buffer.
         DiskBuffers.Return(buffer);
         writer.Finish();
-        beside?.Finish();
+        Wrong = beside?.Finish() ?? [];
         return bytes;
     }
 
     /// <summary>Has the system read what comes next while this is written: a source that is not in the page cache would else wait for the target, and the target for it.</summary>
     private void ReadAhead(IReadOnlyList<int> chunks, int next)
     {
+        if (options.Throttle is not null)
+        {
+            return; // it goes at the pace of the limit
+        }
+
         aheadOf = Math.Max(aheadOf, next);
+        guard.Enter();
         for (; aheadOf < chunks.Count && manifest.OffsetOf(chunks[aheadOf]) < manifest.OffsetOf(chunks[next]) + ReadAheadLength; aheadOf++)
         {
             SparseFile.StartReading(source, manifest.OffsetOf(chunks[aheadOf]), manifest.LengthOf(chunks[aheadOf]));
+        }
+
+        if (!guard.TryLeave())
+        {
+            throw new OperationCanceledException(guard.Token);
         }
     }
 
@@ -119,7 +133,12 @@ internal sealed class LocalCopy(SafeFileHandle source, FetchSite site, StagingWr
     /// <summary>The next range of data before the end; null where the rest is a hole, or the file was cut here: a cut file has no data after its end either.</summary>
     private DiskRange? NextRun(long at, long end)
     {
-        if (at < end && NextData(at) is { } range && range.Offset < end)
+        if (at >= end)
+        {
+            return null;
+        }
+
+        if (NextData(at) is { } range && range.Offset < end)
         {
             // Whole blocks, even where the source's file system counts in smaller ones: the target is written in blocks.
             at = Math.Max(at, SparseFile.BlockStart(range.Offset));

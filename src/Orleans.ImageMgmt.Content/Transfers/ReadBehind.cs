@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>
-/// Reads back what a receive has written while it writes on: chunks are gathered into a batch, the batch is made durable, and its chunks are
-/// read past the page cache and compared. The receive waits when two batches are ahead of the disk.
+/// Reads back what a receive has written while it writes on: chunks are gathered into a batch, the batch is made durable, and its chunks (or a sample of
+/// them) are read past the page cache and compared. The receive waits when two batches are ahead of the disk.
 /// </summary>
 /// <remarks>A chunk that reads back wrong, or cannot be read, stays unproved: the read-back that follows finds it again and says so. A flush that fails
 /// ends the receive, for the system reports lost writes only once.</remarks>
@@ -49,7 +49,7 @@ internal sealed class ReadBehind : IDisposable
     /// <param name="book">Learns what is right.</param>
     /// <param name="policy">How much is read back.</param>
     /// <param name="notes">Learns the digests of blocks that are read back.</param>
-    /// <param name="proved">Hears of each chunk that is right, from several threads.</param>
+    /// <param name="proved">Hears of each chunk that was read back right, from several threads.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public ReadBehind(
         SafeFileHandle file, ContentManifest manifest, ProofBook book, ReadBackPolicy policy, BlockTable? notes, Action<int>? proved, CancellationToken cancellationToken)
@@ -184,7 +184,6 @@ internal sealed class ReadBehind : IDisposable
 
                 passed.Add(row[i].Chunk);
                 book.Prove(row[i].Chunk, row[i].Turn);
-                proved?.Invoke(row[i].Chunk);
             }
         }
 

@@ -18,13 +18,15 @@ internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver ob
         }
     }
 
-    /// <summary>The chunk's last byte was handed to the file. Where <see cref="IsSampled"/> says so, its digest was found right before.</summary>
-    public void Staged(int chunk)
+    /// <summary>The chunk's last byte was handed to the file.</summary>
+    /// <param name="chunk">Which.</param>
+    /// <param name="isHashed">All of it was written, and its digest was found right before: that counts where <see cref="IsSampled"/> says so.</param>
+    public void Staged(int chunk, bool isHashed = true)
     {
         lock (gate)
         {
             observer.ChunkStaged(chunk, manifest.LengthOf(chunk));
-            behind?.Staged(chunk, isHashed: true);
+            behind?.Staged(chunk, isHashed);
         }
     }
 

@@ -16,6 +16,7 @@ internal sealed class StallGuard : IDisposable
     private readonly TimeProvider clock;
     private readonly ITimer timer;
     private readonly CancellationTokenRegistration cancelled;
+    private Task beside = Task.CompletedTask;
     private long since;
     private int state;
 
@@ -34,6 +35,16 @@ internal sealed class StallGuard : IDisposable
     public Task Stalled => stalled.Task;
 
     public CancellationToken Token { get; }
+
+    /// <summary>Threads beside the reader that write to the staging file: they end with <see cref="Token"/>, and wait for the target alone.</summary>
+    public void Beside(Task writers) => Volatile.Write(ref beside, writers);
+
+    /// <summary>After a reader was left behind: when this has ended, nobody writes to the staging file any more.</summary>
+    public async Task StopBesideAsync()
+    {
+        await stop.CancelAsync();
+        await Volatile.Read(ref beside).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+    }
 
     public void Enter()
     {

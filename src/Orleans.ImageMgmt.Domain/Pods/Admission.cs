@@ -37,7 +37,7 @@ public static class Admission
 
         foreach (var copy in waiting.OrderBy(RankOf).ThenBy(c => c.Version.Value, StringComparer.Ordinal))
         {
-            if (HasSlot(slots, LaneOfPod, plain, urgent) || (copy.IsUrgent && urgent < LaneOfPod))
+            if (MayStart(slots, LaneOfPod, plain, urgent, copy.IsUrgent))
             {
                 admitted.Add(copy.Version);
                 (plain, urgent) = copy.IsUrgent ? (plain, urgent + 1) : (plain + 1, urgent);
@@ -49,6 +49,9 @@ public static class Admission
 
     /// <summary>Urgent ones are counted into the lane first, so that a lane which is always full never closes the slots.</summary>
     internal static bool HasSlot(int slots, int lane, int plain, int urgent) => plain + Math.Max(0, urgent - lane) < slots;
+
+    /// <summary>Into a slot, or into the lane when it is urgent.</summary>
+    internal static bool MayStart(int slots, int lane, int plain, int urgent, bool isUrgent) => HasSlot(slots, lane, plain, urgent) || (isUrgent && urgent < lane);
 
     private static DateTimeOffset RankOf(Copy copy) => copy.IsUrgent && copy.WantedAt - DateTimeOffset.MinValue > HeadStart ? copy.WantedAt - HeadStart : copy.WantedAt;
 }

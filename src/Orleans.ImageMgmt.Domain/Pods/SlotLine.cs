@@ -141,13 +141,8 @@ internal sealed class SlotLine(int slots, int slotsPerSource)
     /// <summary>One more may read from there. What reads from nowhere is bounded by its pod and the silo alone.</summary>
     private bool HasRoom(PodName? source, bool isUrgent)
     {
-        if (source is not { } from || !reading.TryGetValue(from, out var now))
-        {
-            return true;
-        }
-
-        var lane = Admission.LaneOf(slotsPerSource);
-        return Admission.HasSlot(slotsPerSource, lane, now.Plain, now.Urgent) || (isUrgent && now.Urgent < lane);
+        return source is not { } from || !reading.TryGetValue(from, out var now)
+            || Admission.MayStart(slotsPerSource, Admission.LaneOf(slotsPerSource), now.Plain, now.Urgent, isUrgent);
     }
 
     /// <summary>A job has begun (1) or ended (-1).</summary>

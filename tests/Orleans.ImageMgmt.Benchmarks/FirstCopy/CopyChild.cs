@@ -44,9 +44,9 @@ internal static class CopyChild
         Value(await connector.ReceiveAsync(order, Value(ReaderOffer.Create(reader, content)), SilentObserver.Instance, CancellationToken.None));
         var received = clock?.Elapsed;
         var receipt = Value(await connector.FinaliseAsync(order, content, SilentObserver.Instance, CancellationToken.None));
-        if (receipt.ContentDigest != manifest.ContentDigest || receipt.BytesReadBack < (readBack == "each" ? manifest.DataLength : manifest.DataLength / ReadBehind.SampleEvery))
+        if (receipt.ContentDigest != manifest.ContentDigest || (readBack == "each" ? receipt.BytesReadBack < manifest.DataLength : receipt.BytesReadBack is 0 || receipt.BytesReadBack > Math.Max(manifest.ChunkSize, manifest.DataLength / 8)))
         {
-            throw new InvalidOperationException($"{path}: {receipt} proves less than it has to.");
+            throw new InvalidOperationException($"{path}: {receipt} proves more or less than it has to.");
         }
 
         if (clock is not null)

@@ -125,16 +125,52 @@ public class ProofTests
     }
 
     [Fact]
-    public async Task A_sample_that_is_wrong_has_everything_read_back()
+    public async Task One_chunk_of_sixteen_is_the_sample()
     {
         using var bench = new Bench();
-        await using var reader = await SealedAsync(bench, 79);
+        await using var reader = await SealedAsync(bench, 81, mebibytes: 150);
+        var received = await CopyReceiver.ReceiveAsync(reader, bench.Open("staging"), Sampled, SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.DataChunks, received.Proof!.Chunks);
+        Assert.Equal((4 + 4 + 2) * Bench.MiB, received.Proof.BytesRead); // batches of 64, 64 and 22 chunks
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(70)]
+    public async Task A_sample_that_is_wrong_has_everything_read_back(int from)
+    {
+        using var bench = new Bench();
+        await using var reader = await SealedAsync(bench, 79, mebibytes: 150);
         var staging = bench.Open("staging");
         var stranger = bench.Open("staging");
-        var rotting = new Recorder { OnStaged = chunk => Flip(stranger, reader.Manifest.OffsetOf(chunk), when: true) };
+        var rotting = new Recorder { OnStaged = chunk => Flip(stranger, reader.Manifest.OffsetOf(chunk), when: chunk >= from) };
         var received = await CopyReceiver.ReceiveAsync(reader, staging, Sampled, rotting, Bench.Token);
         var verified = await CopyVerifier.VerifyAsync(staging, reader.Manifest, received.Proof, new VerifyOptions(), SilentObserver.Instance, Bench.Token);
-        Assert.Equal(reader.Manifest.DataChunks, verified.BadCount);
+        Assert.Equal(150 - from, verified.BadCount);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Where_staged_chunks_were_wrong_all_that_replaces_them_is_read_back(bool local)
+    {
+        using var bench = new Bench();
+        await using var sealedReader = await SealedAsync(bench, 82, mebibytes: 40);
+        IContentReader reader = local ? sealedReader : new RemoteDouble(sealedReader);
+        var staging = bench.Open("staging");
+        var stranger = bench.Open("staging");
+        await CopyReceiver.ReceiveAsync(reader, staging, Sampled, SilentObserver.Instance, Bench.Token);
+        int[] damaged = [.. Enumerable.Range(3, 20)];
+        foreach (var chunk in damaged)
+        {
+            Flip(stranger, reader.Manifest.OffsetOf(chunk) + 77);
+        }
+
+        var rotting = new Recorder { OnStaged = chunk => Flip(stranger, reader.Manifest.OffsetOf(chunk), when: chunk == 21) };
+        var received = await CopyReceiver.ReceiveAsync(reader, staging, Sampled, rotting, Bench.Token);
+        Assert.Equal(damaged.Length, received.ChunksRequested);
+        var verified = await CopyVerifier.VerifyAsync(staging, reader.Manifest, received.Proof, new VerifyOptions(), SilentObserver.Instance, Bench.Token);
+        Assert.Equal([21], verified.BadChunks);
     }
 
     [Fact]
@@ -200,13 +236,13 @@ public class ProofTests
     }
 
     /// <summary>Twelve chunks of data and one of zeros at the end.</summary>
-    private static async Task<LocalContentReader> SealedAsync(Bench bench, int seed)
+    private static async Task<LocalContentReader> SealedAsync(Bench bench, int seed, int mebibytes = 12)
     {
         var source = bench.Open("source");
-        var bytes = new byte[12 * Bench.MiB];
+        var bytes = new byte[mebibytes * Bench.MiB];
         new Random(seed).NextBytes(bytes);
         RandomAccess.Write(source, bytes, 0);
-        RandomAccess.SetLength(source, 13L * Bench.MiB);
+        RandomAccess.SetLength(source, (mebibytes + 1L) * Bench.MiB);
         return await bench.SealAsync("sealed", source);
     }
 

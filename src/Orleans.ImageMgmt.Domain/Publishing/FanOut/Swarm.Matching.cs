@@ -129,7 +129,7 @@ internal sealed partial class Swarm
             return null;
         }
 
-        var piece = rarity.Rarest(only ?? source.Held, receiver.Held, receiver.ComingSet, Draw());
+        var piece = rarity.Rarest(only ?? source.Held, receiver.Held, receiver.Excluded, Draw());
         if (piece < 0)
         {
             return null;

@@ -71,7 +71,7 @@ internal sealed partial class Swarm
     public void Fills(int peer, PieceSet? pieces)
     {
         var p = peers[peer];
-        if (pieces is null && p.ComingSet.Count == p.Coming.Count)
+        if (pieces is null && p.Excluded.Count == p.Coming.Count)
         {
             return;
         }
@@ -85,11 +85,11 @@ internal sealed partial class Swarm
 
             if (pieces is not null && pieces.Has(piece))
             {
-                p.ComingSet.Add(piece);
+                p.Excluded.Add(piece);
             }
             else
             {
-                p.ComingSet.Remove(piece);
+                p.Excluded.Remove(piece);
             }
         }
 
@@ -232,7 +232,7 @@ internal sealed partial class Swarm
             Pool(source);
         }
 
-        p.ComingSet.Remove(piece);
+        p.Excluded.Remove(piece);
 
         if (p.Held.Add(piece) && p is { IsOrigin: false, IsCounted: true })
         {
@@ -248,7 +248,7 @@ internal sealed partial class Swarm
             return null;
         }
 
-        p.ComingSet.Remove(piece);
+        p.Excluded.Remove(piece);
         rarity.Change(piece, -1);
         Wait(p);
         var source = peers[from];
@@ -288,13 +288,13 @@ internal sealed partial class Swarm
 
     private void Wait(SwarmPeer p) => waiting.Set(p.Number, p.Place, p.Wanted > 0 && !p.IsGone && !HasAskedAll(p));
 
-    private bool HasAskedAll(SwarmPeer p) => p.Held.Count + p.ComingSet.Count == Pieces;
+    private bool HasAskedAll(SwarmPeer p) => p.Held.Count + p.Excluded.Count == Pieces;
 
     private void Grant(SwarmPeer receiver, SwarmPeer source, int piece)
     {
         receiver.Wanted--;
         receiver.Coming[piece] = source.Number;
-        receiver.ComingSet.Add(piece);
+        receiver.Excluded.Add(piece);
         rarity.Change(piece, 1);
         source.FreeUp--;
         originGrants += source.IsOrigin ? 1 : 0;

@@ -20,7 +20,7 @@ internal readonly record struct SwarmGrant(int Receiver, int Source, int Piece);
 
 /// <summary>Bounds of a swarm, each with its reason.</summary>
 /// <param name="UplinkSlots">Pieces that one pod gives out at once. Default: 3: two keep the link busy while the next is arranged over the very link that they fill; more make each slower to arrive and gain nothing (measured).</param>
-/// <param name="DownlinkSlots">Pieces that one pod takes at once. Default: 3, as many as it gives: with more to take than to give, links of sources wait for links of receivers (simulated: 1.3 instead of 1.15).</param>
+/// <param name="DownlinkSlots">Pieces that one pod takes at once. Default: 3, as many as it gives: with more to take than to give, links of sources wait for links of receivers.</param>
 /// <param name="OriginExtraPercent">Pieces beyond one image, in percent of it, that the source pod gives out although others hold them. Default: 10: its uplink is the one everybody pays for.</param>
 /// <param name="Sampled">Candidates that one decision looks at in each pool. Default: 12: more gain nothing (simulated), and cost is per decision.</param>
 /// <param name="FailuresUntilAway">Failures in a row after which a source is no longer named, until it gives signs of life. Default: 3.</param>
@@ -59,7 +59,7 @@ internal sealed class SwarmPeer(int number, SwarmPlace place, bool isOrigin, int
     public Dictionary<int, int> Coming { get; } = [];
 
     /// <summary>What is not to be named to it: what it has asked, and what it fills in itself.</summary>
-    public PieceSet ComingSet { get; } = new(pieces);
+    public PieceSet Excluded { get; } = new(pieces);
 
     public int FreeUp { get; set; } = limits.UplinkSlots;
 
