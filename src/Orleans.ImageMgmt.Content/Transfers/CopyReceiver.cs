@@ -39,7 +39,7 @@ public sealed class ReceiveOptions
     /// <summary>The same, without copies to take anything from.</summary>
     internal ReceiveOptions WithoutOwnCopies() => OwnCopies.Count == 0 ? this : With([], Blocks, Window);
 
-    /// <summary>The same for one of several strands: together they hold as many pieces as one alone.</summary>
+    /// <summary>The same for one of several strands: together they hold no more pieces than one alone.</summary>
     internal ReceiveOptions For(int strands) => strands == 1 ? this : With(OwnCopies, Blocks.For(strands), Math.Max(1, Window / strands));
 
     private ReceiveOptions With(IReadOnlyList<OwnCopy> copies, BlockOptions blocks, int window) => new()
