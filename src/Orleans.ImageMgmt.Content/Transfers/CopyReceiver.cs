@@ -30,7 +30,7 @@ public sealed class ReceiveOptions
     /// <summary>Where the digests of the copy's blocks are kept when all of it was read back right; null: nowhere. Default: null.</summary>
     public string? SidePath { get; init; }
 
-    /// <summary>How much of what comes is read back behind the writing. Chunks that stood staged before, wholly or in part, and those that own copies gave whole, are always read back; so is all that comes where staged chunks were wrong, and all of a copy on a share. Default: each chunk.</summary>
+    /// <summary>How much of what comes is read back behind the writing. All is read back where anything stood staged before (a cut, a repair), on a share, and of what own copies gave whole. Default: each chunk.</summary>
     public ReadBackPolicy ReadBack { get; init; } = ReadBackPolicy.Each;
 
     /// <summary>How blocks are asked for from a source on another machine that offers them.</summary>
@@ -111,8 +111,8 @@ public static class CopyReceiver
 
         var directed = source as IDirectedReader;
 
-        // Where staged bytes were wrong the disk may be, or a cut: then nobody's word is taken, as with what own copies gave and was wrong.
-        var policy = plan.Tainted.Count > 0 ? ReadBackPolicy.Each : options.ReadBack;
+        // What was staged before was cut, or is a damaged copy's: then nobody's word is taken, as with what own copies gave and was wrong.
+        var policy = plan.Kept + plan.Tainted.Count > 0 ? ReadBackPolicy.Each : options.ReadBack;
 
         // A share is read back when all is there: its clock is not ours, so its times of change cannot vouch for a proof.
         var (strands, bytesRead) = Fetch(isShare ? null : Behind(policy));
@@ -132,7 +132,7 @@ public static class CopyReceiver
         };
         return (result, isShare ? 0 : plan.BytesRead + bytesRead);
 
-        ReadBehind Behind(ReadBackPolicy each) => new(staging, manifest, book, each, notes, directed is null ? null : directed.Proved, token);
+        ReadBehind Behind(ReadBackPolicy how) => new(staging, manifest, book, how, notes, directed is null ? null : directed.Proved, token);
 
         (IReadOnlyList<FetchStrand> Strands, long BytesRead) Fetch(ReadBehind? behind)
         {

@@ -150,9 +150,11 @@ public class ProofTests
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task Where_staged_chunks_were_wrong_all_that_replaces_them_is_read_back(bool local)
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public async Task Where_staged_chunks_were_wrong_or_gone_all_that_replaces_them_is_read_back(bool local, bool wrong)
     {
         using var bench = new Bench();
         await using var sealedReader = await SealedAsync(bench, 82, mebibytes: 40);
@@ -161,9 +163,10 @@ public class ProofTests
         var stranger = bench.Open("staging");
         await CopyReceiver.ReceiveAsync(reader, staging, Sampled, SilentObserver.Instance, Bench.Token);
         int[] damaged = [.. Enumerable.Range(3, 20)];
-        foreach (var chunk in damaged)
+        foreach (var at in damaged.Select(reader.Manifest.OffsetOf))
         {
-            Flip(stranger, reader.Manifest.OffsetOf(chunk) + 77);
+            Flip(stranger, at + 77, when: wrong);
+            Assert.True(wrong || SparseFile.TryPunchHole(stranger, at, reader.Manifest.ChunkSize));
         }
 
         var rotting = new Recorder { OnStaged = chunk => Flip(stranger, reader.Manifest.OffsetOf(chunk), when: chunk == 21) };
