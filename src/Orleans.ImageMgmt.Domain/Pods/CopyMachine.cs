@@ -123,9 +123,14 @@ public static partial class CopyMachine
     public static bool Proves(Copy copy, ContentDescription? content, Receipt receipt) =>
         content is not null && receipt.Version == copy.Version && receipt.Pod == copy.Pod && receipt.ContentDigest == content.ContentDigest;
 
-    /// <summary>The state of the copy as one operation sees it: gone for one that let go of what others still make.</summary>
-    public static CopyState StateFor(Copy copy, OperationId operation) =>
-        copy.IsMoving && copy.State != CopyState.Deleting && copy.LetGo.Contains(operation) ? CopyState.Deleted : copy.State;
+    /// <summary>The state of the copy as one operation sees it: gone for one that let go of what others still make; still to come for one whose pause was heard
+    /// here before its order, or after the copy was deleted: whether that is the order's end is said when it comes.</summary>
+    public static CopyState StateFor(Copy copy, OperationId operation) => (copy.State, copy.LetGo.Contains(operation)) switch
+    {
+        (CopyState.Deleted, false) when copy.Holds.Any(hold => hold.Operation == operation && hold.IsHeld) => CopyState.Pending,
+        (not CopyState.Deleting, true) when copy.IsMoving => CopyState.Deleted,
+        _ => copy.State,
+    };
 
     /// <summary>Whether the same order may be taken later without anybody asking anew: the caller keeps asking.</summary>
     public static bool MayPass(Refusal refusal) => refusal.Code is DeletingCode or TooManyCode;

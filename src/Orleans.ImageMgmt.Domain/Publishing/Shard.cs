@@ -247,6 +247,11 @@ public static class ShardMachine
             return Nothing; // overtaken on its way here
         }
 
+        if (shard is { IsPaused: true, IsCancelling: false } && outcome == TargetOutcome.Cancelled)
+        {
+            return Nothing; // the pause may have come there before the order, or while an older copy is removed: the order says what it is when it goes on
+        }
+
         var isNews = c.Attempt > target.Attempt && target.Attempt > 0;
         if (target.IsRetryAsked && outcome == TargetOutcome.Failed && !shard.IsCancelling && !isNews)
         {
