@@ -87,7 +87,7 @@ internal sealed class HashedFetch(
             again = AskAgain(piece.Chunk, hash);
         }
 
-        watch.Staged(piece.Chunk);
+        watch.Staged(piece.Chunk, isHashed: true);
         return again;
     }
 

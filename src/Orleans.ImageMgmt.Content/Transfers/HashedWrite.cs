@@ -107,7 +107,7 @@ internal sealed class HashedWrite : IDisposable
 
             for (; chunk < right; chunk++)
             {
-                site.Watch.Staged(chunk);
+                site.Watch.Staged(chunk, isHashed: true);
             }
 
             if (chunk <= last)

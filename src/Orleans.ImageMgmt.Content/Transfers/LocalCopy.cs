@@ -48,7 +48,7 @@ internal sealed class LocalCopy(SafeFileHandle source, FetchSite site, StagingWr
                 Copy(chunks[i], chunks[i + side - 1], buffer);
                 for (var k = i; k < i + side; k++)
                 {
-                    watch.Staged(chunks[k]);
+                    watch.Staged(chunks[k], isHashed: false);
                 }
             }
             else

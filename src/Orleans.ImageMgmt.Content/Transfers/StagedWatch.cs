@@ -21,7 +21,7 @@ internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver ob
     /// <summary>The chunk's last byte was handed to the file.</summary>
     /// <param name="chunk">Which.</param>
     /// <param name="isHashed">All of it was written, and its digest was found right before: that counts where <see cref="IsSampled"/> says so.</param>
-    public void Staged(int chunk, bool isHashed = true)
+    public void Staged(int chunk, bool isHashed)
     {
         lock (gate)
         {
