@@ -15,7 +15,8 @@ namespace Orleans.ImageMgmt.Host;
 /// </summary>
 internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes, HttpOptions http, TimeProvider time) : IDisposable
 {
-    /// <summary>A token that this process does not know may just have been made at another one: it looks again, however many guesses come at most so often.</summary>
+    /// <summary>A token that this process does not know may just have been made at another one: it looks again before it says so. However many guesses come, it looks
+    /// at most so often; a request that comes in between waits for the next look.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
 
     private readonly SemaphoreSlim loading = new(1, 1);
@@ -25,25 +26,41 @@ internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes,
     public async ValueTask<AccessToken?> FindAsync(Digest hash, CancellationToken cancellationToken)
     {
         var wanted = hash.ToBytes();
-        return (await FreshAsync(http.TokenRefresh, cancellationToken)).Find(wanted) ?? (await FreshAsync(LookAgain, cancellationToken)).Find(wanted);
+        var asked = time.GetTimestamp();
+        var known = await FreshAsync(http.TokenRefresh, cancellationToken);
+        if (known.Find(wanted) is var found && (found is not null || known.LoadedAt >= asked))
+        {
+            return found;
+        }
+
+        if (LookAgain - time.GetElapsedTime(known.LoadedAt) is var early && early > TimeSpan.Zero)
+        {
+            await Task.Delay(early, time, cancellationToken);
+        }
+
+        return (await LoadedAsync(snapshot => snapshot.LoadedAt >= asked, cancellationToken)).Find(wanted);
     }
 
     public async ValueTask<IReadOnlyList<AccessToken>> AllAsync(CancellationToken cancellationToken) => (await FreshAsync(http.TokenRefresh, cancellationToken)).Tokens;
 
     public void Dispose() => loading.Dispose();
 
-    private async ValueTask<Snapshot> FreshAsync(TimeSpan limit, CancellationToken cancellationToken)
+    private ValueTask<Snapshot> FreshAsync(TimeSpan limit, CancellationToken cancellationToken) =>
+        LoadedAsync(known => known.Changes == changes.Count && time.GetElapsedTime(known.LoadedAt) < limit, cancellationToken);
+
+    /// <summary>What is known, where that will do; else what is there now.</summary>
+    private async ValueTask<Snapshot> LoadedAsync(Func<Snapshot, bool> isEnough, CancellationToken cancellationToken)
     {
-        if (IsFresh(Volatile.Read(ref current), limit))
+        if (Volatile.Read(ref current) is var held && isEnough(held))
         {
-            return current;
+            return held;
         }
 
         await loading.WaitAsync(cancellationToken);
         try
         {
             var known = current;
-            if (IsFresh(known, limit))
+            if (isEnough(known))
             {
                 return known;
             }
@@ -59,8 +76,6 @@ internal sealed class TokenDirectory(IGrainFactory grains, TokenChanges changes,
             loading.Release();
         }
     }
-
-    private bool IsFresh(Snapshot known, TimeSpan limit) => known.Changes == changes.Count && time.GetElapsedTime(known.LoadedAt) < limit;
 
     private static long Bucket(ReadOnlySpan<byte> hash) => BinaryPrimitives.ReadInt64BigEndian(hash);
 
