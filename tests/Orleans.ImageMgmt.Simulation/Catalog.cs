@@ -164,13 +164,13 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
     }
 
     /// <summary>The end of a publish is stored before it hears so.</summary>
-    internal void PublishEnded(VersionCommand.PublishEnded command)
+    internal void PublishEnded(VersionCommand.PublishEnded command, int call)
     {
         Hear(command);
-        Send<PublishNode>(Keys.Publish(command.Operation), "version told", p => p.VersionTold());
+        Send<PublishNode>(Keys.Publish(command.Operation), "version told", p => p.VersionTold(call));
     }
 
-    internal void Reopen(OperationId operation, IReadOnlyList<PodName> targets, Generation ordered, Answer answer)
+    internal void Reopen(OperationId operation, IReadOnlyList<PodName> targets, Generation ordered, int call, Answer answer)
     {
         var decision = VersionMachine.Decide(Noun, new VersionCommand.BeginPublish(operation, targets, ordered));
         Keep(decision);
@@ -180,7 +180,7 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
             return;
         }
 
-        Send<PublishNode>(Keys.Publish(operation), "retry now", p => p.RetryNow(answer));
+        Send<PublishNode>(Keys.Publish(operation), "retry now", p => p.RetryNow(call, answer));
         Drive();
     }
 
@@ -201,9 +201,10 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
                 WakeIn(TimeSpan.FromSeconds(10));
                 break;
             case VersionStep.RemoveCopies step:
+                var deleted = Noun.Generation; // of now, not of when it arrives
                 foreach (var pod in step.Pods)
                 {
-                    Send<PodNode>(Keys.Pod(pod), "delete", p => p.Delete(id, Noun.Generation, Key));
+                    Send<PodNode>(Keys.Pod(pod), "delete", p => p.Delete(id, deleted, Key));
                 }
 
                 WakeIn(TimeSpan.FromSeconds(10));

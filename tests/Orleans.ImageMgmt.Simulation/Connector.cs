@@ -194,6 +194,13 @@ internal sealed partial class Connector(World world, PodName pod, Func<Digest, B
 
     private void Prepare(Job job, Bytes bytes)
     {
+        if (receipts.TryGetValue(job.Version, out var sealedBefore))
+        {
+            // By a try whose answer was lost, as far as the connector can know.
+            Finish(job, new CopyCommand.Prepared(job.Attempt, bytesOf(sealedBefore.ContentDigest).Description, sealedBefore));
+            return;
+        }
+
         Finish(job, new CopyCommand.Prepared(job.Attempt, bytes.Description, MakeFinal(job, bytes.Chunks)));
     }
 

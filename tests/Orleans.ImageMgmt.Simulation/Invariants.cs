@@ -40,6 +40,8 @@ internal sealed class Invariants(World world)
                 touchedPods.Add(a.Pod);
                 break;
             case (Version b, Version a):
+                Require(b.Content is not null || a.Content is null || a.Content.ContentDigest == Simulator.ContentOf(a.Source!).ContentDigest,
+                    $"the import of {a.Id} from {a.Source?.Path} shows the content of another source");
                 Require(a.Generation >= b.Generation, $"the generation of {a.Id} falls from {b.Generation} to {a.Generation}");
                 Require(b.Delete is not null || a.Delete is not null || !b.Targets.Any(t => t.Value == TargetOutcome.Available)
                     || b.Targets.Where(t => t.Value == TargetOutcome.Available).All(t => a.Targets.GetValueOrDefault(t.Key) == TargetOutcome.Available

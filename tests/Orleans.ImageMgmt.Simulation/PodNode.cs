@@ -38,7 +38,7 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         }
 
         askers[order.Operation] = asker;
-        var decision = Decide(order.Version, new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From, turn));
+        var decision = Decide(order.Version, new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From, turn, IsRetry: retriedAttempt is not null));
         if (decision.Refusal is { } refusal)
         {
             if (!CopyMachine.MayPass(refusal))

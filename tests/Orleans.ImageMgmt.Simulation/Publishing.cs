@@ -3,8 +3,15 @@ namespace Orleans.ImageMgmt.Simulation;
 /// <summary>The publish grain in miniature.</summary>
 internal sealed class PublishNode(World world, string key, OperationId operation) : Node<Publish>(world, key, PublishMachine.Initial(operation))
 {
+    /// <summary>After this long a call to the version counts as lost, as in the grain.</summary>
+    private static readonly TimeSpan callLost = TimeSpan.FromSeconds(30);
+
     /// <summary>How each pod stands, as the shards said in this round; asked again when it is lost.</summary>
-    private readonly Dictionary<int, (int Round, IReadOnlyDictionary<PodName, TargetOutcome> Outcomes)> heard = [];
+    private readonly Dictionary<int, (int Round, int Open, IReadOnlyDictionary<PodName, TargetOutcome> Outcomes)> heard = [];
+
+    /// <summary>The grain's books: the end of one round and the retry that opens the next are never under way at the version together.</summary>
+    private (int Call, DateTimeOffset Until)? books;
+    private int calls;
 
     internal void Start(PublishOrder order)
     {
@@ -44,12 +51,51 @@ internal sealed class PublishNode(World world, string key, OperationId operation
             return;
         }
 
-        Send<VersionNode>(Keys.Version(order.Version), "reopen", v => v.Reopen(operation, order.Targets, order.Generation, answer));
+        if (OpenBooks() is { } call)
+        {
+            Send<VersionNode>(Keys.Version(order.Version), "reopen", v => v.Reopen(operation, order.Targets, order.Generation, call, answer));
+        }
     }
 
-    internal void RetryNow(Answer answer) => Ask(new PublishCommand.Retry(), answer);
+    internal void RetryNow(int call, Answer answer)
+    {
+        if (CloseBooks(call))
+        {
+            Ask(new PublishCommand.Retry(), answer);
+        }
+    }
 
-    internal void VersionTold() => Keep(new PublishCommand.VersionTold());
+    internal void VersionTold(int call)
+    {
+        if (CloseBooks(call))
+        {
+            Keep(new PublishCommand.VersionTold());
+        }
+    }
+
+    /// <summary>The number of the call that may be made now; null: another one is under way.</summary>
+    private int? OpenBooks()
+    {
+        if (books?.Until > World.Now)
+        {
+            return null;
+        }
+
+        books = (++calls, World.Now + callLost);
+        return calls;
+    }
+
+    /// <summary>Whether this is the answer that is waited for; what was given up before is not heard.</summary>
+    private bool CloseBooks(int call)
+    {
+        if (books?.Call != call)
+        {
+            return false;
+        }
+
+        books = null;
+        return true;
+    }
 
     internal void ShardChanged(int shard, TargetTotals totals, int round, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
     {
@@ -58,7 +104,11 @@ internal sealed class PublishNode(World world, string key, OperationId operation
             return;
         }
 
-        heard[shard] = (round, outcomes);
+        if (!heard.TryGetValue(shard, out var known) || known.Round != round || totals.Open <= known.Open)
+        {
+            heard[shard] = (round, totals.Open, outcomes); // an older word may overtake a newer one
+        }
+
         if (Keep(new PublishCommand.ShardChanged(shard, totals, round)))
         {
             Send<VersionNode>(Keys.Version(order.Version), "targets changed", v => v.Hear(new VersionCommand.TargetsChanged(operation, outcomes)));
@@ -111,11 +161,11 @@ internal sealed class PublishNode(World world, string key, OperationId operation
             WakeIn(TimeSpan.FromSeconds(5));
         }
 
-        if (missing.Count == 0)
+        if (missing.Count == 0 && OpenBooks() is { } call)
         {
             var outcomes = heard.Values.SelectMany(h => h.Outcomes).ToDictionary(o => o.Key, o => o.Value);
             var command = new VersionCommand.PublishEnded(operation, Noun.State == OperationState.Cancelled, outcomes);
-            Send<VersionNode>(Keys.Version(Noun.Order!.Version), "publish ended", v => v.PublishEnded(command));
+            Send<VersionNode>(Keys.Version(Noun.Order!.Version), "publish ended", v => v.PublishEnded(command, call));
         }
     }
 

@@ -5,16 +5,19 @@ internal static class Reference
 {
     internal static bool IsQuiet(World world) =>
         world.Store.Of<Copy>().All(c => !c.IsMoving && c.State != CopyState.Quarantined)
-        && world.Connectors.Values.All(c => c.DamagedAt.Count == 0)
+        && world.Connectors.Values.All(c => c.DamagedAt.Keys.All(v => !IsLookedAt(world, c.Pod, v)))
         && world.Store.Of<Publish>().All(p => p.Order is null || (p.State.IsEnded() && p.IsTold))
         && world.Store.Of<Version>().All(v => v.OpenPublishes.Count == 0 && v.Status is not (VersionStatus.Importing or VersionStatus.Deleting))
         && world.Store.Of<Image>().All(i => i.Versions.All(v => v.IsBegun && world.Store.Read<Version>(Keys.Version(new VersionId(i.Name, v.Name)))!.Status == v.Status));
+
+    /// <summary>Nobody looks at what a publish that gave up left for its retry.</summary>
+    private static bool IsLookedAt(World world, PodName pod, VersionId version) => world.Store.Read<Copy>(Keys.Copy(pod, version))?.State != CopyState.Failed;
 
     /// <summary>What keeps the world from being quiet, for the sentence of a violation.</summary>
     internal static string Unquiet(World world)
     {
         var waits = world.Store.Of<Copy>().Where(c => c.IsMoving || c.State == CopyState.Quarantined).Select(c => $"{c.Version} on {c.Pod} {c.State} {c.Fault?.Code}")
-            .Concat(world.Connectors.SelectMany(c => c.Value.DamagedAt.Keys.Select(v => $"{v} on {c.Key} is damaged")))
+            .Concat(world.Connectors.SelectMany(c => c.Value.DamagedAt.Keys.Where(v => IsLookedAt(world, c.Value.Pod, v)).Select(v => $"{v} on {c.Key} is damaged")))
             .Concat(world.Store.Of<Publish>().Where(p => p.Order is not null && !(p.State.IsEnded() && p.IsTold)).Select(p => $"publish {p.Operation} {p.State}"))
             .Concat(world.Store.Of<Version>().Where(v => v.OpenPublishes.Count > 0 || v.Status is VersionStatus.Importing or VersionStatus.Deleting).Select(v => $"{v.Id} {v.Status}"))
             .Concat(world.Store.Of<Image>().SelectMany(i => i.Versions.Select(v => (Known: v, Real: world.Store.Read<Version>(Keys.Version(new VersionId(i.Name, v.Name))))))
@@ -90,8 +93,11 @@ internal static class Reference
 
         foreach (var version in connector.Finals.Keys)
         {
-            var state = world.Store.Read<Copy>(Keys.Copy(pod, version))?.State;
-            Invariants.Require(state == CopyState.Available, $"a final copy of {version} is left on {pod}; its record says {state}");
+            // A publish that gave up with the answer of its last call lost keeps what that call made for its retry, as it keeps what is staged.
+            var copy = world.Store.Read<Copy>(Keys.Copy(pod, version));
+            var isForgotten = world.Store.Read<Version>(Keys.Version(version)) is { IsDeleted: true };
+            Invariants.Require(copy?.State == CopyState.Available || (copy is { State: CopyState.Failed, Role: CopyRole.Target } && !isForgotten),
+                $"a final copy of {version} is left on {pod}; its record says {copy?.State}");
         }
     }
 }

@@ -34,6 +34,9 @@ public static class Simulator
         return world;
     }
 
+    /// <summary>What an import of this source has to show.</summary>
+    internal static ContentDescription ContentOf(SourceRef source) => byPath[source.Path].Description;
+
     internal static void AddPod(World world, PodName pod) =>
         world.Connectors[pod.Value] = new Connector(world, pod, d => byDigest[d], s => byPath[s.Path]);
 

@@ -121,7 +121,8 @@ public sealed record Version
     /// <summary>When the delete was asked.</summary>
     [Id(26)] public DateTimeOffset? DeleteBeganAt { get; init; }
 
-    /// <summary>Targets whose copy was found damaged or gone, with the copy's revision when that, or its repair, was heard last.</summary>
+    /// <summary>Targets whose copy was found damaged or gone at some time, with the copy's revision when that, or its repair, was heard last. One of them that shows
+    /// <see cref="TargetOutcome.Failed"/> is lost until the copy says that it is back.</summary>
     [Id(27)] public IReadOnlyDictionary<PodName, long> LostCopies { get; init; } = new Dictionary<PodName, long>();
 
     /// <summary>What is going on, derived from the rest.</summary>

@@ -46,9 +46,9 @@ public static class VersionMachine
         VersionCommand.Enable => version.IsDisabled && version.Delete is null ? Of(new VersionEvent.WasEnabled()) : Missing(version) ?? Nothing,
         VersionCommand.BeginDelete c => DecideDelete(version, c),
         VersionCommand.CopyRemoved c => version.Removing.Contains(c.Pod) ? Of(new VersionEvent.CopyGone(c.Pod)) : Nothing,
-        VersionCommand.CopyLost c => IsNews(version, c.Pod, TargetOutcome.Available, c.Revision) ? Of(new VersionEvent.CopyWasLost(c.Pod, c.Revision)) : Nothing,
-        VersionCommand.CopyRestored c => version.LostCopies.ContainsKey(c.Pod) && IsNews(version, c.Pod, TargetOutcome.Failed, c.Revision)
-            ? Of(new VersionEvent.CopyIsBack(c.Pod, c.Revision)) : Nothing,
+        VersionCommand.CopyLost c => IsNews(version, c.Pod, c.Revision) && version.Targets[c.Pod] != TargetOutcome.Failed
+            ? Of(new VersionEvent.CopyWasLost(c.Pod, c.Revision)) : Nothing,
+        VersionCommand.CopyRestored c => IsNews(version, c.Pod, c.Revision) ? Of(new VersionEvent.CopyIsBack(c.Pod, c.Revision)) : Nothing,
         _ => throw new NotSupportedException(command.ToString()),
     };
 
@@ -85,14 +85,15 @@ public static class VersionMachine
                 Unstarted = [.. version.Unstarted, new UnstartedPublish(e.Operation, version.Generation.Next(), e.Targets)],
             },
             VersionEvent.PublishStored e => changed with { Unstarted = [.. version.Unstarted.Where(u => u.Operation != e.Operation)] },
-            VersionEvent.OutcomesChanged e => changed with { Targets = Merge(version.Targets, e.Outcomes) },
+            VersionEvent.OutcomesChanged e => changed with { Targets = Merge(version, e.Outcomes) },
             VersionEvent.PublishClosed e => Close(changed, e),
             VersionEvent.WasDisabled => changed with { IsDisabled = true },
             VersionEvent.WasEnabled => changed with { IsDisabled = false },
             VersionEvent.DeleteBegan e => Deleting(changed with { DeleteBeganAt = now }, e.Operation),
             VersionEvent.CopyGone e => WithoutCopy(changed, e.Pod),
             VersionEvent.CopyWasLost e => Heard(changed, e.Pod, TargetOutcome.Failed, e.Revision),
-            VersionEvent.CopyIsBack e => Heard(changed, e.Pod, TargetOutcome.Available, e.Revision),
+            // What a publish still makes is told by that publish: here it is kept only that the loss is over, whatever word of it still comes.
+            VersionEvent.CopyIsBack e => Heard(changed, e.Pod, version.Targets[e.Pod] == TargetOutcome.Open ? TargetOutcome.Open : TargetOutcome.Available, e.Revision),
             _ => throw new NotSupportedException(happened.ToString()),
         };
     }
@@ -206,7 +207,7 @@ public static class VersionMachine
         }
 
         var events = new List<VersionEvent>();
-        var merged = Merge(version.Targets, outcomes);
+        var merged = Merge(version, outcomes);
         if (merged.Count != version.Targets.Count || merged.Any(t => version.Targets[t.Key] != t.Value))
         {
             events.Add(new VersionEvent.OutcomesChanged(outcomes));
@@ -224,7 +225,7 @@ public static class VersionMachine
     /// (A retry may run while a late word of its earlier end closed the publish here.)</summary>
     private static Decision<VersionEvent> DecideFacts(Version version, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
     {
-        var news = outcomes.Where(o => o.Value == TargetOutcome.Available
+        var news = outcomes.Where(o => o.Value == TargetOutcome.Available && !IsLost(version, o.Key)
             && version.Targets.TryGetValue(o.Key, out var known) && known != TargetOutcome.Available).ToDictionary(o => o.Key, o => o.Value);
         return news.Count == 0 || version.Delete is not null ? Nothing : Of(new VersionEvent.OutcomesChanged(news));
     }
@@ -273,11 +274,11 @@ public static class VersionMachine
             return closed; // an open publish may want the very pods that this one let go
         }
 
-        // What was cancelled is a target no more; when nobody has the version after a cancel, neither is what failed.
+        // What was cancelled is a target no more; when nobody has the version after a cancel, neither is what failed. What was lost is one, and is repaired.
         var left = version.Targets.Where(t => t.Value is TargetOutcome.Available or TargetOutcome.Failed).ToDictionary(t => t.Key, t => t.Value);
         if (e.WasCancelled && !left.ContainsValue(TargetOutcome.Available))
         {
-            left.Clear();
+            left = left.Where(t => IsLost(version, t.Key)).ToDictionary(t => t.Key, t => t.Value);
         }
 
         var former = version.Former.Union(version.Targets.Keys).Where(p => !left.ContainsKey(p));
@@ -320,14 +321,20 @@ public static class VersionMachine
         return merged;
     }
 
-    private static Dictionary<PodName, TargetOutcome> Merge(IReadOnlyDictionary<PodName, TargetOutcome> targets, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
+    private static Dictionary<PodName, TargetOutcome> Merge(Version version, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
     {
-        var merged = new Dictionary<PodName, TargetOutcome>(targets);
+        var merged = new Dictionary<PodName, TargetOutcome>(version.Targets);
         foreach (var (pod, outcome) in outcomes)
         {
+            if (outcome == TargetOutcome.Available && IsLost(version, pod))
+            {
+                continue; // a publish may have heard of the copy before it was lost: that it is back is told by the copy itself
+            }
+
             // What one publish knows of a pod, or has let go there, does not take away the copy that another one made.
             // A pod that was let go stays open until the last publish closes: another one may want it.
-            if (!merged.TryGetValue(pod, out var known) || (known != TargetOutcome.Available && outcome != TargetOutcome.Cancelled))
+            // One that was lost is let go like one that never came, when making it anew was cancelled.
+            if (!merged.TryGetValue(pod, out var known) || (known != TargetOutcome.Available && (outcome != TargetOutcome.Cancelled || IsLost(version, pod))))
             {
                 merged[pod] = outcome == TargetOutcome.Cancelled ? TargetOutcome.Open : outcome;
             }
@@ -336,8 +343,11 @@ public static class VersionMachine
         return merged;
     }
 
-    private static bool IsNews(Version version, PodName pod, TargetOutcome known, long revision) => version.Delete is null
-        && version.Targets.TryGetValue(pod, out var outcome) && outcome == known && revision > version.LostCopies.GetValueOrDefault(pod, -1);
+    private static bool IsNews(Version version, PodName pod, long revision) => version.Delete is null
+        && version.Targets.ContainsKey(pod) && revision > version.LostCopies.GetValueOrDefault(pod, -1);
+
+    private static bool IsLost(Version version, PodName pod) =>
+        version.LostCopies.ContainsKey(pod) && version.Targets.GetValueOrDefault(pod) == TargetOutcome.Failed;
 
     private static Version Heard(Version version, PodName pod, TargetOutcome outcome, long revision) => version with
     {

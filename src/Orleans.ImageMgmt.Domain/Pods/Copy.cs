@@ -135,13 +135,17 @@ public sealed record Copy
     [Id(27), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Trace { get; init; }
 
+    /// <summary>An import was given up here: when what a try of it may have left behind is removed next; null: nothing is.</summary>
+    [Id(28), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ClearAt { get; init; }
+
     /// <summary>Everybody who wants it has paused: it waits, with what is staged.</summary>
     [JsonIgnore]
     public bool IsHeld => WantedBy.Count > 0 && WantedBy.All(o => Holds.Any(h => h.Operation == o && h.IsHeld));
 
     /// <summary>Somebody works on it or will: the hot part of a pod's state.</summary>
     [JsonIgnore]
-    public bool IsHot => IsMoving || IsUntold || Check is { IsOpen: true } || (State == CopyState.Quarantined && (IsRepairing || RetryAt is not null));
+    public bool IsHot => IsMoving || IsUntold || ClearAt is not null || Check is { IsOpen: true } || (State == CopyState.Quarantined && (IsRepairing || RetryAt is not null));
 
     /// <summary>In the queue or at work, with no final copy to show.</summary>
     [JsonIgnore]
@@ -217,6 +221,13 @@ public abstract record CopyEvent
     /// <summary>No more tries.</summary>
     /// <param name="Fault">What went wrong, with the next step.</param>
     public sealed record GaveUp(ConnectorFault Fault) : CopyEvent;
+
+    /// <summary>What a given-up import may have left here is gone.</summary>
+    public sealed record Cleared : CopyEvent;
+
+    /// <summary>It could not be removed; it goes on until it can.</summary>
+    /// <param name="At">When.</param>
+    public sealed record WillClearAgain(DateTimeOffset At) : CopyEvent;
 
     /// <summary>A person asked to try again.</summary>
     /// <param name="Operation">The operation it belongs to.</param>

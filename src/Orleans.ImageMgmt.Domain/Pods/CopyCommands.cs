@@ -14,8 +14,9 @@ public abstract record CopyCommand
     /// <param name="From">Where it comes from.</param>
     /// <param name="Turn">Pauses and resumes of the operation up to this order; see <see cref="CopyHold"/>.</param>
     /// <param name="IsUrgent">It goes before others.</param>
+    /// <param name="IsRetry">A person asked for it again, in this turn: that the operation was cancelled here in an earlier one counts no more.</param>
     public sealed record Ensure(
-        Generation Generation, OperationId Operation, ContentDescription Content, PodName From, int Turn = 0, bool IsUrgent = false) : CopyCommand;
+        Generation Generation, OperationId Operation, ContentDescription Content, PodName From, int Turn = 0, bool IsUrgent = false, bool IsRetry = false) : CopyCommand;
 
     /// <summary>An operation is paused: what runs for it alone stops, what is staged stays.</summary>
     /// <param name="Operation">Which.</param>

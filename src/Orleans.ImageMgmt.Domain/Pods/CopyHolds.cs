@@ -10,9 +10,13 @@ internal static class CopyHolds
 
     /// <summary>An order to have the copy, given after a pause was heard, also ends that pause.</summary>
     internal static Decision<CopyEvent> WithTurn(Copy copy, CopyCommand.Ensure c, Decision<CopyEvent> wanted) =>
-        wanted.IsRefused || TurnOf(copy, c.Operation) >= c.Turn || copy.LetGo.Contains(c.Operation)
+        wanted.IsRefused || TurnOf(copy, c.Operation) >= c.Turn || IsLetGo(copy, c)
             ? wanted
             : Decision<CopyEvent>.Of([.. wanted.Events, new CopyEvent.WentOn(c.Operation, c.Turn)]);
+
+    /// <summary>Whether an order belongs to an operation that was cancelled here, and that nobody has retried since.</summary>
+    internal static bool IsLetGo(Copy copy, CopyCommand.Ensure c) =>
+        copy.LetGo.Contains(c.Operation) && !(c.IsRetry && c.Turn > TurnOf(copy, c.Operation));
 
     internal static Copy Held(Copy copy, CopyEvent.WasHeld e, DateTimeOffset now) =>
         Settle(copy with { Holds = Put(copy.Holds, new CopyHold(e.Operation, e.Turn, true)) }, e.IsFinalising, now);

@@ -8,6 +8,7 @@ public static partial class CopyMachine
 
     private const string DeletingCode = "copy.deleting";
     private const string TooManyCode = "copy.too-many-operations";
+    private const string LossUntoldCode = "copy.loss-untold";
 
     /// <summary>A copy of which nothing is known: as good as deleted.</summary>
     public static Copy Initial(VersionId version, PodName pod) =>
@@ -26,11 +27,16 @@ public static partial class CopyMachine
         CopyCommand.Prepared c => DecidePrepared(copy, c, now, policy),
         CopyCommand.Faulted c => DecideFaulted(copy, c, now, policy),
         CopyCommand.GiveUp => DecideGiveUp(copy, now, policy),
-        CopyCommand.Retry c => copy.State is CopyState.Failed or CopyState.RetryPending or CopyState.Quarantined
+        CopyCommand.Retry c => copy is { State: CopyState.Failed or CopyState.RetryPending } or { State: CopyState.Quarantined, IsUntold: false }
             && (c.FailedAttempt ?? copy.Attempt) == copy.Attempt ? Of(new CopyEvent.Rejoined(c.Operation)) : Nothing,
         CopyCommand.Cancel c => DecideCancel(copy, c),
         CopyCommand.Delete c => DecideDelete(copy, c),
-        CopyCommand.Removed c => copy.State == CopyState.Deleting && c.Attempt == copy.Attempt ? Of(new CopyEvent.Gone()) : Nothing,
+        CopyCommand.Removed c => (copy, c.Attempt == copy.Attempt) switch
+        {
+            ({ State: CopyState.Deleting }, true) => Of(new CopyEvent.Gone()),
+            ({ State: CopyState.Failed, ClearAt: not null }, true) => Of(new CopyEvent.Cleared()),
+            _ => Nothing,
+        },
         CopyCommand.Quarantine c => copy.State == CopyState.Available ? Of(new CopyEvent.WasQuarantined(c.Fault)) : Nothing,
         CopyCommand.Verify c => DecideVerify(copy, c.Operation),
         CopyCommand.Verified c => DecideVerified(copy, c),
@@ -53,7 +59,7 @@ public static partial class CopyMachine
         {
             Role = CopyRole.Source, Source = e.Source, From = null,
         },
-        CopyEvent.Joined e => copy with { Generation = e.Generation, WantedBy = Add(copy.WantedBy, e.Operation), IsUrgent = copy.IsUrgent || e.IsUrgent, ChangedAt = now },
+        CopyEvent.Joined e => copy with { Generation = e.Generation, WantedBy = Add(copy.WantedBy, e.Operation), LetGo = Without(copy.LetGo, e.Operation), IsUrgent = copy.IsUrgent || e.IsUrgent, ChangedAt = now },
         CopyEvent.WasHeld e => CopyHolds.Held(copy, e, now),
         CopyEvent.WentOn e => CopyHolds.WentOn(copy, e, now),
         CopyEvent.Started => copy with
@@ -66,18 +72,24 @@ public static partial class CopyMachine
         {
             State = CopyState.Available, Receipt = e.Receipt, Content = e.Content, Fault = null, RetryAt = null, ChangedAt = now,
             Damage = null, DamagedAt = null, Check = Ended(copy.Check, OperationState.Succeeded, null, now),
+
+            // Made anew after a loss that the version has heard of: whoever asked for it may have heard how it stands long ago, so the copy tells it itself.
+            IsUntold = copy is { Role: CopyRole.Target, DamagedAt: not null },
         },
         CopyEvent.WillRetry e => copy with { State = CopyState.RetryPending, Fault = e.Fault, RetryAt = e.At, ChangedAt = now },
         CopyEvent.GaveUp e => copy with
         {
             State = CopyState.Failed, Fault = e.Fault, RetryAt = null, ChangedAt = now, Check = Ended(copy.Check, OperationState.Failed, e.Fault, now),
+            ClearAt = IsToClear(copy) ? now : null, Attempt = IsToClear(copy) ? copy.Attempt + 1 : copy.Attempt,
         },
+        CopyEvent.Cleared => copy with { ClearAt = null, ChangedAt = now },
+        CopyEvent.WillClearAgain e => copy with { ClearAt = e.At, Attempt = copy.Attempt + 1, ChangedAt = now },
         CopyEvent.Rejoined e => copy with
         {
             // A new attempt number: a late answer of the try that failed, or of a read-back that found damage, is about the past.
             State = CopyState.Pending, Attempt = copy.Attempt + 1, Tries = 0, WantedAt = now, RetryAt = null, Receipt = null,
-            WantedBy = copy.IsMoving ? Add(copy.WantedBy, e.Operation) : [e.Operation], LetGo = [.. copy.LetGo.Where(o => o != e.Operation)], ChangedAt = now,
-            IsRepairing = false, IsUntold = false,
+            WantedBy = copy.IsMoving ? Add(copy.WantedBy, e.Operation) : [e.Operation], LetGo = Without(copy.LetGo, e.Operation), ChangedAt = now,
+            IsRepairing = false, IsUntold = false, ClearAt = null,
         },
         CopyEvent.Released e => CopyHolds.Settle(copy with
         {
@@ -89,7 +101,7 @@ public static partial class CopyMachine
             Tries = 0, RetryAt = null, Receipt = e.Final ? null : copy.Receipt, ChangedAt = now,
             LetGo = e.Operation is { } operation ? Add(copy.LetGo, operation) : copy.LetGo,
             DeletedGeneration = e.Operation is null ? e.Generation : copy.DeletedGeneration,
-            IsRepairing = false, IsUntold = false, Damage = null, DamagedAt = null, Check = Ended(copy.Check, OperationState.Cancelled, copy.Fault, now),
+            IsRepairing = false, IsUntold = false, ClearAt = null, Damage = null, DamagedAt = null, Check = Ended(copy.Check, OperationState.Cancelled, copy.Fault, now),
         },
         CopyEvent.WillRemoveAgain e => copy with
         {
@@ -104,6 +116,8 @@ public static partial class CopyMachine
     public static CopyStep Next(Copy copy, DateTimeOffset now, RetryPolicy policy) => copy.State switch
     {
         CopyState.Available or CopyState.Quarantined => NextUpkeep(copy, now, policy),
+
+        CopyState.Failed when copy.ClearAt is { } at => at > now ? new CopyStep.Wait(at) : new CopyStep.Remove(Final: true),
 
         // Failed and Deleted wait for somebody to ask.
         CopyState.Failed or CopyState.Deleted => new CopyStep.Rest(),
@@ -133,11 +147,11 @@ public static partial class CopyMachine
     };
 
     /// <summary>Whether the same order may be taken later without anybody asking anew: the caller keeps asking.</summary>
-    public static bool MayPass(Refusal refusal) => refusal.Code is DeletingCode or TooManyCode;
+    public static bool MayPass(Refusal refusal) => refusal.Code is DeletingCode or TooManyCode or LossUntoldCode;
 
     private static Decision<CopyEvent> DecideEnsure(Copy copy, CopyCommand.Ensure c)
     {
-        if (copy.LetGo.Contains(c.Operation))
+        if (CopyHolds.IsLetGo(copy, c))
         {
             return Nothing; // a late order of an operation that was cancelled here
         }
@@ -154,6 +168,13 @@ public static partial class CopyMachine
         {
             return Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.",
                 "Wait until it is gone, then publish again.");
+        }
+
+        if (copy is { State: CopyState.Quarantined, IsUntold: true })
+        {
+            // Made anew now, its end could reach the version before its loss does.
+            return Decision<CopyEvent>.Refuse(LossUntoldCode, $"The version has not heard yet that the copy of {copy.Version} on pod {copy.Pod} is damaged.",
+                "Wait until it is told; that is tried again and again.");
         }
 
         if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed && c.Generation > copy.Generation))
@@ -197,10 +218,10 @@ public static partial class CopyMachine
         {
             _ when copy.LetGo.Contains(c.Operation) => Nothing, // a late order of an import that was cancelled here
             CopyState.Deleted => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
-            CopyState.Failed when isNewer => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
             CopyState.Deleting => isNewer ? Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.", "Wait until it is gone.") : Nothing,
 
-            // What an earlier import left behind is another content: it has to go before this import's source is sealed.
+            // What an earlier import left behind is another content: it has to go before this import's source is sealed. One that failed may have
+            // left something too, by a try whose answer was lost.
             _ when isNewer => Of(new CopyEvent.Removing(copy.Generation, Final: true)),
             _ => Nothing, // already being prepared, prepared, or ended for this very intent: the report says which
         };
@@ -250,6 +271,11 @@ public static partial class CopyMachine
         {
             // Deleting goes on until it succeeds: a delete that gave up would leave bytes that nobody owns.
             return Of(new CopyEvent.WillRemoveAgain(c.Fault, now + policy.DelayAfter(copy.Tries + 1)));
+        }
+
+        if (copy is { State: CopyState.Failed, ClearAt: not null })
+        {
+            return Of(new CopyEvent.WillClearAgain(now + policy.DelayAfter(policy.MaxTries)));
         }
 
         return copy.State is CopyState.Available or CopyState.Quarantined ? DecideUpkeepFaulted(copy, c.Fault, now, policy)
@@ -319,11 +345,19 @@ public static partial class CopyMachine
     private static Copy Fresh(Copy copy, Generation generation, OperationId operation, DateTimeOffset now) => copy with
     {
         State = CopyState.Pending, Generation = generation, Tries = 0, WantedAt = now, RetryAt = null, Fault = null,
-        Receipt = null, WantedBy = [operation], DeletesFinal = false, ChangedAt = now, IsRepairing = false, IsUntold = false,
+        Receipt = null, WantedBy = [operation], LetGo = Without(copy.LetGo, operation), DeletesFinal = false, ChangedAt = now, IsRepairing = false, IsUntold = false,
+        ClearAt = null,
     };
 
     private static IReadOnlyList<OperationId> Add(IReadOnlyList<OperationId> wanted, OperationId operation) =>
         wanted.Contains(operation) ? wanted : [.. wanted.TakeLast(WantedByLimit - 1), operation];
+
+    private static IReadOnlyList<OperationId> Without(IReadOnlyList<OperationId> operations, OperationId operation) =>
+        operations.Contains(operation) ? [.. operations.Where(o => o != operation)] : operations;
+
+    /// <summary>A try of an import may have sealed the source with its answer lost. Nobody would know of that copy, and the next import of this version would find it:
+    /// so it is removed. What a publish left stays for its retry, which knows what the bytes have to be.</summary>
+    private static bool IsToClear(Copy copy) => copy is { Role: CopyRole.Source, Tries: > 0 };
 
     private static ConnectorFault Lied(Copy copy, Receipt receipt) => new(FaultStage.Finalise, FaultCause.TargetCorrupt,
         $"The connector's receipt names digest {receipt.ContentDigest.Short()} and {receipt.Length} bytes for {receipt.Version} on {receipt.Pod}; "

@@ -124,13 +124,18 @@ internal sealed class VersionGrain(PublishTargets publishTargets, OperationIds o
         {
             await ApplyAsync(new VersionCommand.CopyLost(standing.Pod, standing.Revision), _ => []);
         }
-        else if (standing.State == CopyState.Available && Version.LostCopies.ContainsKey(standing.Pod))
+        else if (standing is { State: CopyState.Available, Role: CopyRole.Target })
         {
             await ApplyAsync(new VersionCommand.CopyRestored(standing.Pod, standing.Revision), _ => []);
         }
         else if (standing.Role == CopyRole.Source && Version.Import is { } import && standing.Generation == Version.Generation)
         {
             await SourceReportedAsync(import, standing);
+        }
+        else if (standing is { Role: CopyRole.Source, State: CopyState.Deleted } && Version.Status == VersionStatus.Importing)
+        {
+            askedAt = null; // what an earlier import had left there is gone: this one's source can be sealed
+            Poke();
         }
     }
 

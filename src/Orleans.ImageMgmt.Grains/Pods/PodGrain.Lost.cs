@@ -153,7 +153,8 @@ internal static class CopyLines
     }
 
     private static bool IsUpkeep(Copy before, Copy after) =>
-        before.Check != after.Check || before.IsUntold != after.IsUntold || before.IsRepairing != after.IsRepairing || before.RetryAt != after.RetryAt;
+        before.Check != after.Check || before.IsUntold != after.IsUntold || before.IsRepairing != after.IsRepairing || before.RetryAt != after.RetryAt
+        || before.ClearAt != after.ClearAt;
 
     private static Projection.Append Line(Copy copy, OperationId? operation, string action, string what) =>
         Activity.Line(copy.ChangedAt, Activity.Service, action, $"{copy.Version} on pod {copy.Pod} {what}", copy.Version, pod: copy.Pod, operation: operation);

@@ -87,7 +87,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
     public Task<Reply<CopyStanding>> EnsureAsync(EnsureOrder order)
     {
         shardOf[(order.Version, order.Operation)] = order.Shard;
-        CopyCommand ensure = new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From, order.Turn, order.IsUrgent);
+        CopyCommand ensure = new CopyCommand.Ensure(order.Generation, order.Operation, order.Content, order.From, order.Turn, order.IsUrgent, order.RetryOf is not null);
         return CommandsAsync(order.Version, order.RetryOf is { } failed ? [ensure, new CopyCommand.Retry(order.Operation, failed)] : [ensure], order.Operation, isNewWork: true);
     }
 

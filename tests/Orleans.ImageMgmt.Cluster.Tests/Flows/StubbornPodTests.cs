@@ -45,6 +45,29 @@ public sealed class StubbornPodTests
     }
 
     [Fact]
+    public async Task An_import_that_failed_with_its_source_sealed_leaves_nothing_and_the_next_one_shows_its_own_source()
+    {
+        const string other = "length=12MiB,data=9MiB,seed=8";
+        using var pods = new StubbornPods();
+        await using var service = await StartAsync(family: pods);
+        var spec = Spec(Source, source: "length=12MiB,data=9MiB,seed=7", family: StubbornPods.Name);
+        await service.ConnectAsync(spec with { Settings = new Dictionary<string, string>(spec.Settings) { [StubbornPods.Mode] = StubbornPods.Forgets, ["source.other"] = other } });
+        await service.ConnectAsync(Spec(new PodName("witness"), source: other, family: StubbornPods.Name));
+        var witness = new VersionId(new ImageName("witness"), VersionName.First);
+        await service.Client.ImportAsync(Import("import-2", witness, new PodName("witness")));
+        await service.Client.ImportAsync(Import());
+
+        Assert.Equal("prepare.denied", (await service.UntilAsync(First, v => v.ImportState.IsEnded())).Fault!.Code);
+        await UntilAsync(() => pods.ListAsync(Source, Token), copies => copies.Count == 0);
+        var failed = await service.CopyAsync("source");
+        Assert.Equal((CopyState.Failed, "prepare.denied"), (failed.State, failed.Fault!.Code));
+
+        await service.Client.ImportAsync(Import("import-3", path: "other"));
+        var imported = await service.UntilAsync(First, v => v.Status == VersionStatus.DeploymentComplete);
+        Assert.Equal((await service.UntilAsync(witness, v => v.Content is not null)).Content!.ContentDigest, imported.Content!.ContentDigest);
+    }
+
+    [Fact]
     public async Task A_publish_keeps_its_reminder_through_a_pause_so_that_pods_that_were_away_hear_of_it()
     {
         await using var service = await StartAsync();

@@ -4,17 +4,20 @@ using Orleans.ImageMgmt.Domain;
 
 namespace Orleans.ImageMgmt.Cluster.Tests.Flows;
 
-/// <summary>Simulated pods that do what no fault plan does: a receive that hangs and does not listen, or one that is always in somebody's way.</summary>
+/// <summary>Simulated pods that do what no fault plan does: a receive that hangs and does not listen, one that is always in somebody's way, or a source that is sealed
+/// while the answer says that it was not.</summary>
 internal sealed class StubbornPods : IConnectorFactory, IDisposable
 {
     public const string Name = "stubborn";
     public const string Mode = "receive";
     public const string Hangs = "hangs";
     public const string Waits = "waits";
+    public const string Forgets = "forgets";
 
     private readonly SimulatedPods inner = new(TimeProvider.System);
     private readonly TaskCompletionSource released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int inside;
+    private int forgotten;
 
     public string Family => Name;
 
@@ -28,6 +31,13 @@ internal sealed class StubbornPods : IConnectorFactory, IDisposable
         return mode is not null && made is ConnectorResult<IPodConnector>.Done(var connector)
             ? new ConnectorResult<IPodConnector>.Done(new Stubborn(connector, mode, this))
             : made;
+    }
+
+    /// <summary>What lies on a pod, final and staged.</summary>
+    public async Task<IReadOnlyList<VersionId>> ListAsync(PodName pod, CancellationToken cancellationToken)
+    {
+        await using var connector = ((ConnectorResult<IPodConnector>.Done)inner.Create(new PodSpec(pod, Name, new Dictionary<string, string>(), new Dictionary<string, string>(), 1))).Value;
+        return [.. ((ConnectorResult<InventoryPage>.Done)await connector.InventoryAsync(null, 500, cancellationToken)).Value.Entries.Select(i => i.Version)];
     }
 
     public void Release() => released.TrySetResult();
@@ -58,8 +68,13 @@ internal sealed class StubbornPods : IConnectorFactory, IDisposable
 
         public Task<ConnectorResult<SourcePage>> ListSourcesAsync(string? cursor, int limit, CancellationToken cancellationToken) => inner.ListSourcesAsync(cursor, limit, cancellationToken);
 
-        public Task<ConnectorResult<PreparedCopy>> PrepareAsync(CopyOrder order, SourceRef source, ITransferObserver observer, CancellationToken cancellationToken) =>
-            inner.PrepareAsync(order, source, observer, cancellationToken);
+        public async Task<ConnectorResult<PreparedCopy>> PrepareAsync(CopyOrder order, SourceRef source, ITransferObserver observer, CancellationToken cancellationToken)
+        {
+            var prepared = await inner.PrepareAsync(order, source, observer, cancellationToken);
+            return mode == Forgets && Interlocked.Increment(ref pods.forgotten) == 1
+                ? new ConnectorFault(FaultStage.Prepare, FaultCause.Denied, "The pod has taken the service's rights away.", "Give them back.")
+                : prepared;
+        }
 
         public Task<ConnectorResult<IContentReader>> OpenAsync(VersionId version, CancellationToken cancellationToken) => inner.OpenAsync(version, cancellationToken);
 

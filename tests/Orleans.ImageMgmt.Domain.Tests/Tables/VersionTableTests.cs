@@ -26,6 +26,7 @@ public sealed class VersionTableTests
         new("Available", complete with { Targets = Of(TargetOutcome.Available, TargetOutcome.Available) }),
         new("PartiallyAvailable", complete with { Targets = Of(TargetOutcome.Available, TargetOutcome.Failed) }),
         new("PartiallyAvailable, paris lost", complete with { Targets = Of(TargetOutcome.Failed, TargetOutcome.Available), LostCopies = new Dictionary<PodName, long> { [Samples.Paris] = 5 } }),
+        new("Replicating, paris lost", complete with { OpenPublishes = [Samples.One], Targets = Of(TargetOutcome.Failed, TargetOutcome.Open), LostCopies = new Dictionary<PodName, long> { [Samples.Paris] = 5 } }),
         new("Available, paris was lost", complete with { Targets = Of(TargetOutcome.Available, TargetOutcome.Available), LostCopies = new Dictionary<PodName, long> { [Samples.Paris] = 5 } }),
         new("Failed, no target has it", complete with { Targets = Of(TargetOutcome.Failed, TargetOutcome.Failed) }),
         new("Disabled", complete with { IsDisabled = true, Targets = Of(TargetOutcome.Available, TargetOutcome.Available) }),

@@ -13,6 +13,7 @@ internal static class ProblemStatus
     private static readonly Dictionary<string, int> Table = new(StringComparer.Ordinal)
     {
         ["copy.deleting"] = Conflict,
+        ["copy.loss-untold"] = Conflict,
         ["copy.not-available"] = Conflict,
         ["copy.not-final"] = Conflict,
         ["copy.not-served"] = Conflict,
