@@ -57,9 +57,9 @@ internal sealed class ImageNode(World world, string key, ImageName name) : Node<
         Drive();
     }
 
-    internal void VersionChanged(VersionName version, VersionStatus status, bool isUsable, long revision)
+    internal void VersionChanged(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision)
     {
-        Keep(ImageMachine.Decide(Noun, new ImageCommand.VersionChanged(version, status, isUsable, revision)));
+        Keep(ImageMachine.Decide(Noun, new ImageCommand.VersionChanged(version, status, isUsable, revision, import)));
         Send<VersionNode>(Keys.Version(new VersionId(Noun.Name, version)), "image heard", v => v.ImageHeard(revision));
     }
 
@@ -138,7 +138,7 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
             return;
         }
 
-        Send<PodNode>(Keys.Pod(Noun.SourcePod!.Value), "cancel prepare", p => p.Cancel(id, operation, Key));
+        Send<PodNode>(Keys.Pod(Noun.SourcePod!.Value), "cancel prepare", p => p.Cancel(id, operation, null, Key));
     }
 
     internal void SourceReported(OperationId operation, CopyState state, ConnectorFault? fault, ContentDescription? content, Receipt? receipt)
@@ -222,8 +222,8 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
         }
 
         hasTold = true;
-        var (status, isUsable, revision) = (Noun.Status, Noun.IsUsable, Noun.Revision);
-        Send<ImageNode>(Keys.Image(id.Image), "version changed", i => i.VersionChanged(id.Version, status, isUsable, revision));
+        var (import, status, isUsable, revision) = (Noun.Import!.Value, Noun.Status, Noun.IsUsable, Noun.Revision);
+        Send<ImageNode>(Keys.Image(id.Image), $"version changed {id.Version} {status} r{revision}", i => i.VersionChanged(id.Version, import, status, isUsable, revision));
         WakeIn(TimeSpan.FromSeconds(5));
     }
 

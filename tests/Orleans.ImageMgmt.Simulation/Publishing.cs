@@ -226,8 +226,8 @@ internal sealed class ShardNode(World world, string key, int index) : Node<Shard
             case ShardStep.CancelAt step:
                 foreach (var pod in step.Pods)
                 {
-                    var (version, operation) = (Noun.Order!.Version, Noun.Order.Operation);
-                    Send<PodNode>(Keys.Pod(pod), "cancel", p => p.Cancel(version, operation, Key));
+                    var (version, operation, turn) = (Noun.Order!.Version, Noun.Order.Operation, Noun.Turn);
+                    Send<PodNode>(Keys.Pod(pod), "cancel", p => p.Cancel(version, operation, turn, Key));
                 }
 
                 WakeIn(TimeSpan.FromSeconds(10));

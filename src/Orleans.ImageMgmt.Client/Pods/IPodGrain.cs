@@ -178,9 +178,9 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("Ensure")]
     Task<Reply<CopyStanding>> EnsureAsync(EnsureOrder order);
 
-    /// <summary>An operation no longer wants the copy. Idempotent; answers how it stands.</summary>
+    /// <summary>An operation no longer wants the copy; with a turn that is older than the operation's newest order here, nothing changes. Idempotent; answers how it stands.</summary>
     [Alias("CancelCopy")]
-    Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation);
+    Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation, int? turn = null);
 
     /// <summary>An operation is paused: what runs here for it alone stops at the next chunk. Idempotent; answers how it stands.</summary>
     [Alias("HoldCopy")]

@@ -130,7 +130,9 @@ public abstract record ImageCommand
     /// <param name="Status">Its status.</param>
     /// <param name="IsUsable">Whether it can be used.</param>
     /// <param name="Revision">The version's <see cref="Domain.Version.Revision"/> when it said so: an older word that comes late changes nothing.</param>
-    public sealed record VersionChanged(VersionName Version, VersionStatus Status, bool IsUsable, long Revision = long.MaxValue) : ImageCommand;
+    /// <param name="ImportedBy">The version's newest import when it said so: a word about an earlier one must not pass for the one that was registered and not handed over yet.
+    /// Null: about whichever is registered.</param>
+    public sealed record VersionChanged(VersionName Version, VersionStatus Status, bool IsUsable, long Revision = long.MaxValue, OperationId? ImportedBy = null) : ImageCommand;
 
     /// <summary>Stop new use of every version.</summary>
     public sealed record Disable : ImageCommand;
@@ -240,7 +242,7 @@ public static class ImageMachine
             ? Of(c.Status is { } status
                 ? new ImageEvent.VersionUpdated(entry with { IsBegun = true, Status = status, IsUsable = c.IsUsable })
                 : new ImageEvent.VersionRemoved(c.Version)) : Nothing,
-        ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && c.Revision >= entry.Revision
+        ImageCommand.VersionChanged c => Find(image, c.Version) is { } entry && c.Revision >= entry.Revision && (entry.IsBegun || (c.ImportedBy ?? entry.Import) == entry.Import)
             && (entry.Status != c.Status || entry.IsUsable != c.IsUsable || !entry.IsBegun || IsNewer(entry, c))
             ? Of(new ImageEvent.VersionUpdated(entry with
             {

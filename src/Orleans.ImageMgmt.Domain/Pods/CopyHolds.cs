@@ -33,7 +33,7 @@ internal static class CopyHolds
         ? copy with { State = CopyState.Pending, Attempt = copy.Attempt + 1, Tries = Math.Max(0, copy.Tries - 1), RetryAt = null, ChangedAt = now }
         : copy with { ChangedAt = now };
 
-    private static int TurnOf(Copy copy, OperationId operation) => copy.Holds.FirstOrDefault(h => h.Operation == operation)?.Turn ?? 0;
+    internal static int TurnOf(Copy copy, OperationId operation) => copy.Holds.FirstOrDefault(h => h.Operation == operation)?.Turn ?? 0;
 
     private static IReadOnlyList<CopyHold> Put(IReadOnlyList<CopyHold> holds, CopyHold hold) =>
         [.. holds.Where(h => h.Operation != hold.Operation).TakeLast(CopyMachine.WantedByLimit - 1), hold];

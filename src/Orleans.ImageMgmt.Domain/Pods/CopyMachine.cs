@@ -309,9 +309,9 @@ public static partial class CopyMachine
 
     private static Decision<CopyEvent> DecideCancel(Copy copy, CopyCommand.Cancel c)
     {
-        if (copy.LetGo.Contains(c.Operation))
+        if (copy.LetGo.Contains(c.Operation) || c.Turn < CopyHolds.TurnOf(copy, c.Operation))
         {
-            return Nothing; // told before
+            return Nothing; // told before, or retried since
         }
 
         if (!copy.WantedBy.Contains(c.Operation))

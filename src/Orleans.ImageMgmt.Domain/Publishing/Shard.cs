@@ -157,7 +157,7 @@ public static class ShardMachine
         ShardCommand.Hold c => DecideDrive(shard, c.Order, c.Round, c.Retries, c.Turn, isPaused: true),
         ShardCommand.Cancel c when shard.Order is null => Decision<ShardEvent>.Of(new ShardEvent.Began(c.Order, c.Round), new ShardEvent.CancelBegan()),
         ShardCommand.Cancel c when c.Round > shard.Round => Decision<ShardEvent>.Of(new ShardEvent.RoundBegan(c.Round, c.Retries), new ShardEvent.CancelBegan()),
-        ShardCommand.Cancel => shard.IsCancelling ? Nothing : Of(new ShardEvent.CancelBegan()),
+        ShardCommand.Cancel c => shard.IsCancelling || c.Round < shard.Round ? Nothing : Of(new ShardEvent.CancelBegan()),
         ShardCommand.Reported c => DecideReported(shard, c),
         ShardCommand.Refused c => Find(shard, c.Pod) is { Outcome: TargetOutcome.Open } target
             ? Of(new ShardEvent.TargetMoved(target with { Outcome = TargetOutcome.Failed, Fault = c.Fault, IsRetryAsked = false })) : Nothing,

@@ -89,14 +89,8 @@ internal sealed class ImageGrain(OperationIds operations, SiloMeter meter, Image
         return refusal is null ? Reply.Of(request.Operation) : Reply.Refused<OperationId>(refusal);
     }
 
-    public async Task VersionChangedAsync(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision)
-    {
-        // A word about an earlier import must not pass for the one that was registered and not handed over yet.
-        if (!Image.Versions.Any(v => v.Name == version && !v.IsBegun && v.Import != import))
-        {
-            await ApplyAsync(new ImageCommand.VersionChanged(version, status, isUsable, revision), _ => []);
-        }
-    }
+    public async Task VersionChangedAsync(VersionName version, OperationId import, VersionStatus status, bool isUsable, long revision) =>
+        await ApplyAsync(new ImageCommand.VersionChanged(version, status, isUsable, revision, import), _ => []);
 
     public Task<Reply<ImageStatus>> DisableAsync(RequestedBy by, Precondition? precondition = null) =>
         ChangeAsync(new ImageCommand.Disable(), by, "image.disabled", precondition);

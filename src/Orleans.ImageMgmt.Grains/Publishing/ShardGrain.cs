@@ -109,7 +109,7 @@ internal sealed class ShardGrain(ImageMgmtOptions options) : DrivenGrain, IShard
             case ShardStep.CancelAt step:
                 foreach (var batch in step.Pods.Chunk(options.EnsuresAtOnce))
                 {
-                    await Task.WhenAll(batch.Select(p => AskAsync(p, pod => pod.CancelCopyAsync(order!.Version, order.Operation))));
+                    await Task.WhenAll(batch.Select(p => AskAsync(p, pod => pod.CancelCopyAsync(order!.Version, order.Operation, Shard.Turn))));
                 }
 
                 break;

@@ -102,6 +102,7 @@ public sealed class CopyTableTests
         new("Retry of this failure", new CopyCommand.Retry(Samples.One, 3)),
         new("Retry of an older failure", new CopyCommand.Retry(Samples.One, 2)),
         new("Cancel, who wants it", new CopyCommand.Cancel(Samples.One)),
+        new("Cancel, of an earlier turn", new CopyCommand.Cancel(Samples.One, 0)),
         new("Cancel, a stranger", new CopyCommand.Cancel(new OperationId("op-9"))),
         new("Delete, newer", new CopyCommand.Delete(Samples.Gen(4))),
         new("Delete, older", new CopyCommand.Delete(Samples.Gen(1))),

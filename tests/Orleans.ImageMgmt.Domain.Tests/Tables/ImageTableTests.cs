@@ -61,6 +61,7 @@ public sealed class ImageTableTests
         new("VersionChanged 1.0 Available", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Available, true)),
         new("VersionChanged 1.0 Deleted", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Deleted, false)),
         new("VersionChanged 1.0, overtaken", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Importing, false, 4)),
+        new("VersionChanged 1.0, an earlier import", new ImageCommand.VersionChanged(VersionName.First, VersionStatus.Deleting, false, 9, new OperationId("imp-0"))),
         new("VersionChanged 9.9", new ImageCommand.VersionChanged(new VersionName("9.9"), VersionStatus.Available, true)),
         new("Disable", new ImageCommand.Disable()),
         new("Enable", new ImageCommand.Enable()),

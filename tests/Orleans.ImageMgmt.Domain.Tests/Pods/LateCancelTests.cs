@@ -1,0 +1,34 @@
+using Xunit;
+
+namespace Orleans.ImageMgmt.Domain.Tests;
+
+/// <summary>A cancel that comes late, after the publish was retried, is about the past. Found by a seed of the simulation.</summary>
+public sealed class LateCancelTests
+{
+    private static readonly PublishOrder Order = new(Samples.One, Samples.Id, Samples.Gen(2), Samples.Content, Samples.Source, [Samples.Paris], new RequestedBy("ada", "test"));
+
+    [Fact]
+    public void A_shard_does_not_cancel_a_later_round()
+    {
+        var retried = After(After(ShardMachine.Initial(0), new ShardCommand.Drive(Order, 0)), new ShardCommand.Drive(Order, 1, Turn: 1));
+
+        Assert.False(After(retried, new ShardCommand.Cancel(Order, 0)).IsCancelling);
+        Assert.True(After(retried, new ShardCommand.Cancel(Order, 1)).IsCancelling);
+    }
+
+    [Fact]
+    public void A_pod_goes_on_with_what_was_retried_since()
+    {
+        var retry = new CopyCommand.Ensure(Samples.Gen(2), Samples.One, Samples.Content, Samples.Source, Turn: 2, IsRetry: true);
+        var retried = After(CopyMachine.Initial(Samples.Id, Samples.Paris), retry);
+
+        Assert.Equal(retried, After(retried, new CopyCommand.Cancel(Samples.One, 1)));
+        Assert.Equal(CopyState.Deleting, After(retried, new CopyCommand.Cancel(Samples.One, 2)).State);
+        Assert.Equal(CopyState.Deleting, After(retried, new CopyCommand.Cancel(Samples.One)).State);
+    }
+
+    private static Shard After(Shard shard, ShardCommand command) => ShardMachine.Decide(shard, command).Events.Aggregate(shard, ShardMachine.Evolve);
+
+    private static Copy After(Copy copy, CopyCommand command) =>
+        CopyMachine.Decide(copy, command, Samples.Now, RetryPolicy.Default).Events.Aggregate(copy, (now, happened) => CopyMachine.Evolve(now, happened, Samples.Now));
+}
