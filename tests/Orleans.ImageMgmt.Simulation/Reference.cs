@@ -31,7 +31,8 @@ internal static class Reference
         {
             var expected = StatusOf(world, version);
             var isExpected = version.Status == expected || (version.Status == VersionStatus.PartiallyAvailable && expected == VersionStatus.Available && HasFailedInCancelled(world, version));
-            Invariants.Require(isExpected, $"{version.Id} shows {version.Status}; what is on the pods says {expected}");
+            var missing = version.Targets.Where(t => t.Value != TargetOutcome.Available).Select(t => $"{t.Key} {t.Value}");
+            Invariants.Require(isExpected, $"{version.Id} shows {version.Status} ({string.Join(", ", missing)}); what is on the pods says {expected}");
         }
 
         foreach (var image in world.Store.Of<Image>())

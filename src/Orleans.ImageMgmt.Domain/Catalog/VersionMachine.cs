@@ -160,7 +160,9 @@ public static class VersionMachine
     {
         if (version.OpenPublishes.Contains(c.Operation))
         {
-            return Nothing;
+            // A retry while it runs: what had failed is on its way again, so that a cancel lets go of it.
+            var again = c.Ordered is null ? [] : c.Targets.Where(p => version.Targets.GetValueOrDefault(p) == TargetOutcome.Failed).ToDictionary(p => p, _ => TargetOutcome.Open);
+            return again.Count == 0 ? Nothing : Of(new VersionEvent.OutcomesChanged(again));
         }
 
         if (Missing(version) is { } missing)

@@ -138,10 +138,11 @@ public static partial class CopyMachine
         content is not null && receipt.Version == copy.Version && receipt.Pod == copy.Pod && receipt.ContentDigest == content.ContentDigest;
 
     /// <summary>The state of the copy as one operation sees it: gone for one that let go of what others still make; still to come for one whose pause was heard
-    /// here before its order, or after the copy was deleted: whether that is the order's end is said when it comes.</summary>
+    /// here before its order, or after the copy was deleted, or while one that it never ordered is removed: whether that is the order's end is said when it comes.</summary>
     public static CopyState StateFor(Copy copy, OperationId operation) => (copy.State, copy.LetGo.Contains(operation)) switch
     {
         (CopyState.Deleted, false) when copy.Holds.Any(hold => hold.Operation == operation && hold.IsHeld) => CopyState.Pending,
+        (CopyState.Deleting, false) when !copy.WantedBy.Contains(operation) => CopyState.Pending,
         (not CopyState.Deleting, true) when copy.IsMoving => CopyState.Deleted,
         _ => copy.State,
     };

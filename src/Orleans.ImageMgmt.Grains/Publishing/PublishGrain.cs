@@ -73,10 +73,10 @@ internal sealed class PublishGrain(SiloMeter meter, ImageMgmtOptions options) : 
             return Reply.Refused<OperationState>("operation.target-not-failed", $"Pod {one} is no failed target of operation {Id}.", "List the operation's targets to see how each stands.");
         }
 
-        if (publish.State.IsEnded())
+        // The version opens its books again first: it must not hear outcomes of a publish that it holds for closed, or of targets that it holds for failed.
+        var failed = (await OutcomesAsync(publish)).Where(o => o.Value == TargetOutcome.Failed && (pod ?? o.Key) == o.Key).Select(o => o.Key).ToList();
+        if (publish.State.IsEnded() || failed.Count > 0)
         {
-            // The version opens its books again first: it must not hear outcomes of a publish that it holds for closed.
-            var failed = (await OutcomesAsync(publish)).Where(o => o.Value == TargetOutcome.Failed && (pod ?? o.Key) == o.Key).Select(o => o.Key).ToList();
             var reopened = await GrainFactory.GetVersion(publish.Order!.Version).ReopenPublishAsync(Id, failed, publish.Order.Generation);
             if (!reopened.IsDone)
             {

@@ -25,6 +25,14 @@ public sealed class PauseTests
     }
 
     [Fact]
+    public void A_pause_that_is_heard_while_another_operations_copy_is_removed_ends_nothing()
+    {
+        var removing = After(After(Unordered, new CopyCommand.Ensure(Samples.Gen(1), Samples.Two, Samples.Content, Samples.Source)), new CopyCommand.Cancel(Samples.Two));
+        Assert.Equal(CopyState.Deleting, CopyMachine.StateFor(removing, Samples.Two));
+        Assert.Equal(CopyState.Pending, CopyMachine.StateFor(After(removing, new CopyCommand.Hold(Samples.One, 1)), Samples.One));
+    }
+
+    [Fact]
     public void A_cancel_of_what_was_only_paused_ends_it()
     {
         var cancelled = After(After(Unordered, new CopyCommand.Hold(Samples.One, 1)), new CopyCommand.Cancel(Samples.One));
