@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using Orleans.ImageMgmt.Api;
 
 namespace Orleans.ImageMgmt.Cli;
@@ -84,8 +85,8 @@ internal static class PodCommands
     private static Command Connect(Wiring wiring)
     {
         var (pod, how) = (wiring.Names.Pod(), new PodSettings());
-        var labels = Asked.Labels("--label", "Labels for selectors; separated by commas, or repeated.");
-        var slots = new Option<int>("--slots") { Description = $"Transfers that may run at once on it, 1 to 16. [{ConnectPodRequest.DefaultSlots}]", HelpName = "NUMBER", DefaultValueFactory = _ => ConnectPodRequest.DefaultSlots };
+        var labels = Asked.Labels("--label", "Labels for selectors; separated by commas, or repeated. Left out, a pod that is known keeps its own.");
+        var slots = new Option<int>("--slots") { Description = $"Transfers that may run at once on it, 1 to 16. [as before, else {ConnectPodRequest.DefaultSlots}]", HelpName = "NUMBER", DefaultValueFactory = _ => ConnectPodRequest.DefaultSlots };
         var reason = Asked.Reason();
         var wait = new Option<bool>("--wait", "-w") { Description = "Wait until it has answered, or has been found unreachable." };
         return wiring.Verb("connect", "Connects a pod, or changes how it is connected.",
@@ -96,12 +97,14 @@ internal static class PodCommands
             ],
             async (run, stop) =>
             {
+                var given = new { Labels = Asked.Pairs(run.Get(labels), "--label"), Settings = how.Read(run) };
+                var known = run.IsGiven(labels) && run.IsGiven(slots) ? null : await FindAsync(run, run.Get(pod), stop);
                 var request = new ConnectPodRequest
                 {
                     Family = run.Get(how.Family)!,
-                    Settings = how.Read(run),
-                    Labels = Asked.Pairs(run.Get(labels), "--label"),
-                    Slots = run.Get(slots),
+                    Settings = given.Settings,
+                    Labels = run.IsGiven(labels) || known is null ? given.Labels : known.Labels,
+                    Slots = run.IsGiven(slots) || known is null ? run.Get(slots) : known.Slots,
                     Reason = run.Get(reason),
                 };
                 var connected = await run.Client.ConnectPodAsync(run.Get(pod), request, null, false, stop);
@@ -119,6 +122,18 @@ internal static class PodCommands
 
                 return connected.State == PodState.Unreachable || (run.Get(wait) && connected.State == PodState.Connecting) ? ExitCodes.Failed : ExitCodes.Well;
             }, [pod, .. how.Options, labels, slots, reason, wait]);
+    }
+
+    private static async Task<PodResource?> FindAsync(Invocation run, string pod, CancellationToken stop)
+    {
+        try
+        {
+            return await run.Client.GetPodAsync(pod, stop);
+        }
+        catch (ProblemException problem) when (problem.StatusCode == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
     }
 
     private static Command Probe(Wiring wiring)

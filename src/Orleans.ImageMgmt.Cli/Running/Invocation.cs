@@ -43,6 +43,9 @@ internal sealed class Invocation
 
     public T? Get<T>(Option<T> option) => parsed.GetValue(option);
 
+    /// <summary>Whether it stands in the command, and not only its default counts.</summary>
+    public bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
+
     /// <summary>The value of an argument; one that may be left out has a type that can be null.</summary>
     public T Get<T>(Argument<T> argument) => parsed.GetValue(argument)!;
 

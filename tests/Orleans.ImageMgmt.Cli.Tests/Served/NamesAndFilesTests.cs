@@ -34,6 +34,22 @@ public sealed class NamesAndFilesTests(Estate estate) : IClassFixture<Estate>
     }
 
     [Fact]
+    public async Task A_pod_that_is_connected_again_keeps_the_labels_and_slots_that_are_not_given()
+    {
+        string[] connect = ["pod", "connect", "again", "--datastore", Path.Combine(Shell.Home, "sites", "again"), "--wait"];
+        Directory.CreateDirectory(connect[4]);
+        (await Shell.ImgctlAsync([.. connect, "--label", "region=eu", "--slots", "5"])).With(0);
+        (await Shell.ImgctlAsync([.. connect, "--set", "reserve=16MiB"])).With(0);
+        using var client = Server.Client(Shell);
+        var kept = await client.GetPodAsync("again");
+        Assert.Equal(("eu", 5, "16MiB"), (kept.Labels["region"], kept.Slots, kept.Settings["reserve"]));
+
+        (await Shell.ImgctlAsync([.. connect, "--slots", "3"])).With(0);
+        var changed = await client.GetPodAsync("again");
+        Assert.Equal(("eu", 3, false), (changed.Labels["region"], changed.Slots, changed.Settings.ContainsKey("reserve")));
+    }
+
+    [Fact]
     public async Task A_token_that_can_be_written_nowhere_is_not_made()
     {
         (await Shell.ImgctlAsync("token", "create", "lost", "--role", "viewer", "--file", Path.Combine(Shell.Home, "no-such-folder", "lost.token"))).With(ExitCodes.NotFound);
