@@ -153,12 +153,14 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
     }
 
     /// <summary>A loss or a repair is stored before the pod hears so.</summary>
-    internal void CopyStands(PodName pod, CopyState state, long revision, string asker)
+    internal void CopyStands(PodName pod, CopyState state, long revision, Generation ordered, string asker)
     {
-        if (state is CopyState.Quarantined or CopyState.Available)
+        Hear(state switch
         {
-            Hear(state == CopyState.Quarantined ? new VersionCommand.CopyLost(pod, revision) : new VersionCommand.CopyRestored(pod, revision));
-        }
+            CopyState.Quarantined => new VersionCommand.CopyLost(pod, revision, ordered),
+            CopyState.Available => new VersionCommand.CopyRestored(pod, revision, ordered),
+            _ => new VersionCommand.CopyLetGo(pod, revision, ordered),
+        });
 
         Send<PodNode>(asker, "told", p => p.Heard(id, new CopyCommand.Told(revision)));
     }

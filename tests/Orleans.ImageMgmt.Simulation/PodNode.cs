@@ -52,7 +52,7 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
 
         if (retriedAttempt is { } attempt)
         {
-            Decide(order.Version, new CopyCommand.Retry(order.Operation, attempt == 0 ? null : attempt));
+            Decide(order.Version, new CopyCommand.Retry(order.Operation, attempt));
         }
 
         Report(order.Version, order.Operation);
@@ -222,8 +222,8 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
 
         if (step is CopyStep.Tell)
         {
-            var (state, revision) = (copy.State, copy.Revision);
-            Send<VersionNode>(Keys.Version(copy.Version), "copy stands " + state, v => v.CopyStands(name, state, revision, Key));
+            var (state, revision, ordered) = (copy.State, copy.Revision, copy.Generation);
+            Send<VersionNode>(Keys.Version(copy.Version), "copy stands " + state, v => v.CopyStands(name, state, revision, ordered, Key));
             return;
         }
 

@@ -51,9 +51,19 @@ internal sealed class PublishNode(World world, string key, OperationId operation
             return;
         }
 
-        if (OpenBooks() is { } call)
+        if (AskUnheard())
         {
-            Send<VersionNode>(Keys.Version(order.Version), "reopen", v => v.Reopen(operation, order.Targets, order.Generation, call, answer));
+            return; // whoever asks asks again
+        }
+
+        List<PodName> failed = [.. heard.Values.SelectMany(h => h.Outcomes).Where(o => o.Value == TargetOutcome.Failed).Select(o => o.Key)];
+        if (failed.Count == 0)
+        {
+            answer(null);
+        }
+        else if (OpenBooks() is { } call)
+        {
+            Send<VersionNode>(Keys.Version(order.Version), "reopen", v => v.Reopen(operation, failed, order.Generation, call, answer));
         }
     }
 
@@ -71,6 +81,19 @@ internal sealed class PublishNode(World world, string key, OperationId operation
         {
             Keep(new PublishCommand.VersionTold());
         }
+    }
+
+    /// <summary>Asks the shards that have not said how they stand in this round, or of which only an old word is at hand. False: all have.</summary>
+    private bool AskUnheard()
+    {
+        var unheard = Enumerable.Range(0, Noun.Shards.Count).Where(n => !heard.TryGetValue(n, out var h) || h.Round != Noun.Round || h.Open != Noun.Shards[n].Open).ToList();
+        foreach (var shard in unheard)
+        {
+            Send<ShardNode>(Keys.Shard(operation, shard), "how do you stand", s => s.Tell());
+            WakeIn(TimeSpan.FromSeconds(5));
+        }
+
+        return unheard.Count > 0;
     }
 
     /// <summary>The number of the call that may be made now; null: another one is under way.</summary>
@@ -154,14 +177,7 @@ internal sealed class PublishNode(World world, string key, OperationId operation
 
     private void TellVersion()
     {
-        var missing = Enumerable.Range(0, Noun.Shards.Count).Where(n => !heard.TryGetValue(n, out var h) || h.Round != Noun.Round).ToList();
-        foreach (var shard in missing)
-        {
-            Send<ShardNode>(Keys.Shard(operation, shard), "how do you stand", s => s.Tell());
-            WakeIn(TimeSpan.FromSeconds(5));
-        }
-
-        if (missing.Count == 0 && OpenBooks() is { } call)
+        if (!AskUnheard() && OpenBooks() is { } call)
         {
             var outcomes = heard.Values.SelectMany(h => h.Outcomes).ToDictionary(o => o.Key, o => o.Value);
             var command = new VersionCommand.PublishEnded(operation, Noun.State == OperationState.Cancelled, outcomes);

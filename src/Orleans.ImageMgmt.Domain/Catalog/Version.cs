@@ -121,9 +121,11 @@ public sealed record Version
     /// <summary>When the delete was asked.</summary>
     [Id(26)] public DateTimeOffset? DeleteBeganAt { get; init; }
 
-    /// <summary>Targets whose copy was found damaged or gone at some time, with the copy's revision when that, or its repair, was heard last. One of them that shows
-    /// <see cref="TargetOutcome.Failed"/> is lost until the copy says that it is back.</summary>
+    /// <summary>Targets whose copy was found damaged or gone at some time, with the copy's revision when that, or how it went on, was heard last.</summary>
     [Id(27)] public IReadOnlyDictionary<PodName, long> LostCopies { get; init; } = new Dictionary<PodName, long>();
+
+    /// <summary>Those of them that are lost now: <see cref="TargetOutcome.Failed"/> until the copy says how it goes on, or a publish or a retry begins it anew.</summary>
+    [Id(28)] public IReadOnlyList<PodName> Lost { get; init; } = [];
 
     /// <summary>What is going on, derived from the rest.</summary>
     [JsonIgnore]
@@ -215,12 +217,20 @@ public abstract record VersionCommand
     /// <summary>The available copy of a target was found gone or damaged.</summary>
     /// <param name="Pod">Which target.</param>
     /// <param name="Revision">Of the copy: an older word than heard before changes nothing.</param>
-    public sealed record CopyLost(PodName Pod, long Revision) : VersionCommand;
+    /// <param name="Ordered">The copy's generation: a word about a copy of an earlier import changes nothing.</param>
+    public sealed record CopyLost(PodName Pod, long Revision, Generation Ordered) : VersionCommand;
 
-    /// <summary>A lost copy was repaired.</summary>
+    /// <summary>A lost copy was repaired, or made anew.</summary>
     /// <param name="Pod">Which target.</param>
     /// <param name="Revision">Of the copy, as above.</param>
-    public sealed record CopyRestored(PodName Pod, long Revision) : VersionCommand;
+    /// <param name="Ordered">As above.</param>
+    public sealed record CopyRestored(PodName Pod, long Revision, Generation Ordered) : VersionCommand;
+
+    /// <summary>A lost copy was to be made anew, and nobody wants it any more.</summary>
+    /// <param name="Pod">Which target.</param>
+    /// <param name="Revision">Of the copy, as above.</param>
+    /// <param name="Ordered">As above.</param>
+    public sealed record CopyLetGo(PodName Pod, long Revision, Generation Ordered) : VersionCommand;
 }
 
 /// <summary>What happened to a version.</summary>
@@ -295,6 +305,15 @@ public abstract record VersionEvent
     /// <param name="Pod">Which target.</param>
     /// <param name="Revision">Of the copy.</param>
     public sealed record CopyIsBack(PodName Pod, long Revision) : VersionEvent;
+
+    /// <summary>A lost copy is wanted no more: the pod is no target, unless an open publish still says so.</summary>
+    /// <param name="Pod">Which target.</param>
+    /// <param name="Revision">Of the copy.</param>
+    public sealed record CopyWasLetGo(PodName Pod, long Revision) : VersionEvent;
+
+    /// <summary>What had failed in a publish that is open is tried again.</summary>
+    /// <param name="Pods">Which targets.</param>
+    public sealed record TargetsReopened(IReadOnlyList<PodName> Pods) : VersionEvent;
 }
 
 /// <summary>What to do next about a version.</summary>

@@ -46,9 +46,9 @@ public static class VersionMachine
         VersionCommand.Enable => version.IsDisabled && version.Delete is null ? Of(new VersionEvent.WasEnabled()) : Missing(version) ?? Nothing,
         VersionCommand.BeginDelete c => DecideDelete(version, c),
         VersionCommand.CopyRemoved c => version.Removing.Contains(c.Pod) ? Of(new VersionEvent.CopyGone(c.Pod)) : Nothing,
-        VersionCommand.CopyLost c => IsNews(version, c.Pod, c.Revision) && version.Targets[c.Pod] != TargetOutcome.Failed
-            ? Of(new VersionEvent.CopyWasLost(c.Pod, c.Revision)) : Nothing,
-        VersionCommand.CopyRestored c => IsNews(version, c.Pod, c.Revision) ? Of(new VersionEvent.CopyIsBack(c.Pod, c.Revision)) : Nothing,
+        VersionCommand.CopyLost c => IsNews(version, c.Pod, c.Revision, c.Ordered) ? Of(new VersionEvent.CopyWasLost(c.Pod, c.Revision)) : Nothing,
+        VersionCommand.CopyRestored c => IsNews(version, c.Pod, c.Revision, c.Ordered) ? Of(new VersionEvent.CopyIsBack(c.Pod, c.Revision)) : Nothing,
+        VersionCommand.CopyLetGo c => IsNews(version, c.Pod, c.Revision, c.Ordered) && version.Lost.Contains(c.Pod) ? Of(new VersionEvent.CopyWasLetGo(c.Pod, c.Revision)) : Nothing,
         _ => throw new NotSupportedException(command.ToString()),
     };
 
@@ -82,6 +82,7 @@ public static class VersionMachine
             VersionEvent.PublishBegan e => changed with
             {
                 Generation = version.Generation.Next(), OpenPublishes = [.. version.OpenPublishes, e.Operation], Targets = WithOpen(version.Targets, e.Targets),
+                Lost = [.. version.Lost.Where(p => !e.Targets.Contains(p))],
                 Unstarted = [.. version.Unstarted, new UnstartedPublish(e.Operation, version.Generation.Next(), e.Targets)],
             },
             VersionEvent.PublishStored e => changed with { Unstarted = [.. version.Unstarted.Where(u => u.Operation != e.Operation)] },
@@ -91,9 +92,10 @@ public static class VersionMachine
             VersionEvent.WasEnabled => changed with { IsDisabled = false },
             VersionEvent.DeleteBegan e => Deleting(changed with { DeleteBeganAt = now }, e.Operation),
             VersionEvent.CopyGone e => WithoutCopy(changed, e.Pod),
-            VersionEvent.CopyWasLost e => Heard(changed, e.Pod, TargetOutcome.Failed, e.Revision),
-            // What a publish still makes is told by that publish: here it is kept only that the loss is over, whatever word of it still comes.
-            VersionEvent.CopyIsBack e => Heard(changed, e.Pod, version.Targets[e.Pod] == TargetOutcome.Open ? TargetOutcome.Open : TargetOutcome.Available, e.Revision),
+            VersionEvent.TargetsReopened e => changed with { Targets = WithOpen(version.Targets, e.Pods), Lost = [.. version.Lost.Where(p => !e.Pods.Contains(p))] },
+            VersionEvent.CopyWasLost e => Heard(changed, e.Pod, TargetOutcome.Failed, e.Revision, isLost: true),
+            VersionEvent.CopyIsBack e => Heard(changed, e.Pod, TargetOutcome.Available, e.Revision, isLost: false),
+            VersionEvent.CopyWasLetGo e => WithoutTarget(Heard(changed, e.Pod, TargetOutcome.Open, e.Revision, isLost: false), e.Pod),
             _ => throw new NotSupportedException(happened.ToString()),
         };
     }
@@ -161,8 +163,8 @@ public static class VersionMachine
         if (version.OpenPublishes.Contains(c.Operation))
         {
             // A retry while it runs: what had failed is on its way again, so that a cancel lets go of it.
-            var again = c.Ordered is null ? [] : c.Targets.Where(p => version.Targets.GetValueOrDefault(p) == TargetOutcome.Failed).ToDictionary(p => p, _ => TargetOutcome.Open);
-            return again.Count == 0 ? Nothing : Of(new VersionEvent.OutcomesChanged(again));
+            List<PodName> again = c.Ordered is null ? [] : [.. c.Targets.Where(p => version.Targets.GetValueOrDefault(p) == TargetOutcome.Failed)];
+            return again.Count == 0 ? Nothing : Of(new VersionEvent.TargetsReopened(again));
         }
 
         if (Missing(version) is { } missing)
@@ -227,7 +229,7 @@ public static class VersionMachine
     /// (A retry may run while a late word of its earlier end closed the publish here.)</summary>
     private static Decision<VersionEvent> DecideFacts(Version version, IReadOnlyDictionary<PodName, TargetOutcome> outcomes)
     {
-        var news = outcomes.Where(o => o.Value == TargetOutcome.Available && !IsLost(version, o.Key)
+        var news = outcomes.Where(o => o.Value == TargetOutcome.Available && !version.Lost.Contains(o.Key)
             && version.Targets.TryGetValue(o.Key, out var known) && known != TargetOutcome.Available).ToDictionary(o => o.Key, o => o.Value);
         return news.Count == 0 || version.Delete is not null ? Nothing : Of(new VersionEvent.OutcomesChanged(news));
     }
@@ -280,12 +282,19 @@ public static class VersionMachine
         var left = version.Targets.Where(t => t.Value is TargetOutcome.Available or TargetOutcome.Failed).ToDictionary(t => t.Key, t => t.Value);
         if (e.WasCancelled && !left.ContainsValue(TargetOutcome.Available))
         {
-            left = left.Where(t => IsLost(version, t.Key)).ToDictionary(t => t.Key, t => t.Value);
+            left = left.Where(t => version.Lost.Contains(t.Key)).ToDictionary(t => t.Key, t => t.Value);
         }
 
         var former = version.Former.Union(version.Targets.Keys).Where(p => !left.ContainsKey(p));
-        return closed with { Targets = left, Former = [.. former.OrderBy(p => p.Value, StringComparer.Ordinal)] };
+        return closed with { Targets = left, Former = [.. former.OrderBy(p => p.Value, StringComparer.Ordinal)], Lost = [.. version.Lost.Where(left.ContainsKey)] };
     }
+
+    /// <summary>A target that was let go stays open until the last publish closes, as any other.</summary>
+    private static Version WithoutTarget(Version version, PodName pod) => version.OpenPublishes.Count > 0 ? version : version with
+    {
+        Targets = version.Targets.Where(t => t.Key != pod).ToDictionary(t => t.Key, t => t.Value),
+        Former = [.. version.Former.Append(pod).Distinct().OrderBy(p => p.Value, StringComparer.Ordinal)],
+    };
 
     private static Version Deleting(Version version, OperationId operation)
     {
@@ -328,15 +337,14 @@ public static class VersionMachine
         var merged = new Dictionary<PodName, TargetOutcome>(version.Targets);
         foreach (var (pod, outcome) in outcomes)
         {
-            if (outcome == TargetOutcome.Available && IsLost(version, pod))
+            if (version.Lost.Contains(pod))
             {
-                continue; // a publish may have heard of the copy before it was lost: that it is back is told by the copy itself
+                continue; // a publish may have heard of the copy before it was lost: how it goes on is told by the copy itself
             }
 
             // What one publish knows of a pod, or has let go there, does not take away the copy that another one made.
             // A pod that was let go stays open until the last publish closes: another one may want it.
-            // One that was lost is let go like one that never came, when making it anew was cancelled.
-            if (!merged.TryGetValue(pod, out var known) || (known != TargetOutcome.Available && (outcome != TargetOutcome.Cancelled || IsLost(version, pod))))
+            if (!merged.TryGetValue(pod, out var known) || (known != TargetOutcome.Available && outcome != TargetOutcome.Cancelled))
             {
                 merged[pod] = outcome == TargetOutcome.Cancelled ? TargetOutcome.Open : outcome;
             }
@@ -345,15 +353,13 @@ public static class VersionMachine
         return merged;
     }
 
-    private static bool IsNews(Version version, PodName pod, long revision) => version.Delete is null
+    private static bool IsNews(Version version, PodName pod, long revision, Generation ordered) => version.Delete is null && ordered >= version.ImportGeneration
         && version.Targets.ContainsKey(pod) && revision > version.LostCopies.GetValueOrDefault(pod, -1);
 
-    private static bool IsLost(Version version, PodName pod) =>
-        version.LostCopies.ContainsKey(pod) && version.Targets.GetValueOrDefault(pod) == TargetOutcome.Failed;
-
-    private static Version Heard(Version version, PodName pod, TargetOutcome outcome, long revision) => version with
+    private static Version Heard(Version version, PodName pod, TargetOutcome outcome, long revision, bool isLost) => version with
     {
         Targets = new Dictionary<PodName, TargetOutcome>(version.Targets) { [pod] = outcome },
+        Lost = [.. version.Lost.Where(p => p != pod), .. isLost ? [pod] : (PodName[])[]],
         LostCopies = new Dictionary<PodName, long>(version.LostCopies) { [pod] = revision },
     };
 

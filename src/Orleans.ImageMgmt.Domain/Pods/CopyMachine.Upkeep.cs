@@ -103,7 +103,7 @@ public static partial class CopyMachine
             State = CopyState.Available, Receipt = e.Receipt, Fault = null, Damage = null, DamagedAt = null, IsRepairing = false, IsUntold = true, RetryAt = null,
             Check = Ended(copy.Check, OperationState.Succeeded, null, now), ChangedAt = now,
         },
-        CopyEvent.VersionKnows => copy with { IsUntold = false },
+        CopyEvent.VersionKnows => copy with { IsUntold = false, DamagedAt = copy.State == CopyState.Deleted ? null : copy.DamagedAt },
         _ => throw new NotSupportedException(happened.ToString()),
     };
 

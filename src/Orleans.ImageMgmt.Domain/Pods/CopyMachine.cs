@@ -19,7 +19,7 @@ public static partial class CopyMachine
     {
         CopyCommand.Ensure c => CopyHolds.WithTurn(copy, c, DecideEnsure(copy, c)),
         CopyCommand.Hold c => CopyHolds.Decide(copy, c),
-        CopyCommand.EnsurePrepared c => DecideEnsurePrepared(copy, c),
+        CopyCommand.EnsurePrepared c => DecideEnsurePrepared(copy, c, policy),
         CopyCommand.Start => DecideStart(copy, now),
         CopyCommand.Staged c => copy.State == CopyState.Replicating && c.Attempt == copy.Attempt
             ? Of(new CopyEvent.AllStaged()) : Nothing,
@@ -31,12 +31,7 @@ public static partial class CopyMachine
             && (c.FailedAttempt ?? copy.Attempt) == copy.Attempt ? Of(new CopyEvent.Rejoined(c.Operation)) : Nothing,
         CopyCommand.Cancel c => DecideCancel(copy, c),
         CopyCommand.Delete c => DecideDelete(copy, c),
-        CopyCommand.Removed c => (copy, c.Attempt == copy.Attempt) switch
-        {
-            ({ State: CopyState.Deleting }, true) => Of(new CopyEvent.Gone()),
-            ({ State: CopyState.Failed, ClearAt: not null }, true) => Of(new CopyEvent.Cleared()),
-            _ => Nothing,
-        },
+        CopyCommand.Removed c => DecideRemoved(copy, c),
         CopyCommand.Quarantine c => copy.State == CopyState.Available ? Of(new CopyEvent.WasQuarantined(c.Fault)) : Nothing,
         CopyCommand.Verify c => DecideVerify(copy, c.Operation),
         CopyCommand.Verified c => DecideVerified(copy, c),
@@ -82,8 +77,6 @@ public static partial class CopyMachine
             State = CopyState.Failed, Fault = e.Fault, RetryAt = null, ChangedAt = now, Check = Ended(copy.Check, OperationState.Failed, e.Fault, now),
             ClearAt = IsToClear(copy) ? now : null, Attempt = IsToClear(copy) ? copy.Attempt + 1 : copy.Attempt,
         },
-        CopyEvent.Cleared => copy with { ClearAt = null, ChangedAt = now },
-        CopyEvent.WillClearAgain e => copy with { ClearAt = e.At, Attempt = copy.Attempt + 1, ChangedAt = now },
         CopyEvent.Rejoined e => copy with
         {
             // A new attempt number: a late answer of the try that failed, or of a read-back that found damage, is about the past.
@@ -95,20 +88,7 @@ public static partial class CopyMachine
         {
             WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], LetGo = Add(copy.LetGo, e.Operation),
         }, isFinalising: false, now),
-        CopyEvent.Removing e => copy with
-        {
-            State = CopyState.Deleting, Generation = e.Generation, DeletesFinal = e.Final, Attempt = copy.Attempt + 1,
-            Tries = 0, RetryAt = null, Receipt = e.Final ? null : copy.Receipt, ChangedAt = now,
-            LetGo = e.Operation is { } operation ? Add(copy.LetGo, operation) : copy.LetGo,
-            DeletedGeneration = e.Operation is null ? e.Generation : copy.DeletedGeneration,
-            IsRepairing = false, IsUntold = false, ClearAt = null, Damage = null, DamagedAt = null, Check = Ended(copy.Check, OperationState.Cancelled, copy.Fault, now),
-        },
-        CopyEvent.WillRemoveAgain e => copy with
-        {
-            Fault = e.Fault, RetryAt = e.At, Attempt = copy.Attempt + 1, Tries = copy.Tries + 1, ChangedAt = now,
-        },
-        CopyEvent.Gone => copy with { State = CopyState.Deleted, WantedBy = [], Receipt = null, RetryAt = null, Fault = null, ChangedAt = now },
-        CopyEvent.Fenced e => copy with { Generation = e.Generation, DeletedGeneration = e.Generation, ChangedAt = now },
+        CopyEvent.Removing or CopyEvent.WillRemoveAgain or CopyEvent.Gone or CopyEvent.Fenced or CopyEvent.Cleared or CopyEvent.WillClearAgain => ApplyRemoval(copy, happened, now),
         _ => ApplyUpkeep(copy, happened, now),
     };
 
@@ -118,6 +98,8 @@ public static partial class CopyMachine
         CopyState.Available or CopyState.Quarantined => NextUpkeep(copy, now, policy),
 
         CopyState.Failed when copy.ClearAt is { } at => at > now ? new CopyStep.Wait(at) : new CopyStep.Remove(Final: true),
+
+        CopyState.Deleted when copy.IsUntold => new CopyStep.Tell(),
 
         // Failed and Deleted wait for somebody to ask.
         CopyState.Failed or CopyState.Deleted => new CopyStep.Rest(),
@@ -165,17 +147,14 @@ public static partial class CopyMachine
         // Orders of two publishes may overtake each other on their way here: an older one is as good, and the newest generation stays.
         var generation = c.Generation > copy.Generation ? c.Generation : copy.Generation;
 
-        if (copy.State is CopyState.Deleting)
+        if (MustWait(copy) is { } wait)
         {
-            return Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.",
-                "Wait until it is gone, then publish again.");
+            return wait;
         }
 
-        if (copy is { State: CopyState.Quarantined, IsUntold: true })
+        if (copy is { State: CopyState.Failed, ClearAt: not null } && c.Generation > copy.Generation)
         {
-            // Made anew now, its end could reach the version before its loss does.
-            return Decision<CopyEvent>.Refuse(LossUntoldCode, $"The version has not heard yet that the copy of {copy.Version} on pod {copy.Pod} is damaged.",
-                "Wait until it is told; that is tried again and again.");
+            return Of(new CopyEvent.Removing(copy.Generation, Final: true)); // what a failed import may have left has to go first, as below
         }
 
         if (copy.State is CopyState.Deleted || (copy.State is CopyState.Failed && c.Generation > copy.Generation))
@@ -207,7 +186,19 @@ public static partial class CopyMachine
             : Of(new CopyEvent.Joined(generation, c.Operation, c.IsUrgent));
     }
 
-    private static Decision<CopyEvent> DecideEnsurePrepared(Copy copy, CopyCommand.EnsurePrepared c)
+    /// <summary>Why an order has to wait; see <see cref="MayPass"/>.</summary>
+    private static Decision<CopyEvent>? MustWait(Copy copy) => copy switch
+    {
+        { State: CopyState.Deleting } => Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.",
+            "Wait until it is gone, then publish again."),
+
+        // Made anew now, its end could reach the version before its loss does.
+        { State: CopyState.Quarantined, IsUntold: true } => Decision<CopyEvent>.Refuse(LossUntoldCode,
+            $"The version has not heard yet that the copy of {copy.Version} on pod {copy.Pod} is damaged.", "Wait until it is told; that is tried again and again."),
+        _ => null,
+    };
+
+    private static Decision<CopyEvent> DecideEnsurePrepared(Copy copy, CopyCommand.EnsurePrepared c, RetryPolicy policy)
     {
         if (c.Generation < copy.Generation)
         {
@@ -219,10 +210,12 @@ public static partial class CopyMachine
         {
             _ when copy.LetGo.Contains(c.Operation) => Nothing, // a late order of an import that was cancelled here
             CopyState.Deleted => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
+            CopyState.Failed when isNewer && copy.ClearAt is null => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
+            CopyState.Deleting when isNewer && copy is { Fault: { } fault } && copy.Tries >= policy.MaxTries => Decision<CopyEvent>.Refuse("copy.not-removed",
+                $"What an earlier import left of {copy.Version} on pod {copy.Pod} cannot be removed: {fault.Detail}", fault.NextStep),
             CopyState.Deleting => isNewer ? Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.", "Wait until it is gone.") : Nothing,
 
-            // What an earlier import left behind is another content: it has to go before this import's source is sealed. One that failed may have
-            // left something too, by a try whose answer was lost.
+            // What an earlier import left behind is another content: it has to go before this import's source is sealed.
             _ when isNewer => Of(new CopyEvent.Removing(copy.Generation, Final: true)),
             _ => Nothing, // already being prepared, prepared, or ended for this very intent: the report says which
         };
@@ -315,6 +308,11 @@ public static partial class CopyMachine
             return Nothing; // told before, or retried since
         }
 
+        if (copy is { State: CopyState.Failed, Role: CopyRole.Source })
+        {
+            return Nothing; // it ended by itself: a retry of the import must not find it cancelled
+        }
+
         if (!copy.WantedBy.Contains(c.Operation))
         {
             return Of(new CopyEvent.Released(c.Operation)); // it overtook its own order: the order has to find that out
@@ -325,21 +323,6 @@ public static partial class CopyMachine
         return copy.IsMoving && copy.State != CopyState.Deleting && last
             ? Of(new CopyEvent.Removing(copy.Generation, Final: true, c.Operation)) // it may have become final with its receipt still on the way
             : Of(new CopyEvent.Released(c.Operation));
-    }
-
-    private static Decision<CopyEvent> DecideDelete(Copy copy, CopyCommand.Delete c)
-    {
-        if (c.Generation < copy.Generation)
-        {
-            return Stale(copy, c.Generation);
-        }
-
-        return copy.State switch
-        {
-            CopyState.Deleted or CopyState.Deleting when copy.DeletedGeneration >= c.Generation => Nothing,
-            CopyState.Deleted => Of(new CopyEvent.Fenced(c.Generation)),
-            _ => Of(new CopyEvent.Removing(c.Generation, Final: true)),
-        };
     }
 
     /// <summary>Begins anew. Who wanted what ended here has heard how, and waits no more: its name must not keep a later cancel from stopping this.</summary>
@@ -355,10 +338,6 @@ public static partial class CopyMachine
 
     private static IReadOnlyList<OperationId> Without(IReadOnlyList<OperationId> operations, OperationId operation) =>
         operations.Contains(operation) ? [.. operations.Where(o => o != operation)] : operations;
-
-    /// <summary>A try of an import may have sealed the source with its answer lost. Nobody would know of that copy, and the next import of this version would find it:
-    /// so it is removed. What a publish left stays for its retry, which knows what the bytes have to be.</summary>
-    private static bool IsToClear(Copy copy) => copy is { Role: CopyRole.Source, Tries: > 0 };
 
     private static ConnectorFault Lied(Copy copy, Receipt receipt) => new(FaultStage.Finalise, FaultCause.TargetCorrupt,
         $"The connector's receipt names digest {receipt.ContentDigest.Short()} and {receipt.Length} bytes for {receipt.Version} on {receipt.Pod}; "

@@ -255,7 +255,8 @@ public static class ShardMachine
         var isNews = c.Attempt > target.Attempt && target.Attempt > 0;
         if (target.IsRetryAsked && outcome == TargetOutcome.Failed && !shard.IsCancelling && !isNews)
         {
-            return Nothing; // the failure that the retry is about; the pod has not heard of the retry yet
+            // The failure that the retry is about; the pod has not heard of the retry yet. Its number is what the retry has to name.
+            return c.Attempt > target.Attempt ? Of(new ShardEvent.TargetMoved(target with { Attempt = c.Attempt.Value })) : Nothing;
         }
 
         if (shard.IsCancelling && c is { State: CopyState.Deleting, Tries: > 0 })

@@ -269,7 +269,7 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
 
     private Refusal? RefuseNewWork(Copy copy)
     {
-        if (copy.IsMoving || copy.State == CopyState.Available)
+        if (copy is { IsMoving: true, State: not CopyState.Deleting } or { State: CopyState.Available } || (copy.State == CopyState.Deleting && Pod.State != PodState.Disconnected))
         {
             return null;
         }

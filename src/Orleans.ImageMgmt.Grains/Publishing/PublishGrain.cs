@@ -75,16 +75,13 @@ internal sealed class PublishGrain(SiloMeter meter, ImageMgmtOptions options) : 
 
         // The version opens its books again first: it must not hear outcomes of a publish that it holds for closed, or of targets that it holds for failed.
         var failed = (await OutcomesAsync(publish)).Where(o => o.Value == TargetOutcome.Failed && (pod ?? o.Key) == o.Key).Select(o => o.Key).ToList();
-        if (publish.State.IsEnded() || failed.Count > 0)
+        if (failed.Count == 0)
         {
-            var reopened = await GrainFactory.GetVersion(publish.Order!.Version).ReopenPublishAsync(Id, failed, publish.Order.Generation);
-            if (!reopened.IsDone)
-            {
-                return Reply.Refused<OperationState>(reopened.Refusal);
-            }
+            return Reply.Of(publish.State); // nothing to try again
         }
 
-        return await AcceptAsync(() => CommandAsync(new PublishCommand.Retry(pod), by, "publish.retry-accepted"));
+        var reopened = await GrainFactory.GetVersion(publish.Order!.Version).ReopenPublishAsync(Id, failed, publish.Order.Generation);
+        return !reopened.IsDone ? Reply.Refused<OperationState>(reopened.Refusal) : await AcceptAsync(() => CommandAsync(new PublishCommand.Retry(pod), by, "publish.retry-accepted"));
     });
 
     public Task ShardChangedAsync(int shard, TargetTotals totals, int round)
@@ -118,7 +115,7 @@ internal sealed class PublishGrain(SiloMeter meter, ImageMgmtOptions options) : 
             return null;
         }
 
-        await TellProgressAsync(publish);
+        await books.PassAsync(TellProgressAsync);
 
         // Shards are asked at once and then in intervals, however often they tell something in between.
         if (asked is { } last && last.Round == publish.Round && last.Turn == publish.Turn && last.IsCancelling == publish.IsCancelling && last.At + options.EnsureInterval > Now)
@@ -176,8 +173,14 @@ internal sealed class PublishGrain(SiloMeter meter, ImageMgmtOptions options) : 
     });
 
     /// <summary>While it runs: the version becomes usable with the first copy, and hears of more in intervals; each telling rewrites its whole record.</summary>
-    private async Task TellProgressAsync(Publish publish)
+    private async Task<bool> TellProgressAsync()
     {
+        var publish = Publish;
+        if (publish.State.IsEnded() || asked?.Round != publish.Round)
+        {
+            return false; // the shards have not heard of this round yet: what they say is about the one before
+        }
+
         var totals = publish.Totals;
         var isFirst = totals.Available > 0 && versionKnows is not { Totals.Available: > 0 };
         if (isFirst || (versionKnows is { } known && known.Totals != totals && known.At + options.EnsureInterval <= Now))
@@ -185,6 +188,8 @@ internal sealed class PublishGrain(SiloMeter meter, ImageMgmtOptions options) : 
             await GrainFactory.GetVersion(publish.Order!.Version).TargetsChangedAsync(Id, await OutcomesAsync(publish));
             versionKnows = (Now, totals);
         }
+
+        return true;
     }
 
     private async Task<Dictionary<PodName, TargetOutcome>> OutcomesAsync(Publish publish)

@@ -77,6 +77,26 @@ public sealed class PublishFlowTests
         Assert.Equal(OperationState.Succeeded, (await service.UntilEndedAsync("publish-1")).State);
     }
 
+    [Fact]
+    public async Task A_retry_shows_what_it_tries_again_as_on_its_way_and_a_cancel_lets_go_of_it()
+    {
+        await using var service = await StartAsync();
+        await service.ConnectAsync(("good", null), ("bad", "receive:refuse:cause=denied:times=1; receive:stall=600s"));
+        await service.ImportFirstAsync();
+        await service.Client.PublishAsync(First, Publish());
+        Assert.Equal(OperationState.PartiallySucceeded, (await service.UntilEndedAsync("publish-1")).State);
+        await service.UntilAsync(First, v => v.Status == VersionStatus.PartiallyAvailable);
+
+        Assert.Equal(OperationState.Running, await service.Client.RetryPublishAsync(new OperationId("publish-1"), By));
+        await UntilAsync(() => service.CopyAsync("bad"), c => c.State == CopyState.Replicating);
+        Assert.Equal(VersionStatus.Replicating, (await service.Client.GetVersionAsync(First)).Status);
+
+        await service.Client.CancelPublishAsync(new OperationId("publish-1"), By);
+        Assert.Equal(OperationState.Cancelled, (await service.UntilEndedAsync("publish-1")).State);
+        var left = await service.Client.GetVersionAsync(First);
+        Assert.Equal((VersionStatus.Available, 1), (left.Status, left.Targets.Count));
+    }
+
     [Theory]
     [InlineData("receive:lie:times=1000")]
     [InlineData("receive:corrupt:times=1000")]

@@ -46,9 +46,9 @@ public sealed class LossTests
     public void A_word_of_a_loss_that_comes_after_the_word_of_its_end_changes_nothing()
     {
         var version = Published(TargetOutcome.Available);
-        var back = After(version, new VersionCommand.CopyRestored(Samples.Paris, 9));
+        var back = After(version, new VersionCommand.CopyRestored(Samples.Paris, 9, Samples.Gen(2)));
 
-        Assert.Equal(back, After(back, new VersionCommand.CopyLost(Samples.Paris, 7)));
+        Assert.Equal(back, After(back, new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2))));
         Assert.Equal(TargetOutcome.Available, back.Targets[Samples.Paris]);
     }
 
@@ -57,21 +57,57 @@ public sealed class LossTests
     {
         var version = Published(TargetOutcome.Open) with { OpenPublishes = [Samples.One] };
         var heard = new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = TargetOutcome.Available };
-        var ended = After(After(version, new VersionCommand.CopyLost(Samples.Paris, 7)), new VersionCommand.PublishEnded(Samples.One, false, heard));
+        var ended = After(After(version, new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2))), new VersionCommand.PublishEnded(Samples.One, false, heard));
 
         Assert.Equal(TargetOutcome.Failed, ended.Targets[Samples.Paris]);
-        Assert.Equal(TargetOutcome.Available, After(ended, new VersionCommand.CopyRestored(Samples.Paris, 9)).Targets[Samples.Paris]);
+        Assert.Equal(TargetOutcome.Available, After(ended, new VersionCommand.CopyRestored(Samples.Paris, 9, Samples.Gen(2))).Targets[Samples.Paris]);
     }
 
     [Fact]
-    public void A_cancel_lets_go_of_a_lost_copy_that_was_being_made_anew_and_not_of_one_that_is_being_repaired()
+    public void A_lost_copy_whose_making_anew_is_cancelled_says_itself_that_it_is_wanted_no_more()
     {
-        var lost = After(Published(TargetOutcome.Available) with { OpenPublishes = [Samples.One] }, new VersionCommand.CopyLost(Samples.Paris, 7));
-        Version Ended(TargetOutcome paris) => After(lost, new VersionCommand.PublishEnded(Samples.One, true, new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = paris }));
+        var lost = After(Whole, new CopyCommand.Quarantine(Samples.Damaged));
+        var gone = After(After(After(lost, new CopyCommand.Told(lost.Revision)), NewOrder), new CopyCommand.Cancel(Samples.Two));
+        gone = After(gone, new CopyCommand.Removed(gone.Attempt));
+        Assert.Equal((CopyState.Deleted, true), (gone.State, gone.IsUntold));
+        Assert.IsType<CopyStep.Tell>(CopyMachine.Next(gone, Samples.Now, RetryPolicy.Default));
+        Assert.Equal((false, null), (After(gone, new CopyCommand.Told(gone.Revision)).IsHot, After(gone, new CopyCommand.Told(gone.Revision)).DamagedAt));
 
-        Assert.Equal(VersionStatus.DeploymentComplete, Ended(TargetOutcome.Cancelled).Status);
-        Assert.Equal(VersionStatus.Failed, Ended(TargetOutcome.Failed).Status);
-        Assert.Equal(VersionStatus.Available, After(Ended(TargetOutcome.Failed), new VersionCommand.CopyRestored(Samples.Paris, 9)).Status);
+        var version = After(Published(TargetOutcome.Available), new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        Assert.Equal(VersionStatus.DeploymentComplete, After(version, new VersionCommand.CopyLetGo(Samples.Paris, 8, Samples.Gen(2))).Status);
+        Assert.Contains(Samples.Paris, After(version, new VersionCommand.CopyLetGo(Samples.Paris, 8, Samples.Gen(2))).Former);
+    }
+
+    [Fact]
+    public void A_cancelled_publish_does_not_forget_a_copy_that_is_being_repaired()
+    {
+        var lost = After(Published(TargetOutcome.Available) with { OpenPublishes = [Samples.One] }, new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        var ended = After(lost, new VersionCommand.PublishEnded(Samples.One, true, new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = TargetOutcome.Cancelled }));
+
+        Assert.Equal(VersionStatus.Failed, ended.Status);
+        Assert.Equal(VersionStatus.Available, After(ended, new VersionCommand.CopyRestored(Samples.Paris, 9, Samples.Gen(2))).Status);
+    }
+
+    [Fact]
+    public void A_target_that_was_lost_once_and_fails_later_is_no_lost_one()
+    {
+        var version = After(Published(TargetOutcome.Available), new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        Version Told(Version v, OperationId operation, TargetOutcome paris) => After(v, new VersionCommand.TargetsChanged(operation, new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = paris }));
+        var failed = Told(After(version, new VersionCommand.BeginPublish(Samples.Two, [Samples.Paris])), Samples.Two, TargetOutcome.Failed);
+
+        Assert.Equal(TargetOutcome.Failed, failed.Targets[Samples.Paris]);
+        Assert.Equal(TargetOutcome.Available, Told(failed, Samples.Two, TargetOutcome.Available).Targets[Samples.Paris]);
+    }
+
+    [Fact]
+    public void A_copy_that_is_back_counts_whatever_a_publish_still_believes()
+    {
+        var version = After(Published(TargetOutcome.Available), new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        var back = After(After(version, new VersionCommand.BeginPublish(Samples.Two, [Samples.Paris])), new VersionCommand.CopyRestored(Samples.Paris, 9, Samples.Gen(2)));
+        var ended = After(back, new VersionCommand.PublishEnded(Samples.Two, false, new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = TargetOutcome.Failed }));
+
+        Assert.Equal(VersionStatus.Available, ended.Status);
+        Assert.Equal(ended, After(ended, new VersionCommand.CopyLost(Samples.Paris, 10, Samples.Gen(0))));
     }
 
     [Fact]
@@ -99,9 +135,34 @@ public sealed class LossTests
         Assert.Equal((CopyState.Failed, Samples.Lasting, false), (gone.State, gone.Fault, gone.IsHot));
     }
 
+    [Fact]
+    public void An_import_does_not_wait_for_ever_behind_what_an_earlier_one_left()
+    {
+        var next = new CopyCommand.EnsurePrepared(Samples.Gen(5), Samples.Two, Samples.Disk);
+        var failed = Whole with { Role = CopyRole.Source, State = CopyState.Failed, Receipt = null, ClearAt = Samples.Start };
+        var removing = After(failed, next);
+        Assert.True(CopyMachine.MayPass(CopyMachine.Decide(removing, next, Samples.Now, RetryPolicy.Default).Refusal!));
+
+        for (var n = 0; n < RetryPolicy.Default.MaxTries; n++)
+        {
+            removing = After(removing, new CopyCommand.Faulted(removing.Attempt, Samples.Passing));
+        }
+
+        var refusal = CopyMachine.Decide(removing, next, Samples.Now, RetryPolicy.Default).Refusal!;
+        Assert.Equal(("copy.not-removed", false), (refusal.Code, CopyMachine.MayPass(refusal)));
+        Assert.Equal(CopyState.Pending, After(failed with { ClearAt = null }, next).State);
+    }
+
+    [Fact]
+    public void A_cancel_that_meets_an_import_that_has_failed_does_not_stand_in_the_way_of_its_retry()
+    {
+        var failed = Whole with { Role = CopyRole.Source, State = CopyState.Failed, Receipt = null };
+        Assert.Equal(failed, After(failed, new CopyCommand.Cancel(Samples.One)));
+    }
+
     private static Version Published(TargetOutcome paris) => VersionMachine.Initial(Samples.Id) with
     {
-        Exists = true, Content = Samples.Content, SourcePod = Samples.Source, ImportState = OperationState.Succeeded,
+        Exists = true, ImportGeneration = Samples.Gen(1), Content = Samples.Content, SourcePod = Samples.Source, ImportState = OperationState.Succeeded,
         Targets = new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = paris },
     };
 

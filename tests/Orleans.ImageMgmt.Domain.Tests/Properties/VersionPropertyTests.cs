@@ -19,8 +19,9 @@ public sealed class VersionPropertyTests
         Gen.Const<VersionCommand>(new VersionCommand.Enable()),
         Sequences.Operation.Select(VersionCommand (o) => new VersionCommand.BeginDelete(o)),
         Sequences.Pod.Select(VersionCommand (p) => new VersionCommand.CopyRemoved(p)),
-        Gen.Select(Sequences.Pod, Gen.Int[1, 5]).Select(VersionCommand (p, revision) => new VersionCommand.CopyLost(p, revision)),
-        Gen.Select(Sequences.Pod, Gen.Int[1, 5]).Select(VersionCommand (p, revision) => new VersionCommand.CopyRestored(p, revision)),
+        Gen.Select(Sequences.Pod, Gen.Int[1, 5]).Select(VersionCommand (p, revision) => new VersionCommand.CopyLost(p, revision, Samples.Gen(9))),
+        Gen.Select(Sequences.Pod, Gen.Int[1, 5]).Select(VersionCommand (p, revision) => new VersionCommand.CopyRestored(p, revision, Samples.Gen(9))),
+        Gen.Select(Sequences.Pod, Gen.Int[1, 5]).Select(VersionCommand (p, revision) => new VersionCommand.CopyLetGo(p, revision, Samples.Gen(9))),
         Gen.Const<VersionCommand>(new VersionCommand.CopyRemoved(Samples.Source)));
 
     [Fact]

@@ -16,6 +16,7 @@ internal static class ProblemStatus
         ["copy.loss-untold"] = Conflict,
         ["copy.not-available"] = Conflict,
         ["copy.not-final"] = Conflict,
+        ["copy.not-removed"] = Conflict,
         ["copy.not-served"] = Conflict,
         ["copy.other-content"] = Conflict,
         ["copy.stale-generation"] = Conflict,

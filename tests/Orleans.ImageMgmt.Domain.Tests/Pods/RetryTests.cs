@@ -2,8 +2,8 @@ using Xunit;
 
 namespace Orleans.ImageMgmt.Domain.Tests;
 
-/// <summary>A cancel that comes late, after the publish was retried, is about the past. Found by a seed of the simulation.</summary>
-public sealed class LateCancelTests
+/// <summary>What a retry may meet: a cancel that comes late and is about the past, a failure that nobody has a number of, a word from the round before.</summary>
+public sealed class RetryTests
 {
     private static readonly PublishOrder Order = new(Samples.One, Samples.Id, Samples.Gen(2), Samples.Content, Samples.Source, [Samples.Paris], new RequestedBy("ada", "test"));
 
@@ -25,6 +25,17 @@ public sealed class LateCancelTests
         Assert.Equal(retried, After(retried, new CopyCommand.Cancel(Samples.One, 1)));
         Assert.Equal(CopyState.Deleting, After(retried, new CopyCommand.Cancel(Samples.One, 2)).State);
         Assert.Equal(CopyState.Deleting, After(retried, new CopyCommand.Cancel(Samples.One)).State);
+    }
+
+    [Fact]
+    public void A_target_that_was_refused_before_it_had_a_number_learns_it_from_the_failure_that_is_found()
+    {
+        var refused = After(After(ShardMachine.Initial(0), new ShardCommand.Drive(Order, 0)), new ShardCommand.Refused(Samples.Paris, Samples.Lasting));
+        var retried = After(refused, new ShardCommand.Drive(Order, 1, Turn: 1));
+        var learned = After(retried, new ShardCommand.Reported(Samples.Paris, CopyState.Failed, Samples.Lasting, 2, 5));
+
+        Assert.Equal((TargetOutcome.Open, true, 5), (learned.Targets[0].Outcome, learned.Targets[0].IsRetryAsked, learned.Targets[0].Attempt));
+        Assert.Equal(TargetOutcome.Failed, After(learned, new ShardCommand.Reported(Samples.Paris, CopyState.Failed, Samples.Lasting, 1, 6)).Targets[0].Outcome);
     }
 
     private static Shard After(Shard shard, ShardCommand command) => ShardMachine.Decide(shard, command).Events.Aggregate(shard, ShardMachine.Evolve);
