@@ -138,7 +138,8 @@ internal sealed class VersionNode(World world, string key, VersionId id) : Node<
             return;
         }
 
-        Send<PodNode>(Keys.Pod(Noun.SourcePod!.Value), "cancel prepare", p => p.Cancel(id, operation, null, Key));
+        var generation = Noun.Generation;
+        Send<PodNode>(Keys.Pod(Noun.SourcePod!.Value), "cancel prepare", p => p.Cancel(id, operation, null, generation, Key));
     }
 
     internal void SourceReported(OperationId operation, CopyState state, ConnectorFault? fault, ContentDescription? content, Receipt? receipt)

@@ -70,10 +70,10 @@ internal sealed class PodNode(World world, string key, PodName name) : Node(worl
         Drive();
     }
 
-    internal void Cancel(VersionId version, OperationId operation, int? turn, string asker)
+    internal void Cancel(VersionId version, OperationId operation, int? turn, Generation? generation, string asker)
     {
         askers[operation] = asker;
-        Decide(version, new CopyCommand.Cancel(operation, turn));
+        Decide(version, new CopyCommand.Cancel(operation, turn, generation));
         Report(version, operation);
         Drive();
     }

@@ -243,7 +243,7 @@ internal sealed class ShardNode(World world, string key, int index) : Node<Shard
                 foreach (var pod in step.Pods)
                 {
                     var (version, operation, turn) = (Noun.Order!.Version, Noun.Order.Operation, Noun.Turn);
-                    Send<PodNode>(Keys.Pod(pod), "cancel", p => p.Cancel(version, operation, turn, Key));
+                    Send<PodNode>(Keys.Pod(pod), "cancel", p => p.Cancel(version, operation, turn, null, Key));
                 }
 
                 WakeIn(TimeSpan.FromSeconds(10));

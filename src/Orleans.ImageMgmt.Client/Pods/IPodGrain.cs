@@ -178,9 +178,10 @@ public interface IPodGrain : IGrainWithStringKey
     [Alias("Ensure")]
     Task<Reply<CopyStanding>> EnsureAsync(EnsureOrder order);
 
-    /// <summary>An operation no longer wants the copy; with a turn that is older than the operation's newest order here, nothing changes. Idempotent; answers how it stands.</summary>
+    /// <summary>An operation no longer wants the copy; with a turn that is older than the operation's newest order here, nothing changes, and with the generation of an import its later
+    /// orders are not meant. Idempotent; answers how it stands.</summary>
     [Alias("CancelCopy")]
-    Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation, int? turn = null);
+    Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation, int? turn = null, Generation? generation = null);
 
     /// <summary>An operation is paused: what runs here for it alone stops at the next chunk. Idempotent; answers how it stands.</summary>
     [Alias("HoldCopy")]

@@ -124,7 +124,7 @@ public sealed record Version
     /// <summary>Targets whose copy was found damaged or gone at some time, with the copy's revision when that, or how it went on, was heard last.</summary>
     [Id(27)] public IReadOnlyDictionary<PodName, long> LostCopies { get; init; } = new Dictionary<PodName, long>();
 
-    /// <summary>Those of them that are lost now: <see cref="TargetOutcome.Failed"/> until the copy says how it goes on, or a publish or a retry begins it anew.</summary>
+    /// <summary>Those of them that are lost now, until the copy itself says that it is back or let go: whatever a publish says, they are not available.</summary>
     [Id(28)] public IReadOnlyList<PodName> Lost { get; init; } = [];
 
     /// <summary>What is going on, derived from the rest.</summary>

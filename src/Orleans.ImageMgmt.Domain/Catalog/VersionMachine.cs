@@ -82,7 +82,6 @@ public static class VersionMachine
             VersionEvent.PublishBegan e => changed with
             {
                 Generation = version.Generation.Next(), OpenPublishes = [.. version.OpenPublishes, e.Operation], Targets = WithOpen(version.Targets, e.Targets),
-                Lost = [.. version.Lost.Where(p => !e.Targets.Contains(p))],
                 Unstarted = [.. version.Unstarted, new UnstartedPublish(e.Operation, version.Generation.Next(), e.Targets)],
             },
             VersionEvent.PublishStored e => changed with { Unstarted = [.. version.Unstarted.Where(u => u.Operation != e.Operation)] },
@@ -92,7 +91,7 @@ public static class VersionMachine
             VersionEvent.WasEnabled => changed with { IsDisabled = false },
             VersionEvent.DeleteBegan e => Deleting(changed with { DeleteBeganAt = now }, e.Operation),
             VersionEvent.CopyGone e => WithoutCopy(changed, e.Pod),
-            VersionEvent.TargetsReopened e => changed with { Targets = WithOpen(version.Targets, e.Pods), Lost = [.. version.Lost.Where(p => !e.Pods.Contains(p))] },
+            VersionEvent.TargetsReopened e => changed with { Targets = WithOpen(version.Targets, e.Pods) },
             VersionEvent.CopyWasLost e => Heard(changed, e.Pod, TargetOutcome.Failed, e.Revision, isLost: true),
             VersionEvent.CopyIsBack e => Heard(changed, e.Pod, TargetOutcome.Available, e.Revision, isLost: false),
             VersionEvent.CopyWasLetGo e => WithoutTarget(Heard(changed, e.Pod, TargetOutcome.Open, e.Revision, isLost: false), e.Pod),
@@ -279,7 +278,8 @@ public static class VersionMachine
         }
 
         // What was cancelled is a target no more; when nobody has the version after a cancel, neither is what failed. What was lost is one, and is repaired.
-        var left = version.Targets.Where(t => t.Value is TargetOutcome.Available or TargetOutcome.Failed).ToDictionary(t => t.Key, t => t.Value);
+        var left = version.Targets.Where(t => t.Value is TargetOutcome.Available or TargetOutcome.Failed || version.Lost.Contains(t.Key))
+            .ToDictionary(t => t.Key, t => version.Lost.Contains(t.Key) ? TargetOutcome.Failed : t.Value);
         if (e.WasCancelled && !left.ContainsValue(TargetOutcome.Available))
         {
             left = left.Where(t => version.Lost.Contains(t.Key)).ToDictionary(t => t.Key, t => t.Value);
@@ -337,9 +337,9 @@ public static class VersionMachine
         var merged = new Dictionary<PodName, TargetOutcome>(version.Targets);
         foreach (var (pod, outcome) in outcomes)
         {
-            if (version.Lost.Contains(pod))
+            if (version.Lost.Contains(pod) && !(outcome == TargetOutcome.Failed && merged.GetValueOrDefault(pod) == TargetOutcome.Open))
             {
-                continue; // a publish may have heard of the copy before it was lost: how it goes on is told by the copy itself
+                continue; // a publish may have heard of the copy before it was lost: that it is back, or let go, is told by the copy itself
             }
 
             // What one publish knows of a pod, or has let go there, does not take away the copy that another one made.

@@ -235,7 +235,8 @@ public abstract record CopyEvent
 
     /// <summary>One of several operations let go.</summary>
     /// <param name="Operation">The operation it belongs to.</param>
-    public sealed record Released(OperationId Operation) : CopyEvent;
+    /// <param name="Generation">Of the import that was cancelled; null: a publish.</param>
+    public sealed record Released(OperationId Operation, Generation? Generation = null) : CopyEvent;
 
     /// <summary>It has to go; <paramref name="Operation"/> let go of it, where a cancel was the reason.</summary>
     /// <param name="Generation">The generation of the order.</param>

@@ -64,7 +64,8 @@ public abstract record CopyCommand
     /// <summary>An operation no longer wants it.</summary>
     /// <param name="Operation">The operation it belongs to.</param>
     /// <param name="Turn">See <see cref="CopyHold"/>: a cancel from before a retry that was heard here changes nothing. Null: it is not known, and counts.</param>
-    public sealed record Cancel(OperationId Operation, int? Turn = null) : CopyCommand;
+    /// <param name="Generation">Of the import that is cancelled: a later order of it, by a retry, is not meant. Null: a publish.</param>
+    public sealed record Cancel(OperationId Operation, int? Turn = null, Generation? Generation = null) : CopyCommand;
 
     /// <summary>The version is being deleted.</summary>
     /// <param name="Generation">The generation of the order.</param>

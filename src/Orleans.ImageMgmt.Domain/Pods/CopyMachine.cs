@@ -17,9 +17,9 @@ public static partial class CopyMachine
     /// <summary>What a command leads to. A command that comes again leads to nothing; one that breaks a rule is refused.</summary>
     public static Decision<CopyEvent> Decide(Copy copy, CopyCommand command, DateTimeOffset now, RetryPolicy policy) => command switch
     {
-        CopyCommand.Ensure c => CopyHolds.WithTurn(copy, c, DecideEnsure(copy, c)),
+        CopyCommand.Ensure c => CopyHolds.WithTurn(copy, c, DecideEnsure(copy, c, now, policy)),
         CopyCommand.Hold c => CopyHolds.Decide(copy, c),
-        CopyCommand.EnsurePrepared c => DecideEnsurePrepared(copy, c, policy),
+        CopyCommand.EnsurePrepared c => DecideEnsurePrepared(copy, c, now, policy),
         CopyCommand.Start => DecideStart(copy, now),
         CopyCommand.Staged c => copy.State == CopyState.Replicating && c.Attempt == copy.Attempt
             ? Of(new CopyEvent.AllStaged()) : Nothing,
@@ -87,6 +87,7 @@ public static partial class CopyMachine
         CopyEvent.Released e => CopyHolds.Settle(copy with
         {
             WantedBy = [.. copy.WantedBy.Where(o => o != e.Operation)], LetGo = Add(copy.LetGo, e.Operation),
+            Generation = e.Generation is { } cancelled && cancelled > copy.Generation ? cancelled : copy.Generation,
         }, isFinalising: false, now),
         CopyEvent.Removing or CopyEvent.WillRemoveAgain or CopyEvent.Gone or CopyEvent.Fenced or CopyEvent.Cleared or CopyEvent.WillClearAgain => ApplyRemoval(copy, happened, now),
         _ => ApplyUpkeep(copy, happened, now),
@@ -132,7 +133,7 @@ public static partial class CopyMachine
     /// <summary>Whether the same order may be taken later without anybody asking anew: the caller keeps asking.</summary>
     public static bool MayPass(Refusal refusal) => refusal.Code is DeletingCode or TooManyCode or LossUntoldCode;
 
-    private static Decision<CopyEvent> DecideEnsure(Copy copy, CopyCommand.Ensure c)
+    private static Decision<CopyEvent> DecideEnsure(Copy copy, CopyCommand.Ensure c, DateTimeOffset now, RetryPolicy policy)
     {
         if (CopyHolds.IsLetGo(copy, c))
         {
@@ -147,7 +148,7 @@ public static partial class CopyMachine
         // Orders of two publishes may overtake each other on their way here: an older one is as good, and the newest generation stays.
         var generation = c.Generation > copy.Generation ? c.Generation : copy.Generation;
 
-        if (MustWait(copy) is { } wait)
+        if (MustWait(copy, now, policy) is { } wait)
         {
             return wait;
         }
@@ -179,6 +180,12 @@ public static partial class CopyMachine
             return Nothing;
         }
 
+        if (c.IsRetry && copy.State is CopyState.Failed or CopyState.Quarantined && !copy.WantedBy.Contains(c.Operation))
+        {
+            // It had no part in the tries since its own failure: whatever number it names, it is to be tried again.
+            return Decision<CopyEvent>.Of(new CopyEvent.Joined(generation, c.Operation, c.IsUrgent), new CopyEvent.Rejoined(c.Operation));
+        }
+
         // The same content is here or on its way: the order joins it, whatever role it has.
         return copy.WantedBy.Count >= WantedByLimit && copy.IsMoving && !copy.WantedBy.Contains(c.Operation)
             ? Decision<CopyEvent>.Refuse(TooManyCode, $"{WantedByLimit} operations already wait for {copy.Version} on pod {copy.Pod}.",
@@ -186,9 +193,11 @@ public static partial class CopyMachine
             : Of(new CopyEvent.Joined(generation, c.Operation, c.IsUrgent));
     }
 
-    /// <summary>Why an order has to wait; see <see cref="MayPass"/>.</summary>
-    private static Decision<CopyEvent>? MustWait(Copy copy) => copy switch
+    /// <summary>Why an order has to wait, see <see cref="MayPass"/>, or why that would be in vain.</summary>
+    private static Decision<CopyEvent>? MustWait(Copy copy, DateTimeOffset now, RetryPolicy policy) => copy switch
     {
+        { State: CopyState.Deleting, Fault: { } fault } when copy.Tries >= policy.MaxTries && copy.RetryAt > now => Decision<CopyEvent>.Refuse("copy.not-removed",
+            $"What pod {copy.Pod} had of {copy.Version} before cannot be removed: {fault.Detail}", fault.NextStep),
         { State: CopyState.Deleting } => Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.",
             "Wait until it is gone, then publish again."),
 
@@ -198,7 +207,7 @@ public static partial class CopyMachine
         _ => null,
     };
 
-    private static Decision<CopyEvent> DecideEnsurePrepared(Copy copy, CopyCommand.EnsurePrepared c, RetryPolicy policy)
+    private static Decision<CopyEvent> DecideEnsurePrepared(Copy copy, CopyCommand.EnsurePrepared c, DateTimeOffset now, RetryPolicy policy)
     {
         if (c.Generation < copy.Generation)
         {
@@ -208,12 +217,10 @@ public static partial class CopyMachine
         var isNewer = c.Generation > copy.Generation;
         return copy.State switch
         {
-            _ when copy.LetGo.Contains(c.Operation) => Nothing, // a late order of an import that was cancelled here
+            _ when copy.LetGo.Contains(c.Operation) && !isNewer => Nothing, // a late order of an import that was cancelled here
             CopyState.Deleted => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
             CopyState.Failed when isNewer && copy.ClearAt is null => Of(new CopyEvent.WantedPrepared(c.Generation, c.Operation, c.Source)),
-            CopyState.Deleting when isNewer && copy is { Fault: { } fault } && copy.Tries >= policy.MaxTries => Decision<CopyEvent>.Refuse("copy.not-removed",
-                $"What an earlier import left of {copy.Version} on pod {copy.Pod} cannot be removed: {fault.Detail}", fault.NextStep),
-            CopyState.Deleting => isNewer ? Decision<CopyEvent>.Refuse(DeletingCode, $"The copy of {copy.Version} on pod {copy.Pod} is being deleted.", "Wait until it is gone.") : Nothing,
+            CopyState.Deleting => isNewer ? MustWait(copy, now, policy)!.Value : Nothing,
 
             // What an earlier import left behind is another content: it has to go before this import's source is sealed.
             _ when isNewer => Of(new CopyEvent.Removing(copy.Generation, Final: true)),
@@ -308,21 +315,16 @@ public static partial class CopyMachine
             return Nothing; // told before, or retried since
         }
 
-        if (copy is { State: CopyState.Failed, Role: CopyRole.Source })
-        {
-            return Nothing; // it ended by itself: a retry of the import must not find it cancelled
-        }
-
         if (!copy.WantedBy.Contains(c.Operation))
         {
-            return Of(new CopyEvent.Released(c.Operation)); // it overtook its own order: the order has to find that out
+            return Of(new CopyEvent.Released(c.Operation, c.Generation)); // it overtook its own order: the order has to find that out
         }
 
         // What is already final stays; what others still want goes on.
         var last = copy.WantedBy.Count == 1;
         return copy.IsMoving && copy.State != CopyState.Deleting && last
             ? Of(new CopyEvent.Removing(copy.Generation, Final: true, c.Operation)) // it may have become final with its receipt still on the way
-            : Of(new CopyEvent.Released(c.Operation));
+            : Of(new CopyEvent.Released(c.Operation, c.Generation));
     }
 
     /// <summary>Begins anew. Who wanted what ended here has heard how, and waits no more: its name must not keep a later cancel from stopping this.</summary>

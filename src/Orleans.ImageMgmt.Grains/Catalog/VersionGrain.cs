@@ -49,7 +49,7 @@ internal sealed partial class VersionGrain(PublishTargets publishTargets, Operat
         // The pod lets go first: a crash in between leaves an import that is still Importing and can be cancelled again.
         if (Version.Import == operation && Version.Status == VersionStatus.Importing && Version.SourcePod is { } source)
         {
-            await GrainFactory.GetPod(source).CancelCopyAsync(Id, operation);
+            await GrainFactory.GetPod(source).CancelCopyAsync(Id, operation, generation: Version.Generation);
         }
 
         return await CommandAsync(new VersionCommand.CancelImport(operation), by, "import.cancelled", operation: operation);

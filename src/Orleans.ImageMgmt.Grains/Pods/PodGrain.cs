@@ -91,8 +91,8 @@ internal sealed partial class PodGrain(TransferWorker worker, ConnectorCache con
         return CommandsAsync(order.Version, order.RetryOf is { } failed ? [ensure, new CopyCommand.Retry(order.Operation, failed)] : [ensure], order.Operation, isNewWork: true);
     }
 
-    public Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation, int? turn = null) =>
-        CommandAsync(version, new CopyCommand.Cancel(operation, turn), operation, isNewWork: false);
+    public Task<Reply<CopyStanding>> CancelCopyAsync(VersionId version, OperationId operation, int? turn = null, Generation? generation = null) =>
+        CommandAsync(version, new CopyCommand.Cancel(operation, turn, generation), operation, isNewWork: false);
 
     public async Task NoteAsync(RequestedBy by, string action, string what)
     {

@@ -73,7 +73,9 @@ public sealed class LossTests
         Assert.IsType<CopyStep.Tell>(CopyMachine.Next(gone, Samples.Now, RetryPolicy.Default));
         Assert.Equal((false, null), (After(gone, new CopyCommand.Told(gone.Revision)).IsHot, After(gone, new CopyCommand.Told(gone.Revision)).DamagedAt));
 
-        var version = After(Published(TargetOutcome.Available), new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        var lostThere = After(Published(TargetOutcome.Available), new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        var cancelled = new VersionCommand.PublishEnded(Samples.Two, true, new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = TargetOutcome.Cancelled });
+        var version = After(After(lostThere, new VersionCommand.BeginPublish(Samples.Two, [Samples.Paris])), cancelled);
         Assert.Equal(VersionStatus.DeploymentComplete, After(version, new VersionCommand.CopyLetGo(Samples.Paris, 8, Samples.Gen(2))).Status);
         Assert.Contains(Samples.Paris, After(version, new VersionCommand.CopyLetGo(Samples.Paris, 8, Samples.Gen(2))).Former);
     }
@@ -89,9 +91,30 @@ public sealed class LossTests
     }
 
     [Fact]
+    public void What_an_earlier_publish_believes_of_a_lost_copy_does_not_count_after_a_later_one_has_failed_to_make_it_anew()
+    {
+        var version = After(Published(TargetOutcome.Available) with { OpenPublishes = [Samples.One] }, new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        Version Ended(Version v, OperationId operation, TargetOutcome paris) => After(v, new VersionCommand.PublishEnded(operation, false, new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = paris }));
+        var failed = Ended(After(version, new VersionCommand.BeginPublish(Samples.Two, [Samples.Paris])), Samples.Two, TargetOutcome.Failed);
+
+        Assert.Equal(TargetOutcome.Failed, Ended(failed, Samples.One, TargetOutcome.Available).Targets[Samples.Paris]);
+    }
+
+    [Fact]
+    public void A_cancelled_publish_that_never_reached_a_copy_in_repair_does_not_forget_it()
+    {
+        var lost = After(Published(TargetOutcome.Available), new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        var cancelled = new VersionCommand.PublishEnded(Samples.Two, true, new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = TargetOutcome.Failed, [Samples.Oslo] = TargetOutcome.Cancelled });
+        var ended = After(After(lost, new VersionCommand.BeginPublish(Samples.Two, [Samples.Paris, Samples.Oslo])), cancelled);
+
+        Assert.Equal([Samples.Paris], ended.Targets.Keys);
+        Assert.Equal(VersionStatus.Available, After(ended, new VersionCommand.CopyRestored(Samples.Paris, 9, Samples.Gen(2))).Status);
+    }
+
+    [Fact]
     public void A_target_that_was_lost_once_and_fails_later_is_no_lost_one()
     {
-        var version = After(Published(TargetOutcome.Available), new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2)));
+        var version = After(After(Published(TargetOutcome.Available), new VersionCommand.CopyLost(Samples.Paris, 7, Samples.Gen(2))), new VersionCommand.CopyLetGo(Samples.Paris, 9, Samples.Gen(2)));
         Version Told(Version v, OperationId operation, TargetOutcome paris) => After(v, new VersionCommand.TargetsChanged(operation, new Dictionary<PodName, TargetOutcome> { [Samples.Paris] = paris }));
         var failed = Told(After(version, new VersionCommand.BeginPublish(Samples.Two, [Samples.Paris])), Samples.Two, TargetOutcome.Failed);
 
@@ -154,10 +177,24 @@ public sealed class LossTests
     }
 
     [Fact]
-    public void A_cancel_that_meets_an_import_that_has_failed_does_not_stand_in_the_way_of_its_retry()
+    public void A_cancel_of_an_import_means_its_order_and_not_the_one_of_a_later_retry()
     {
         var failed = Whole with { Role = CopyRole.Source, State = CopyState.Failed, Receipt = null };
-        Assert.Equal(failed, After(failed, new CopyCommand.Cancel(Samples.One)));
+        CopyCommand Order(long generation) => new CopyCommand.EnsurePrepared(Samples.Gen(generation), Samples.One, Samples.Disk);
+
+        var crossed = After(failed, new CopyCommand.Cancel(Samples.One, null, Samples.Gen(2)));
+        Assert.Equal(CopyState.Pending, After(crossed, Order(3)).State);
+        var cancelled = After(failed, new CopyCommand.Cancel(Samples.One, null, Samples.Gen(3)));
+        Assert.Equal(cancelled, After(cancelled, Order(3)));
+    }
+
+    [Fact]
+    public void A_publish_does_not_wait_for_ever_behind_a_removal()
+    {
+        var removing = Whole with { State = CopyState.Deleting, Receipt = null, WantedBy = [], Fault = Samples.Passing, Tries = RetryPolicy.Default.MaxTries, RetryAt = Samples.Now.AddMinutes(1) };
+        var refusal = CopyMachine.Decide(removing, NewOrder, Samples.Now, RetryPolicy.Default).Refusal!;
+        Assert.Equal(("copy.not-removed", false), (refusal.Code, CopyMachine.MayPass(refusal)));
+        Assert.True(CopyMachine.MayPass(CopyMachine.Decide(removing with { RetryAt = Samples.Now }, NewOrder, Samples.Now, RetryPolicy.Default).Refusal!));
     }
 
     private static Version Published(TargetOutcome paris) => VersionMachine.Initial(Samples.Id) with

@@ -38,6 +38,20 @@ public sealed class RetryTests
         Assert.Equal(TargetOutcome.Failed, After(learned, new ShardCommand.Reported(Samples.Paris, CopyState.Failed, Samples.Lasting, 1, 6)).Targets[0].Outcome);
     }
 
+    [Fact]
+    public void A_retry_tries_again_what_another_publish_has_tried_since()
+    {
+        var failed = CopyMachine.Initial(Samples.Id, Samples.Paris) with
+        {
+            Role = CopyRole.Target, State = CopyState.Failed, Generation = Samples.Gen(2), Attempt = 16, Content = Samples.Content, From = Samples.Source, WantedBy = [Samples.Two],
+        };
+        var retry = new CopyCommand.Ensure(Samples.Gen(2), Samples.One, Samples.Content, Samples.Source, Turn: 1, IsRetry: true);
+        var retried = After(failed, retry);
+
+        Assert.Equal((CopyState.Pending, 17), (retried.State, retried.Attempt));
+        Assert.Equal(retried, After(After(retried, retry), new CopyCommand.Retry(Samples.One, 8)));
+    }
+
     private static Shard After(Shard shard, ShardCommand command) => ShardMachine.Decide(shard, command).Events.Aggregate(shard, ShardMachine.Evolve);
 
     private static Copy After(Copy copy, CopyCommand command) =>
