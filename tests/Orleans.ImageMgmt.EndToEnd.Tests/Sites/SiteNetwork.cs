@@ -58,6 +58,8 @@ internal sealed class SiteNetwork : IAsyncDisposable
     {
         for (var site = 0; site < sites; site++)
         {
+            // The link by itself: the kernel takes down a namespace, and the links in it, some time after "del" has answered, and until then their names are taken.
+            await TryAsync("ip", "link", "del", NameOf(site));
             await TryAsync("ip", "netns", "del", NameOf(site));
         }
 

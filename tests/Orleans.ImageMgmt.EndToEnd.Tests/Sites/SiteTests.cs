@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Orleans.ImageMgmt.Api;
@@ -114,6 +115,19 @@ public sealed class SiteTests(ITestOutputHelper output)
         Assert.Contains("does not work on pod site-9", unknown.Fault!.Detail, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_network_that_is_taken_away_leaves_no_name_that_the_next_one_needs()
+    {
+        await using var first = await NetworkAsync(2);
+        await using var left = new Lingerer([.. first.At(1), "cat"]); // a namespace lives as long as a process in it
+        await left.AnswersAsync();
+
+        await first.DisposeAsync();
+        await using var second = await NetworkAsync(2);
+
+        await left.AnswersAsync();
+    }
+
     private static async Task<SiteNetwork> NetworkAsync(int sites)
     {
         Assert.True(Environment.UserName == "root", "These tests make network namespaces: run them as root.");
@@ -135,5 +149,25 @@ public sealed class SiteTests(ITestOutputHelper output)
     {
         await using var file = File.OpenRead(path);
         return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, Token));
+    }
+
+    /// <summary>A process that says what it is told until it is disposed of.</summary>
+    private sealed class Lingerer(string[] words) : IAsyncDisposable
+    {
+        private readonly Process process = Process.Start(new ProcessStartInfo(words[0], words[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+
+        public async Task AnswersAsync()
+        {
+            await process.StandardInput.WriteLineAsync("here".AsMemory(), Token);
+            await process.StandardInput.FlushAsync(Token);
+            Assert.Equal("here", await process.StandardOutput.ReadLineAsync(Token));
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            process.StandardInput.Close();
+            await process.WaitForExitAsync(CancellationToken.None);
+            process.Dispose();
+        }
     }
 }
