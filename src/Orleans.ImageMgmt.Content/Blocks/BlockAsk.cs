@@ -1,11 +1,11 @@
 namespace Orleans.ImageMgmt.Content;
 
-/// <summary>One request for blocks and its answer: up to 1 MiB of blocks that may lie in many pieces, packed together. Begun at once; disposed when no piece needs it any more.</summary>
+/// <summary>One request for blocks and its answer: up to 2 MiB of blocks that may lie in many pieces, packed together. Begun at once; disposed when no piece needs it any more.</summary>
 internal sealed class BlockAsk : IDisposable
 {
     private readonly BuildSite site;
     private readonly long[] blocks;
-    private readonly PieceBuffer buffer = PieceBuffers.Rent();
+    private readonly byte[] buffer = PieceBuffers.RentAnswer();
     private readonly CancellationTokenSource stop;
     private readonly Task arriving;
     private Task asking = Task.CompletedTask;
@@ -18,6 +18,9 @@ internal sealed class BlockAsk : IDisposable
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         arriving = AskAsync(new BlockRequest(NumberRuns.Of(blocks), 0, []));
     }
+
+    /// <summary>How many blocks.</summary>
+    public int Count => blocks.Length;
 
     /// <summary>The first piece that has blocks in it.</summary>
     public int FirstPiece => (int)(blocks[0] / BlockLayout.BlocksPerPiece);
@@ -39,7 +42,7 @@ internal sealed class BlockAsk : IDisposable
     public ReadOnlySpan<byte> BytesOf(long block)
     {
         var at = Array.BinarySearch(blocks, block);
-        return at < 0 ? [] : buffer.Span.Slice(at * BlockLayout.BlockLength, (int)Math.Min(BlockLayout.BlockLength, site.Manifest.Length - (block * BlockLayout.BlockLength)));
+        return at < 0 ? [] : buffer.AsSpan(at * BlockLayout.BlockLength, (int)Math.Min(BlockLayout.BlockLength, site.Manifest.Length - (block * BlockLayout.BlockLength)));
     }
 
     public void Dispose()
@@ -53,7 +56,7 @@ internal sealed class BlockAsk : IDisposable
     {
         await arriving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        PieceBuffers.Return(buffer);
+        PieceBuffers.ReturnAnswer(buffer);
         stop.Dispose();
     }
 
@@ -61,8 +64,8 @@ internal sealed class BlockAsk : IDisposable
     {
         var length = request.BytesIn(site.Manifest.Length);
         var guess = await site.Rate.AskAsync(BlockLayout.OffsetOf(FirstPiece), length, stop.Token);
-        var choice = site.Gauge.Begin(site.IsWorthWindows);
-        var frame = PieceBuffers.RentFrame();
+        var choice = site.Gauge.Begin(site.IsWorthWindows && blocks.Length <= BlockRequest.UsualBlocks);
+        var frame = PieceBuffers.RentAnswer();
         var ask = site.Blocks.ReadBlocksAsync(request with { Level = choice.Level, Bases = choice.Windows ? site.Bases : [] }, frame, stop.Token).AsTask();
         asking = ask;
         var arrived = await ask.WaitAsync(site.Options.StallTimeout, site.Options.TimeProvider, stop.Token);
@@ -71,7 +74,7 @@ internal sealed class BlockAsk : IDisposable
         site.Arrived(arrived);
         try
         {
-            BlockUnpacker.Unpack(frame.AsSpan(0, Math.Clamp(arrived, 0, frame.Length)), buffer.Span[..length], choice.Windows ? site.BaseLengths : [], site.ReadWindow);
+            BlockUnpacker.Unpack(frame.AsSpan(0, Math.Clamp(arrived, 0, frame.Length)), buffer.AsSpan(0, length), choice.Windows ? site.BaseLengths : [], site.ReadWindow);
         }
         catch (InvalidDataException trouble)
         {
@@ -79,7 +82,7 @@ internal sealed class BlockAsk : IDisposable
             site.AnsweredBadly();
         }
 
-        PieceBuffers.ReturnFrame(frame);
+        PieceBuffers.ReturnAnswer(frame);
     }
 }
 
@@ -102,7 +105,7 @@ internal sealed class BlockAsks : IDisposable
         isMore = rest.MoveNext();
         if (isMore)
         {
-            site.Rate.LearnAsync(rest.Current * BlockLayout.BlockLength, NumberRuns.MaxCount * BlockLayout.BlockLength, cancellationToken).AsTask().GetAwaiter().GetResult();
+            site.Rate.LearnAsync(rest.Current * BlockLayout.BlockLength, BlockRequest.UsualBlocks * BlockLayout.BlockLength, cancellationToken).AsTask().GetAwaiter().GetResult();
         }
     }
 
@@ -112,9 +115,9 @@ internal sealed class BlockAsks : IDisposable
     /// <returns>Whether all that the piece needs is on its way.</returns>
     public bool TryBegin(int piece, bool isAlone)
     {
-        while (isMore && (begun.Count < site.Options.Blocks.Window || (isAlone && IsNeeded(piece))))
+        for (var most = MaxBlocks(); isMore && (HasRoom(most) || (isAlone && IsNeeded(piece))); most = MaxBlocks())
         {
-            begun.Enqueue(new BlockAsk(site, Take(), cancellationToken));
+            begun.Enqueue(new BlockAsk(site, Take(most), cancellationToken));
         }
 
         return !isMore || !IsNeeded(piece);
@@ -142,10 +145,17 @@ internal sealed class BlockAsks : IDisposable
         rest.Dispose();
     }
 
-    /// <summary>As many blocks as one answer may have now.</summary>
-    private long[] Take()
+    /// <summary>As many blocks as the next answer may have.</summary>
+    private int MaxBlocks()
     {
-        var most = site.Rate.Most(LeastBlocks * BlockLayout.BlockLength, NumberRuns.MaxCount * BlockLayout.BlockLength) / BlockLayout.BlockLength;
+        var most = site.Gauge.MayBeLong ? Math.Min(site.Blocks.MaxBlocks, site.Options.Blocks.Window * BlockRequest.UsualBlocks) : BlockRequest.UsualBlocks;
+        return site.Rate.Most(LeastBlocks * BlockLayout.BlockLength, most * BlockLayout.BlockLength) / BlockLayout.BlockLength;
+    }
+
+    private bool HasRoom(int most) => begun.Count < site.Options.Blocks.Window && begun.Sum(static ask => ask.Count) + most <= site.Options.Blocks.Window * BlockRequest.UsualBlocks;
+
+    private long[] Take(int most)
+    {
         var blocks = new List<long>(most);
         for (; isMore && blocks.Count < most; isMore = rest.MoveNext())
         {

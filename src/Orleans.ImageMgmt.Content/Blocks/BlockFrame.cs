@@ -34,13 +34,16 @@ public sealed record BlockFrame(BlockPacking Packing, int Base, IReadOnlyList<in
     /// <summary>More windows do not make the answer smaller: measured with 48 and 120.</summary>
     public const int MaxWindows = 48;
 
-    /// <summary>A frame is never longer: what does not shrink is stored.</summary>
-    public const int MaxLength = HeaderLength + (MaxWindows * sizeof(int)) + BlockLayout.PieceLength;
+    /// <summary>No frame is longer: what does not shrink is stored.</summary>
+    public const int MaxLength = HeaderLength + (MaxWindows * sizeof(int)) + (NumberRuns.MaxCount * BlockLayout.BlockLength);
 
     internal const int HeaderLength = 16;
     private const byte FormatVersion = 1;
 
     private static ReadOnlySpan<byte> Magic => "IMGB"u8;
+
+    /// <summary>A frame of so many bytes of blocks is never longer.</summary>
+    public static int MaxLengthFor(int blocksLength) => HeaderLength + (MaxWindows * sizeof(int)) + blocksLength;
 
     /// <summary>Windows of a content, the short last one too.</summary>
     public static int WindowCount(long length) => checked((int)((length + WindowLength - 1) / WindowLength));
@@ -70,7 +73,7 @@ public sealed record BlockFrame(BlockPacking Packing, int Base, IReadOnlyList<in
     /// <exception cref="InvalidDataException">Not a frame, of another version, cut short, or not the answer to this request.</exception>
     public static BlockFrame Read(ReadOnlySpan<byte> frame, int blocksLength, ReadOnlySpan<long> baseLengths)
     {
-        Demand(frame.Length is >= HeaderLength and <= MaxLength && frame[..4].SequenceEqual(Magic), "it does not begin as one");
+        Demand(frame.Length >= HeaderLength && frame.Length <= MaxLengthFor(blocksLength) && frame[..4].SequenceEqual(Magic), "it does not begin as one");
         Demand(frame[4] == FormatVersion, $"version {frame[4]} is not known here");
         var packing = (BlockPacking)frame[5];
         Demand(packing is BlockPacking.Stored or BlockPacking.Zstd or BlockPacking.ZstdWithWindows, $"packing {frame[5]} is not known here");

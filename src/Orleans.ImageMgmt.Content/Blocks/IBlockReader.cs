@@ -12,6 +12,9 @@ public interface IBlockReader
     /// <summary>Bytes a second that the link to the far side carries, where it is known; null: it is measured while bytes travel.</summary>
     long? LinkBytesPerSecond => null;
 
+    /// <summary>Blocks that one request to it may name: as many as every build takes, or up to <see cref="NumberRuns.MaxCount"/> where the far side has said so.</summary>
+    int MaxBlocks => BlockRequest.UsualBlocks;
+
     /// <summary>The digests of the blocks of chosen pieces, as <see cref="DigestAnswer"/> says; zeros mark a block of zeros.</summary>
     /// <param name="answer">At least <see cref="DigestAnswer.MaxLength"/> bytes.</param>
     /// <returns>How many bytes of <paramref name="answer"/> are the answer: what travels.</returns>
@@ -20,7 +23,7 @@ public interface IBlockReader
     ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken);
 
     /// <summary>Chosen blocks, one behind the other, packed into one <see cref="BlockFrame"/>.</summary>
-    /// <param name="frame">At least <see cref="BlockFrame.MaxLength"/> bytes.</param>
+    /// <param name="frame">At least <see cref="BlockFrame.MaxLengthFor"/> the blocks.</param>
     /// <returns>How many bytes of <paramref name="frame"/> are the answer: what travels.</returns>
     /// <exception cref="EndOfStreamException">The copy is shorter than its manifest says.</exception>
     /// <exception cref="IOException">The far side failed.</exception>
@@ -48,10 +51,13 @@ public sealed record BlockRequest(NumberRuns Blocks, int Level, IReadOnlyList<Di
     /// <summary>Higher levels cost more time than any link that is worth packing for saves.</summary>
     public const int MaxLevel = 9;
 
+    /// <summary>1 MiB of blocks.</summary>
+    public const int UsualBlocks = BlockLayout.BlocksPerPiece;
+
     /// <summary>As many as a pod looks into of its own copies.</summary>
     public const int MaxBases = 4;
 
-    /// <summary>Bytes of the blocks; at most one piece's.</summary>
+    /// <summary>Bytes of the blocks.</summary>
     /// <param name="length">Bytes of the content, whose last block may be short.</param>
     public int BytesIn(long length) =>
         (int)((Blocks.Count * (long)BlockLayout.BlockLength) - Math.Max(0, (Blocks.Runs[^1].End * BlockLayout.BlockLength) - length));

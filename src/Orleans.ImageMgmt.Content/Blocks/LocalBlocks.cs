@@ -32,7 +32,6 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
 
     public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(frame.Length, BlockFrame.MaxLength);
         ArgumentOutOfRangeException.ThrowIfNegative(request.Level);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Level, BlockRequest.MaxLevel);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Bases.Count, BlockRequest.MaxBases);
@@ -40,6 +39,8 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
         {
             throw new ArgumentOutOfRangeException(nameof(request), $"No blocks, or some outside a content of {manifest.Length} bytes.");
         }
+
+        ArgumentOutOfRangeException.ThrowIfLessThan(frame.Length, BlockFrame.MaxLengthFor(request.BytesIn(manifest.Length)));
 
         var (which, held, index) = await BaseOfAsync(request, cancellationToken);
         return await RunAsync(() => Answer(request, which, held, index, frame.Span), cancellationToken);
@@ -125,7 +126,7 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
 
     private int Answer(BlockRequest request, int which, OpenBase? held, WindowIndex? index, Span<byte> frame)
     {
-        var buffer = PieceBuffers.Rent();
+        var buffer = DiskBuffers.Rent();
         var blocks = buffer.Span[..request.BytesIn(manifest.Length)];
         Read(request, blocks);
         var length = request.Level == 0 ? 0 : Pack(request, which, held, index, blocks, frame);
@@ -136,7 +137,7 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
             length = start + blocks.Length;
         }
 
-        PieceBuffers.Return(buffer);
+        DiskBuffers.Return(buffer);
         return length;
     }
 

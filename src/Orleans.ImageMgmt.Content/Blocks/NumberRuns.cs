@@ -17,8 +17,9 @@ public readonly record struct NumberRun(long First, int Count)
 /// one number, a plus sign and how many more. <c>3,251</c> is 3 and 255; <c>10+2</c> is 10 to 12. Each set has this one form.</remarks>
 public sealed class NumberRuns
 {
-    /// <summary>Numbers that one request may name: blocks of 1 MiB, or pieces of 256 MiB.</summary>
-    public const int MaxCount = BlockLayout.BlocksPerPiece;
+    /// <summary>Numbers that one request may name: blocks of nearly 2 MiB, or pieces of as many MiB. One less than twice a piece's blocks: the answer with its head then fits 2 MiB,
+    /// and costs a server, whose pool gives powers of two, no more memory than one piece and its head.</summary>
+    public const int MaxCount = (2 * BlockLayout.BlocksPerPiece) - 1;
 
     /// <summary>Digits of the largest number that can stand on the wire: far more than any content has blocks.</summary>
     private const int MaxDigits = 15;

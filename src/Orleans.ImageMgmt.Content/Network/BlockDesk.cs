@@ -103,7 +103,7 @@ public sealed class BlockDesk(TicketCheck tickets, OpenCopy open, BlockLimits li
                 _ when request.Level is < 0 or > BlockRequest.MaxLevel => Refuse(BlockRefusal.Malformed($"Level {request.Level} is none: 0 to {BlockRequest.MaxLevel} are."), total),
                 _ when request.Bases.Count > BlockRequest.MaxBases => Refuse(TooManyBases(request.Bases.Count), total),
                 _ when !request.FitsIn(total) => Refuse(BlockRefusal.OutOfRange, total),
-                _ => FillAsync(lease, ticket, BlockFrame.MaxLength, buffer => blocks.ReadBlocksAsync(request, buffer, cancellationToken), cancellationToken),
+                _ => FillAsync(lease, ticket, BlockFrame.MaxLengthFor(request.BytesIn(total)), buffer => blocks.ReadBlocksAsync(request, buffer, cancellationToken), cancellationToken),
             };
         },
         cancellationToken);

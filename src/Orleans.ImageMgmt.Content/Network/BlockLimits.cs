@@ -1,12 +1,12 @@
 namespace Orleans.ImageMgmt.Content;
 
-/// <summary>How much a block server does at once. One read is at most one piece of 1 MiB, so that the memory for bodies is bounded by <see cref="ReadsAtOnce"/>.</summary>
+/// <summary>How much a block server does at once. One read is at most 2 MiB, so that the memory for bodies is bounded by <see cref="ReadsAtOnce"/>.</summary>
 public sealed record BlockLimits
 {
     /// <summary>Reads under way with one ticket, from the disk until the last byte is sent. Default: 8: twice as many as a receiver's connections.</summary>
     public int ReadsPerTicket { get; init; } = 8;
 
-    /// <summary>Reads under way in all. Default: 32: 32 MiB of memory, and enough to keep any disk busy.</summary>
+    /// <summary>Reads under way in all. Default: 32: 64 MiB of memory at most, and enough to keep any disk busy.</summary>
     public int ReadsAtOnce { get; init; } = 32;
 
     /// <summary>Reads that wait for their turn; more are refused. Default: 256.</summary>

@@ -13,7 +13,7 @@ public sealed record BlockCallOptions
     /// <summary>Requests of one reader under way, each on a connection of its own. Default: 4: more are no faster.</summary>
     public int Connections { get; init; } = 4;
 
-    /// <summary>Longest time for one request of at most 1 MiB, its answer included. Default: 30 s: half of what a transfer waits for a piece.</summary>
+    /// <summary>Longest time for one request of at most 2 MiB, its answer included. Default: 30 s: half of what a transfer waits for a piece.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How often one request is made before its failure is told. Default: 3.</summary>
@@ -52,6 +52,7 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
     private readonly SemaphoreSlim turns;
     private readonly SemaphoreSlim renewing = new(1);
     private IssuedTicket? ticket;
+    private int maxBlocks = BlockRequest.UsualBlocks;
 
     private HttpContentReader(BlockSource source, HttpMessageInvoker http, BlockCallOptions options, TimeProvider time)
     {
@@ -62,6 +63,8 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
     public ContentManifest Manifest { get; private set; } = null!;
 
     public SafeFileHandle? LocalFile => null;
+
+    public int MaxBlocks => Volatile.Read(ref maxBlocks);
 
     /// <summary>Fetches the manifest and holds it against the digest.</summary>
     /// <param name="source">Where from.</param>
@@ -122,13 +125,14 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
 
     public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(frame.Length, BlockFrame.MaxLength);
+        var longest = BlockFrame.MaxLengthFor(request.BytesIn(Manifest.Length));
+        ArgumentOutOfRangeException.ThrowIfLessThan(frame.Length, longest);
         return await AskAsync(
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{BlockRoutes.Of(source.Manifest, BlockRoutes.Packed)}?{BlockRoutes.BlocksQuery}={Escaped(request.Blocks)}&{BlockRoutes.LevelQuery}={request.Level}&{BlockRoutes.BasesQuery}={Text(request.Bases)}"),
             null,
-            (answer, stop) => TakeUpToAsync(answer, frame[..BlockFrame.MaxLength], stop),
+            (answer, stop) => TakeUpToAsync(answer, frame[..longest], stop),
             cancellationToken);
     }
 
@@ -178,6 +182,7 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
             request.Headers.Authorization = new AuthenticationHeaderValue(BlockRoutes.Scheme, await TicketAsync(either.Token));
             request.Headers.Range = range;
             using var answer = await http.SendAsync(request, either.Token);
+            Learn(answer);
             var wanted = range is null ? HttpStatusCode.OK : HttpStatusCode.PartialContent;
             return answer.StatusCode == wanted ? await take(answer, either.Token) : throw await RefusalAsync(answer, either.Token);
         }
@@ -219,6 +224,15 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
         if (trouble.Status == HttpStatusCode.Unauthorized)
         {
             Volatile.Write(ref ticket, null);
+        }
+    }
+
+    /// <summary>A server that takes longer requests than every build does says so with each answer.</summary>
+    private void Learn(HttpResponseMessage answer)
+    {
+        if (answer.Headers.TryGetValues(BlockRoutes.MaxBlocksHeader, out var values) && int.TryParse(values.First(), NumberStyles.None, CultureInfo.InvariantCulture, out var most))
+        {
+            Volatile.Write(ref maxBlocks, Math.Clamp(most, BlockRequest.UsualBlocks, NumberRuns.MaxCount));
         }
     }
 

@@ -56,6 +56,10 @@ internal sealed class DirectFile : IDisposable
         return ChunkCheck.TryReadAll(file, room[..length], offset);
     }
 
+    /// <summary>As <see cref="TryRead"/>, but out of the page cache where all of it lies there: for bytes that are proved elsewhere.</summary>
+    public bool TryReadNearest(Span<byte> room, int length, long offset) =>
+        SparseFile.IsInMemory(file, offset, length) ? ChunkCheck.TryReadAll(file, room[..length], offset) : TryRead(room, length, offset);
+
     /// <summary>Writes bytes whose memory is as aligned as their offset; blocks that are not whole go through the cache.</summary>
     /// <returns>Whether any byte went through the cache and awaits write-back.</returns>
     public bool Write(ReadOnlySpan<byte> bytes, long offset)

@@ -44,6 +44,7 @@ internal static partial class NativeFile
     public const int AT_STATX_FORCE_SYNC = 0x2000;
 
     public const uint STATX_BASIC_STATS = 0x7ff;
+    public const nint SYS_CACHESTAT = 451;
 
     // File systems of other machines and of user space (include/uapi/linux/magic.h).
     public const long NFS_SUPER_MAGIC = 0x6969;
@@ -107,6 +108,30 @@ internal static partial class NativeFile
     [LibraryImport(C, EntryPoint = "ioctl", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     public static partial int Control(SafeFileHandle file, nuint request, in CloneRange range);
+
+    /// <summary><c>cachestat</c> (Linux 6.5): how much of a range lies in the page cache, read without touching it. The C library has no name for it, the kernel the same number on every processor.</summary>
+    [LibraryImport(C, EntryPoint = "syscall", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial nint CacheStat(nint number, SafeFileHandle file, in CacheRange range, out CacheCounts counts, nuint flags);
+
+    /// <summary><c>struct cachestat_range</c> of the Linux kernel (include/uapi/linux/mman.h): bytes.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct CacheRange
+    {
+        public ulong Offset;
+        public ulong Length;
+    }
+
+    /// <summary><c>struct cachestat</c> of the Linux kernel (include/uapi/linux/mman.h): pages.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct CacheCounts
+    {
+        public ulong Cached;
+        public ulong Dirty;
+        public ulong BeingWritten;
+        public ulong Evicted;
+        public ulong RecentlyEvicted;
+    }
 
     /// <summary><c>struct file_clone_range</c> of the Linux kernel (include/uapi/linux/fs.h).</summary>
     [StructLayout(LayoutKind.Sequential)]

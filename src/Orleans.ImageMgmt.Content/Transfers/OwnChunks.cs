@@ -133,7 +133,7 @@ internal sealed class OwnChunks(ContentManifest manifest, IReadOnlyList<OwnCopy>
     {
         try
         {
-            return copy.TryRead(buffer.Span, length, offset);
+            return copy.TryReadNearest(buffer.Span, length, offset);
         }
         catch (IOException)
         {

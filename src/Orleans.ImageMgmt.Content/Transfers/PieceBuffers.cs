@@ -34,8 +34,11 @@ internal static class PieceBuffers
     /// <summary>Idle buffers that are kept for the next transfer: 32 MiB at most stay behind after the busiest hour.</summary>
     private const int Kept = 32;
 
+    /// <summary>The same of answers, twice as long.</summary>
+    private const int KeptAnswers = 16;
+
     private static readonly ConcurrentQueue<PieceBuffer> Idle = new();
-    private static readonly ConcurrentQueue<byte[]> IdleFrames = new();
+    private static readonly ConcurrentQueue<byte[]> IdleAnswers = new();
 
     public static PieceBuffer Rent() => Idle.TryDequeue(out var buffer) ? buffer : new PieceBuffer();
 
@@ -47,14 +50,14 @@ internal static class PieceBuffers
         }
     }
 
-    /// <summary>Room for one packed answer.</summary>
-    public static byte[] RentFrame() => IdleFrames.TryDequeue(out var frame) ? frame : GC.AllocateUninitializedArray<byte>(BlockFrame.MaxLength);
+    /// <summary>Room for the longest answer with blocks, packed or not.</summary>
+    public static byte[] RentAnswer() => IdleAnswers.TryDequeue(out var answer) ? answer : GC.AllocateUninitializedArray<byte>(BlockFrame.MaxLength);
 
-    public static void ReturnFrame(byte[] frame)
+    public static void ReturnAnswer(byte[] answer)
     {
-        if (IdleFrames.Count < Kept)
+        if (IdleAnswers.Count < KeptAnswers)
         {
-            IdleFrames.Enqueue(frame);
+            IdleAnswers.Enqueue(answer);
         }
     }
 

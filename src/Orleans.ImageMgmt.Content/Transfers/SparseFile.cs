@@ -23,6 +23,8 @@ public static class SparseFile
 
     internal static long BlockEnd(long offset) => (offset + BlockLength - 1) / BlockLength * BlockLength;
 
+    private static volatile bool tellsMemory = true;
+
     private static bool Native => OperatingSystem.IsLinux();
 
     public static FileIdentity Identify(SafeFileHandle file)
@@ -148,6 +150,26 @@ public static class SparseFile
         {
             _ = NativeFile.Advise(file, offset, length, NativeFile.POSIX_FADV_WILLNEED);
         }
+    }
+
+    /// <summary>Whether all of a range lies in the page cache. False where the system does not say (Linux before 6.5). Looks only: nothing is read, nothing stays longer for it.</summary>
+    internal static bool IsInMemory(SafeFileHandle file, long offset, long length)
+    {
+        if (!Native || !tellsMemory)
+        {
+            return false;
+        }
+
+        var range = new NativeFile.CacheRange { Offset = (ulong)offset, Length = (ulong)length };
+        if (NativeFile.CacheStat(NativeFile.SYS_CACHESTAT, file, range, out var counts, 0) == 0)
+        {
+            var pages = (BlockEnd(offset + length) - BlockStart(offset)) / Environment.SystemPageSize;
+            return counts.Cached >= (ulong)Math.Max(1, pages);
+        }
+
+        // A file that may not be asked about is one file; a system without the call is asked once.
+        tellsMemory = Marshal.GetLastPInvokeError() != NativeFile.ENOSYS;
+        return false;
     }
 
     /// <summary>Begins writing dirty pages of a range to the disk and returns at once. Promises nothing about durability.</summary>

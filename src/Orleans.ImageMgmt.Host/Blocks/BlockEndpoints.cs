@@ -15,6 +15,7 @@ internal sealed class BlockEndpoints(BlockDesk desk, TimeSpan sendTimeout, TimeP
 {
     private const string Binary = "application/octet-stream";
     private const string ManifestKey = "manifest";
+    private static readonly string MaxBlocks = NumberRuns.MaxCount.ToString(CultureInfo.InvariantCulture);
 
     public void Map(WebApplication app)
     {
@@ -33,6 +34,7 @@ internal sealed class BlockEndpoints(BlockDesk desk, TimeSpan sendTimeout, TimeP
             return;
         }
 
+        http.Response.Headers[BlockRoutes.MaxBlocksHeader] = MaxBlocks;
         try
         {
             await answer(http, new BlockCaller(TicketOf(http, use), ReceiverOf(http), manifest, use));

@@ -27,7 +27,7 @@ internal sealed class BlocksOptions
     /// <summary>Reads under way with one ticket. Default: 8: twice as many as a receiver's connections.</summary>
     public int ReadsPerTicket { get; set; } = 8;
 
-    /// <summary>Reads under way in all, 1 MiB of memory each. Default: 32.</summary>
+    /// <summary>Reads under way in all, at most 2 MiB of memory each. Default: 32.</summary>
     public int Reads { get; set; } = 32;
 
     /// <summary>Reads that wait for their turn; more are answered 503. Default: 256.</summary>
@@ -36,7 +36,7 @@ internal sealed class BlocksOptions
     /// <summary>Longest wait of a read for its turn, and of a copy to be opened. Default: 10 s; then the answer is 503.</summary>
     public TimeSpan TurnWait { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Longest time for a receiver to take one answer of at most 1 MiB; then its connection is closed. Default: 60 s.</summary>
+    /// <summary>Longest time for a receiver to take one answer of at most 2 MiB; then its connection is closed. Default: 60 s.</summary>
     public TimeSpan SendTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Copies kept open at once. Default: 64.</summary>
@@ -60,7 +60,7 @@ internal sealed class BlocksOptions
     /// <summary>As a receiver: requests of one transfer under way, each on a connection of its own. Default: 4: more are no faster.</summary>
     public int ConnectionsPerTransfer { get; set; } = 4;
 
-    /// <summary>As a receiver: longest time for one request, its answer of at most 1 MiB included. Default: 30 s.</summary>
+    /// <summary>As a receiver: longest time for one request, its answer of at most 2 MiB included. Default: 30 s.</summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>As a receiver: how often a request that broke is made before the transfer's own retry takes over. Default: 3.</summary>

@@ -8,7 +8,7 @@ namespace Orleans.ImageMgmt.Benchmarks.Delta;
 internal static class DeltaBenchmark
 {
     /// <summary>One for each contender, in order, for <c>--only</c>.</summary>
-    private const string Keys = "0123456789abcdefgh";
+    private const string Keys = "0123456789abcdefghij";
 
     private const string SlowLink = "12500000";
     private const string TightLink = "62500000";
@@ -83,6 +83,8 @@ internal static class DeltaBenchmark
                 ("dd, direct reads and writes + sync", () => Rivals.CopyDirect(image, room)),
                 (DeltaTable.Tight, () => Deliver(folder, version, TightLink)),
                 (DeltaTable.VerifiedCold, () => FirstCopy(folder, version, isCold: true)),
+                (DeltaTable.MiddleInMemory, () => Deliver(folder, version, MiddleLink, isInMemory: true)),
+                (DeltaTable.FastInMemory, () => Deliver(folder, version, FastLink, isInMemory: true)),
             ];
             for (var i = 0; i < contenders.Length; i++)
             {
@@ -120,7 +122,7 @@ internal static class DeltaBenchmark
         Warm(disk);
         if (isCold)
         {
-            ShellRun.Run($"sync '{disk}'; dd if='{disk}' iflag=nocache count=0 2>/dev/null"); // what a pod holds already is on its disk and seldom in memory
+            Cool(disk); // what a pod holds already is on its disk and often not in memory
         }
 
         var (words, _) = ShellRun.Own("delta-child", "base", "--folder", folder, "--version", version, "--to", "empty");
@@ -129,10 +131,20 @@ internal static class DeltaBenchmark
     }
 
     /// <summary>Nothing is left of the copy of the round before.</summary>
-    private static DeltaCost Deliver(string folder, string version, string? link)
+    private static DeltaCost Deliver(string folder, string version, string? link, bool isInMemory = false)
     {
         ShellRun.Run($"rm -rf '{folder}/target/content-library/golden/{version}'; sync");
         Warm(Path.Combine(folder, "source", "content-library", "golden", version, "disk.raw"));
+        var own = Path.Combine(folder, "target", "content-library", "golden", "1.0", "disk.raw");
+        if (isInMemory)
+        {
+            Warm(own); // as a site's v1.0 that machines are cloned from all day
+        }
+        else
+        {
+            Cool(own);
+        }
+
         var (words, _) = link is null
             ? ShellRun.Own("delta-child", "base", "--folder", folder, "--version", version)
             : ShellRun.Own("delta-child", "deliver", "--folder", folder, "--version", version, "--link", link);
@@ -141,6 +153,8 @@ internal static class DeltaBenchmark
 
     /// <summary>Everybody reads the source from memory.</summary>
     private static void Warm(string path) => FirstCopyBenchmark.Warm(path);
+
+    private static void Cool(string path) => ShellRun.Run($"sync '{path}'; dd if='{path}' iflag=nocache count=0 2>/dev/null");
 
     private static string ProjectFolder([CallerFilePath] string here = "") => Path.GetDirectoryName(Path.GetDirectoryName(here))!;
 }

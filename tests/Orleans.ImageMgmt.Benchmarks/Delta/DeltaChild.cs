@@ -147,6 +147,8 @@ internal static class DeltaChild
 
         public long? LinkBytesPerSecond => link;
 
+        public int MaxBlocks => blocks.MaxBlocks;
+
         public long Travelled => Interlocked.Read(ref travelled);
 
         /// <summary>Of these, digests of blocks.</summary>

@@ -11,13 +11,15 @@ internal sealed class DeltaTable(int rounds)
     public const string Tight = "ImageMgmt as for 500 Mbit/s (level 5)";
     public const string Middle = "ImageMgmt as for 1 Gbit/s (level 3)";
     public const string Fast = "ImageMgmt as for 10 Gbit/s (level 1)";
+    public const string MiddleInMemory = "ImageMgmt as for 1 Gbit/s (level 3), the pod's own v1.0 in memory too";
+    public const string FastInMemory = "ImageMgmt as for 10 Gbit/s (level 1), the pod's own v1.0 in memory too";
     public const string Rsync = "rsync --inplace --no-whole-file -z zstd";
     public const string Casync = "casync make + extract";
     public const string Desync = "desync make + extract";
     public const string Manifest = "making the manifest alone (read, hash chunks and content)";
     public const string Import = "import (manifest, sealed copy, flush, read back, digests of blocks)";
     public const string Verified = "a verified local copy (ImageMgmt, to an empty pod)";
-    public const string VerifiedCold = "a verified local copy of a source that is not in memory, as the pod's own v1.0 is not";
+    public const string VerifiedCold = "a verified local copy of a source that is not in memory, as the pod's own v1.0 is not in the other rows";
     public const string Read = "one read of the source from its disk (dd, direct)";
     public const string Hash = "one read of the source from memory (openssl, SHA-256)";
 
@@ -90,6 +92,11 @@ internal sealed class DeltaTable(int rounds)
 
             Line(text, version, $"applying, {who}, to a verified local copy", WallOf(version, who) / WallOf(version, Verified), "1.1");
             Line(text, version, $"applying, {who}, to {VerifiedCold}", WallOf(version, who) / WallOf(version, VerifiedCold), "1.1");
+        }
+
+        foreach (var who in (string[])[MiddleInMemory, FastInMemory])
+        {
+            Line(text, version, $"applying, {who}, to a verified local copy", WallOf(version, who) / WallOf(version, Verified), "1.1");
         }
 
         Line(text, version, "making the manifest to one read of the source from its disk", WallOf(version, Manifest) / WallOf(version, Read), "1.5");

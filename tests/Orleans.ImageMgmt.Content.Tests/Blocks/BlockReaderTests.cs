@@ -17,10 +17,10 @@ public class BlockReaderTests
     {
         using var bench = new Bench();
         await using var reader = await SealedAsync(bench);
-        foreach (var numbers in (long[][])[[0, 1, 7, 64, 255], [768, 770], [3, 255, 256, 769, 770]])
+        foreach (var numbers in (long[][])[[0, 1, 7, 64, 255], [768, 770], [3, 255, 256, 769, 770], [.. Enumerable.Range(260, NumberRuns.MaxCount)]])
         {
             var request = new BlockRequest(NumberRuns.Of(numbers), level, []);
-            var frame = new byte[BlockFrame.MaxLength];
+            var frame = new byte[BlockFrame.MaxLengthFor(request.BytesIn(Length))];
             var length = await reader.ReadBlocksAsync(request, frame, Bench.Token);
             var blocks = Unpacked(frame.AsSpan(0, length), request.BytesIn(Length));
             Assert.Equal(await BytesOfAsync(bench, numbers), blocks);

@@ -27,8 +27,8 @@ public class NumberRunsTests
     [InlineData("3 1")]
     [InlineData("3+")]
     [InlineData("3+0")]
-    [InlineData("3+256")]
-    [InlineData("3+255,1")]
+    [InlineData("3+511")]
+    [InlineData("3+510,1")]
     [InlineData("3+9223372036854775807")]
     [InlineData("9999999999999999")]
     public void What_names_nothing_or_too_much_or_has_another_form_is_none(string text) => Assert.Null(NumberRuns.TryParse(text));
@@ -51,7 +51,7 @@ public class NumberRunsTests
 
             var text = NumberRuns.Of(numbers).ToString();
             Assert.True(numbers.SequenceEqual(NumberRuns.TryParse(text)!.Numbers), $"seed {seed}, round {round}: {text}");
-            Assert.InRange(text.Length, 1, 3_072);
+            Assert.InRange(text.Replace("+", "%2B", StringComparison.Ordinal).Length, 1, 6 << 10); // with 2 KiB for the rest, what servers and proxies take
         }
     }
 

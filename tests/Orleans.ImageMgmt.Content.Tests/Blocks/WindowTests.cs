@@ -75,6 +75,27 @@ public class WindowTests
         Assert.True(received.BytesRequested > Bench.MiB);
     }
 
+    [Theory]
+    [InlineData(100_000_000, NumberRuns.MaxCount, NumberRuns.MaxCount)]
+    [InlineData(1_000_000_000, NumberRuns.MaxCount, NumberRuns.MaxCount)]
+    [InlineData(100_000_000, 300, 300)]
+    [InlineData(100_000_000, BlockRequest.UsualBlocks, BlockRequest.UsualBlocks)] // an older build
+    [InlineData(39_000_000, NumberRuns.MaxCount, BlockRequest.UsualBlocks)]
+    [InlineData(null, NumberRuns.MaxCount, BlockRequest.UsualBlocks)] // the link is measured all the time
+    public async Task Answers_are_long_where_the_link_is_fast_and_the_sender_gives_such(int? link, int given, int longest)
+    {
+        using var bench = new Bench();
+        var (old, reader, bytes) = await MakeAsync(bench, hasBase: true);
+        await using var first = old;
+        await using var second = reader;
+        var source = new LinkDouble(reader, link) { MaxBlocks = given };
+        var received = await CopyReceiver.ReceiveAsync(source, bench.Open("staging"), Having(old), SilentObserver.Instance, Bench.Token);
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal(longest, source.LongestRequest);
+        Assert.InRange(received.BytesRequested, 0, bytes + (bytes / 50)); // each block once
+        Assert.InRange(source.MostBlocksAtOnce, longest, 4 * BlockRequest.UsualBlocks);
+    }
+
     [Fact]
     public void The_link_is_measured_by_the_first_answers_of_a_batch()
     {
@@ -87,12 +108,14 @@ public class WindowTests
             {
                 var sample = gauge.Begin(hasBase);
                 Assert.Equal((1, false), (sample.Level, sample.Windows));
+                Assert.False(gauge.MayBeLong && i < 7);
                 clock.Now += rate / 8;
                 gauge.End(sample, (int)((long)rate * rate / 8_000));
             }
 
             var choice = gauge.Begin(hasBase);
             Assert.Equal((level, windows), (choice.Level, choice.Windows));
+            Assert.Equal(rate >= 10_000, gauge.MayBeLong);
             gauge.End(choice, 1);
         }
     }
@@ -122,25 +145,50 @@ public class WindowTests
     }
 
     /// <summary>A reader as of another machine behind a link of a known rate.</summary>
-    private sealed class LinkDouble(LocalContentReader inner, long link) : IContentReader, IBlockReader
+    private sealed class LinkDouble(LocalContentReader inner, long? link) : IContentReader, IBlockReader
     {
+        private readonly Lock gate = new();
+        private int underWay;
+
         public ContentManifest Manifest => inner.Manifest;
 
         public SafeFileHandle? LocalFile => null;
 
         public long? LinkBytesPerSecond => link;
 
+        public int MaxBlocks { get; init; } = BlockRequest.UsualBlocks;
+
         public bool NamedBases { get; private set; }
+
+        public int LongestRequest { get; private set; }
+
+        public int MostBlocksAtOnce { get; private set; }
 
         public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
 
         public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) =>
             inner.ReadDigestsAsync(request, answer, cancellationToken);
 
-        public ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
+        public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
         {
-            NamedBases |= request.Bases.Count > 0;
-            return inner.ReadBlocksAsync(request, frame, cancellationToken);
+            lock (gate)
+            {
+                NamedBases |= request.Bases.Count > 0;
+                LongestRequest = Math.Max(LongestRequest, request.Blocks.Count);
+                MostBlocksAtOnce = Math.Max(MostBlocksAtOnce, underWay += request.Blocks.Count);
+            }
+
+            try
+            {
+                return await inner.ReadBlocksAsync(request, frame, cancellationToken);
+            }
+            finally
+            {
+                lock (gate)
+                {
+                    underWay -= request.Blocks.Count;
+                }
+            }
         }
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();

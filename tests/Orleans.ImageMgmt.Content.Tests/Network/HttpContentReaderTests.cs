@@ -107,6 +107,21 @@ public sealed class HttpContentReaderTests
         await Assert.ThrowsAsync<BlockCallException>(() => reader.ReadAsync(0, new byte[10], Stop).AsTask());
     }
 
+    [Theory]
+    [InlineData(null, BlockRequest.UsualBlocks)] // an older build says nothing
+    [InlineData("511", NumberRuns.MaxCount)]
+    [InlineData("300", 300)]
+    [InlineData("1", BlockRequest.UsualBlocks)]
+    [InlineData("2147483647", NumberRuns.MaxCount)]
+    [InlineData("-5", BlockRequest.UsualBlocks)]
+    [InlineData("many", BlockRequest.UsualBlocks)]
+    public async Task How_long_a_request_may_be_is_what_the_server_says_within_limits(string? told, int expected)
+    {
+        using var server = new MadeUpServer(bytes) { MaxBlocks = told };
+        await using var reader = await server.OpenAsync();
+        Assert.Equal(expected, reader.MaxBlocks);
+    }
+
     [Fact]
     public async Task No_more_requests_are_under_way_than_there_are_connections()
     {
@@ -152,6 +167,9 @@ public sealed class HttpContentReaderTests
 
         /// <summary>Whether nothing comes at all.</summary>
         public Func<bool> Silence { get; set; } = () => false;
+
+        /// <summary>Null: it is not said.</summary>
+        public string? MaxBlocks { get; init; }
 
         public TimeSpan TicketLife { get; set; } = TimeSpan.FromHours(1);
 
@@ -203,7 +221,13 @@ public sealed class HttpContentReaderTests
         {
             if (request.Headers.Range is not { } range)
             {
-                return new HttpResponseMessage(HttpStatusCode.OK) { Content = new ByteArrayContent(manifest.Encode()) };
+                var answer = new HttpResponseMessage(HttpStatusCode.OK) { Content = new ByteArrayContent(manifest.Encode()) };
+                if (MaxBlocks is not null)
+                {
+                    answer.Headers.Add(BlockRoutes.MaxBlocksHeader, MaxBlocks);
+                }
+
+                return answer;
             }
 
             var (from, to) = ((int)range.Ranges.Single().From!, (int)range.Ranges.Single().To!);

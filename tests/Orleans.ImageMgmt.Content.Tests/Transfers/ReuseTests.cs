@@ -52,6 +52,30 @@ public class ReuseTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public async Task An_own_copy_is_read_where_it_lies_and_memory_is_left_as_it_was(bool isInMemory)
+    {
+        using var bench = new Bench();
+        await using var old = await OldAsync(bench);
+        await using var reader = await NewAsync(bench);
+        var (file, length) = (old.LocalFile!, 4L * Bench.MiB); // chunks 0 to 3: data
+        SparseFile.Flush(file);
+        SparseFile.DropCache(file);
+        Assert.False(SparseFile.IsInMemory(file, 0, SparseFile.BlockLength));
+        if (isInMemory)
+        {
+            Assert.True(ChunkCheck.TryReadAll(file, new byte[length], 0));
+            Assert.True(SparseFile.IsInMemory(file, 0, length), "Linux before 6.5 does not say what lies in memory.");
+        }
+
+        await CopyReceiver.ReceiveAsync(new RemoteDouble(reader), bench.Open("staging"), Having(old), new Recorder(), Bench.Token);
+        Assert.Equal(isInMemory, SparseFile.IsInMemory(file, 0, length));
+        Assert.Equal(isInMemory, SparseFile.IsInMemory(file, 0, SparseFile.BlockLength));
+        Assert.Equal(reader.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public async Task A_damaged_own_copy_costs_a_transfer_and_nothing_else(bool local)
     {
         using var bench = new Bench();

@@ -47,13 +47,17 @@ public sealed class BlockServerTests
         Assert.Equal(here, there);
         Assert.Contains(here, digit => digit != 0);
 
+        Assert.Equal(NumberRuns.MaxCount, far.MaxBlocks); // the server has said so
         foreach (var level in new[] { 0, 1 })
         {
-            var request = new BlockRequest(NumberRuns.Of([3, 515, 516, 767]), level, [host.Content.ContentDigest]);
-            var (nearFrame, farFrame) = (new byte[BlockFrame.MaxLength], new byte[BlockFrame.MaxLength]);
-            var size = await near.ReadBlocksAsync(request, nearFrame, DoorsHost.Stop);
-            Assert.Equal(size, await far.ReadBlocksAsync(request, farFrame, DoorsHost.Stop));
-            Assert.Equal(nearFrame[..size], farFrame[..size]);
+            foreach (var blocks in (long[][])[[3, 515, 516, 767], [.. Enumerable.Range(128, far.MaxBlocks)]])
+            {
+                var request = new BlockRequest(NumberRuns.Of(blocks), level, [host.Content.ContentDigest]);
+                var (nearFrame, farFrame) = (new byte[BlockFrame.MaxLength], new byte[BlockFrame.MaxLength]);
+                var size = await near.ReadBlocksAsync(request, nearFrame, DoorsHost.Stop);
+                Assert.Equal(size, await far.ReadBlocksAsync(request, farFrame, DoorsHost.Stop));
+                Assert.Equal(nearFrame[..size], farFrame[..size]);
+            }
         }
     }
 
@@ -64,10 +68,12 @@ public sealed class BlockServerTests
     [InlineData("digests?pieces=0&bases=x", 400, "blocks.malformed")]
     [InlineData("digests?pieces=0%2B3&bases=", 416, "blocks.out-of-range")]
     [InlineData("digests?pieces=2147483647&bases=", 416, "blocks.out-of-range")]
-    [InlineData("digests?pieces=0%2B256&bases=", 400, "blocks.malformed")]
+    [InlineData("digests?pieces=0%2B256&bases=", 416, "blocks.out-of-range")]
+    [InlineData("digests?pieces=0%2B511&bases=", 400, "blocks.malformed")]
     [InlineData("packed?level=1&bases=", 400, "blocks.malformed")]
     [InlineData("packed?blocks=F&level=1&bases=", 400, "blocks.malformed")]
     [InlineData("packed?blocks=&level=1&bases=", 400, "blocks.malformed")]
+    [InlineData("packed?blocks=0%2B511&level=1&bases=", 400, "blocks.malformed")]
     [InlineData("packed?blocks=768&level=1&bases=", 416, "blocks.out-of-range")]
     [InlineData("packed?blocks=0&level=10&bases=", 400, "blocks.malformed")]
     [InlineData("packed?blocks=0&level=1&bases=x", 400, "blocks.malformed")]
