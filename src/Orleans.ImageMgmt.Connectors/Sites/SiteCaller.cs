@@ -184,7 +184,8 @@ internal sealed record SiteHearing(
         { Tell: { } report } => new SiteMessage.Answer(question.Id) { Orders = await TellAsync(report, cancellationToken) },
         { Ticket: { } source } => await TicketAsync(question.Id, source, link, receiver, cancellationToken),
         { Throttle: > 0 and var bytes } => new SiteMessage.Answer(question.Id) { Bytes = await ThrottleAsync(question.From, bytes, cancellationToken) },
-        { Pace: > 0 and var bytes } => new SiteMessage.Answer(question.Id) { Bytes = await PaceAsync(bytes, cancellationToken) },
+        { Pace: >= 0 and var bytes } => // sites of older builds ask for stretches of zeros too
+            new SiteMessage.Answer(question.Id) { Bytes = await PaceAsync(bytes, cancellationToken) },
         _ => throw new IOException("The question cannot be understood."),
     };
 

@@ -96,6 +96,11 @@ internal sealed class VerifyPass(
             bytes += manifest.IsZero(chunk) ? 0 : manifest.LengthOf(chunk);
         }
 
+        if (bytes == 0)
+        {
+            return; // nobody waits for nothing
+        }
+
         paced.PaceAsync(bytes, cancellationToken).AsTask().GetAwaiter().GetResult();
     }
 

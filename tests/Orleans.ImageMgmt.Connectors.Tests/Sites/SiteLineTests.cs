@@ -26,8 +26,9 @@ public sealed class SiteLineTests : IDisposable
         await using var desk = new SiteDesk([pod.Connector], nobody, new BlockCallOptions(), TimeProvider.System);
         using var link = new Link(socket => desk.ServeAsync(socket, CancellationToken.None));
         var site = ConnectorOf(link);
-        var bytes = new byte[3 << 20];
-        new Random(1).NextBytes(bytes);
+        var bytes = new byte[20 << 20];
+        new Random(1).NextBytes(bytes.AsSpan(0, 3 << 20));
+        new Random(2).NextBytes(bytes.AsSpan(19 << 20)); // between them zeros, as most of a real disk is
         var source = pod.AddSource("golden.raw", bytes);
 
         Assert.Equal("main", Assert.Single(Value(await site.ProbeAsync(Token)).Datastores).Name);
@@ -62,6 +63,28 @@ public sealed class SiteLineTests : IDisposable
             return Task.CompletedTask;
         });
         Assert.Equal(FaultCause.Unreachable, Fault(await ConnectorOf(torn).ProbeAsync(Token)).Cause);
+    }
+
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(1 << 20, null)]
+    [InlineData(-1, "cannot be understood")]
+    public async Task A_read_back_at_a_site_asks_for_its_pace(int bytes, string? trouble)
+    {
+        var answered = new TaskCompletionSource<SiteMessage.Answer>();
+        using var link = new Link(async socket =>
+        {
+            using var channel = new SiteChannel(socket, TimeProvider.System);
+            Assert.IsType<SiteMessage.Call>(await channel.ReceiveAsync(Token));
+            await channel.SendAsync(new SiteMessage.Question(7) { Pace = bytes }, Token);
+            answered.SetResult(Assert.IsType<SiteMessage.Answer>(await channel.ReceiveAsync(Token)));
+            await channel.SendAsync(new SiteMessage.Ended { Fault = ConnectorFaults.Cancelled(FaultStage.Verify, "The call") }, Token);
+        });
+        Assert.Equal(FaultCause.Cancelled, Fault(await ConnectorOf(link).VerifyAsync(Version, SilentObserver.Instance, Token)).Cause);
+        var answer = await answered.Task;
+        Assert.Equal(7, answer.Id);
+        Assert.Equal(trouble is null, answer.Trouble is null);
+        Assert.Contains(trouble ?? "", answer.Trouble ?? "", StringComparison.Ordinal);
     }
 
     [Theory]

@@ -105,9 +105,13 @@ internal sealed class SiteEstate : IAsyncDisposable
     {
         var file = $"{image}-{version}.raw";
         await File.WriteAllBytesAsync(Path.Combine(Root, NameOf(0), "sources", file), disk);
-        await EndAsync((await Client.ImportAsync(image, new ImportRequest { Pod = NameOf(0), Source = file, Version = version })).Id);
+        await ImportFileAsync(image, version, file);
         return Convert.ToHexStringLower(SHA256.HashData(disk));
     }
+
+    /// <summary>Imports a file that lies in the source's folder already.</summary>
+    public async Task ImportFileAsync(string image, string version, string file) =>
+        await EndAsync((await Client.ImportAsync(image, new ImportRequest { Pod = NameOf(0), Source = file, Version = version })).Id);
 
     public static byte[] MakeDisk(int mebibytes, int seed)
     {
@@ -152,19 +156,24 @@ internal sealed class SiteEstate : IAsyncDisposable
         using var enough = new CancellationTokenSource(patience ?? Patience, TimeProvider.System);
         while (true)
         {
-            var seen = await Client.GetOperationAsync(operation, enough.Token);
+            var seen = await Client.GetOperationAsync(operation, CancellationToken.None);
             if (seen.State == OperationState.Succeeded)
             {
                 return;
             }
 
+            if (enough.IsCancellationRequested)
+            {
+                throw new TimeoutException($"{operation} is still {seen.State} after {patience ?? Patience}: {JsonSerializer.Serialize(seen)}\n{this}");
+            }
+
             if (seen.State is OperationState.Failed or OperationState.Cancelled or OperationState.PartiallySucceeded)
             {
-                var targets = await Client.ListTargetsAsync(operation, cancellationToken: enough.Token);
+                var targets = await Client.ListTargetsAsync(operation, cancellationToken: CancellationToken.None);
                 throw new InvalidOperationException($"{operation} is {seen.State}: {JsonSerializer.Serialize(seen)}\n{JsonSerializer.Serialize(targets)}\n{this}");
             }
 
-            await Task.Delay(Look, TimeProvider.System, enough.Token);
+            await Task.Delay(Look, TimeProvider.System, CancellationToken.None);
         }
     }
 
