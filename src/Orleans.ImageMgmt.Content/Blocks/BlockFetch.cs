@@ -10,14 +10,16 @@ namespace Orleans.ImageMgmt.Content;
 internal sealed class BlockFetch(
     IContentReader source,
     IBlockReader blocks,
+    BlockRoad road,
     SafeFileHandle staging,
     StagingWriter writer,
     ReceiveOptions options,
     StagedWatch watch,
-    CancellationToken cancellationToken)
+    CancellationToken cancellationToken) : IDisposable
 {
     private readonly ContentManifest manifest = source.Manifest;
-    private readonly BuildSite site = new(source, blocks, staging, options, watch.Observer);
+    private readonly BuildSite site = new(source, blocks, road, staging, options, watch.Observer);
+    private readonly OwnBlocks own = new(options.OwnCopies, watch.Observer);
     private readonly HashedFetch plain = new(source, writer, options, watch, cancellationToken);
     private readonly List<int> wrong = [];
     private readonly HashSet<int> apart = [];
@@ -37,7 +39,6 @@ internal sealed class BlockFetch(
     /// <param name="tainted">They hold other bytes now: what has its digest among them stays.</param>
     public void Run(IReadOnlyList<int> chunks, bool tainted)
     {
-        using var own = new OwnBlocks(options.OwnCopies, watch.Observer);
         for (var i = 0; i < chunks.Count;)
         {
             if (site.IsGivenUp)
@@ -47,7 +48,7 @@ internal sealed class BlockFetch(
             }
 
             var count = CountOf(chunks, i);
-            Build([.. chunks.Skip(i).Take(count)], own, tainted);
+            Build([.. chunks.Skip(i).Take(count)], tainted);
             plainBytes += plain.Run(wrong, tainted: true);
             wrong.Clear();
             i += count;
@@ -56,6 +57,8 @@ internal sealed class BlockFetch(
         writer.Finish();
     }
 
+    public void Dispose() => own.Dispose();
+
     /// <summary>Chunks of one batch: whole ones, at least one, however large.</summary>
     private int CountOf(IReadOnlyList<int> chunks, int first)
     {
@@ -63,7 +66,7 @@ internal sealed class BlockFetch(
         return Math.Min(chunks.Count - first, Math.Max(1, options.Blocks.BatchPieces / each));
     }
 
-    private void Build(IReadOnlyList<int> chunks, OwnBlocks own, bool tainted)
+    private void Build(IReadOnlyList<int> chunks, bool tainted)
     {
         var batch = new BlockBatch([.. chunks.SelectMany(PiecesOf)], manifest.Length);
         try
@@ -88,8 +91,7 @@ internal sealed class BlockFetch(
 
     private void Build(BlockBatch batch, bool tainted, HashSet<int> shared)
     {
-        site.Gauge.Measure();
-        site.Want(batch.Missing().LongCount() * BlockLayout.BlockLength);
+        site.Road.Looked(batch.Pieces.Count, batch.Missing().LongCount() * BlockLayout.BlockLength);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var asks = new BlockAsks(site, batch, cancellationToken);
         var building = new Queue<PieceBuild>(options.Blocks.Window);

@@ -5,10 +5,9 @@ using Orleans.ImageMgmt.Domain;
 namespace Orleans.ImageMgmt.Content;
 
 /// <summary>What all pieces of one receive share.</summary>
-internal sealed class BuildSite(IContentReader source, IBlockReader blocks, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer)
+internal sealed class BuildSite(IContentReader source, IBlockReader blocks, BlockRoad road, SafeFileHandle staging, ReceiveOptions options, ITransferObserver observer)
 {
     private long travelled;
-    private long wanted;
     private int badAnswers;
 
     public IBlockReader Blocks { get; } = blocks;
@@ -19,7 +18,9 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
 
     public ReceiveOptions Options { get; } = options;
 
-    public LinkGauge Gauge { get; } = new(options.Blocks, blocks.LinkBytesPerSecond, options.TimeProvider);
+    public BlockRoad Road { get; } = road;
+
+    public LinkGauge Gauge => Road.Gauge;
 
     public WireRate Rate { get; } = new(options.ThrottleOf(source));
 
@@ -42,10 +43,7 @@ internal sealed class BuildSite(IContentReader source, IBlockReader blocks, Safe
     }
 
     /// <summary>The sender reads the whole base once before it can pack against windows of it: not for a few blocks.</summary>
-    public bool IsWorthWindows => Own.Count > 0 && Interlocked.Read(ref wanted) >= Own[0].Manifest.DataLength / OwnBlocks.ReadForOne;
-
-    /// <summary>So many bytes of blocks will be asked for.</summary>
-    public void Want(long bytes) => Interlocked.Add(ref wanted, bytes);
+    public bool IsWorthWindows => Own.Count > 0 && Road.Expected >= Own[0].Manifest.DataLength / OwnBlocks.ReadForOne;
 
     /// <summary>So many answers were no good that the source is asked for plain bytes only.</summary>
     public bool IsGivenUp => Volatile.Read(ref badAnswers) >= BlockOptions.BadAnswers;

@@ -12,17 +12,21 @@ internal sealed class FetchStrand : IDisposable
     private readonly FetchSite site;
     private readonly CancellationToken cancellationToken;
     private readonly StagingWriter writer;
+    private readonly BlockRoad? road;
     private readonly BlockFetch? far;
     private BlockFetch? mend;
     private long whole;
 
-    public FetchStrand(FetchSite site, CancellationToken cancellationToken)
+    /// <param name="site">From where, and into which file.</param>
+    /// <param name="road">What the strands know together; null where the source gives no blocks.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public FetchStrand(FetchSite site, BlockRoad? road, CancellationToken cancellationToken)
     {
-        (this.site, this.cancellationToken) = (site, cancellationToken);
+        (this.site, this.road, this.cancellationToken) = (site, road, cancellationToken);
         writer = new StagingWriter(site.Staging, site.Options.WriteBackBytes, site.Book);
         if (site.Source is IBlockReader blocks && site.Source.LocalFile is null)
         {
-            far = new BlockFetch(site.Source, blocks, site.Staging, writer, site.Options, site.Watch, cancellationToken);
+            far = new BlockFetch(site.Source, blocks, road!, site.Staging, writer, site.Options, site.Watch, cancellationToken);
         }
     }
 
@@ -45,7 +49,8 @@ internal sealed class FetchStrand : IDisposable
         var directed = site.Source as IDirectedReader;
         var count = directed?.Strands ?? 1;
         var shared = site with { Options = site.Options.For(count) };
-        FetchStrand[] strands = [.. Enumerable.Range(0, count).Select(_ => new FetchStrand(shared, over.Token))];
+        var road = site.Source is IBlockReader blocks ? new BlockRoad(new LinkGauge(site.Options.Blocks, blocks.LinkBytesPerSecond, site.Options.TimeProvider), (plan.BytesNeeded + BlockLayout.PieceLength - 1) / BlockLayout.PieceLength) : null;
+        FetchStrand[] strands = [.. Enumerable.Range(0, count).Select(_ => new FetchStrand(shared, road, over.Token))];
         try
         {
             if (directed is null)
@@ -69,7 +74,12 @@ internal sealed class FetchStrand : IDisposable
         return strands;
     }
 
-    public void Dispose() => writer.Dispose();
+    public void Dispose()
+    {
+        far?.Dispose();
+        mend?.Dispose();
+        writer.Dispose();
+    }
 
     /// <summary>Each strand takes the next piece when it has brought its own: one that comes slowly holds up nobody else's. The first failure ends all.</summary>
     private static void Run(IDirectedReader directed, StagedChunks plan, FetchStrand[] strands, CancellationTokenSource over)
@@ -116,7 +126,7 @@ internal sealed class FetchStrand : IDisposable
         else if (tainted && site.Source is IBlockReader blocks)
         {
             // What is cut or damaged on this machine too is mended by the blocks that are wrong, not by whole chunks; other copies are not looked through for them.
-            mend ??= new BlockFetch(site.Source, blocks, site.Staging, writer, site.Options.WithoutOwnCopies(), site.Watch, cancellationToken);
+            mend ??= new BlockFetch(site.Source, blocks, road!, site.Staging, writer, site.Options.WithoutOwnCopies(), site.Watch, cancellationToken);
             mend.Run(chunks, tainted);
         }
         else

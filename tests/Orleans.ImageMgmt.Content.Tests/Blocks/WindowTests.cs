@@ -103,12 +103,12 @@ public class WindowTests
         var gauge = new LinkGauge(new BlockOptions { WindowsBelow = 10_000, TightestBelow = 12_000, TightBelow = 20_000 }, known: null, clock);
         foreach (var (rate, hasBase, level, windows) in (ReadOnlySpan<(int, bool, int, bool)>)[(5_000, true, 3, true), (11_000, true, 5, false), (15_000, true, 3, false), (50_000, true, 1, false), (5_000, false, 5, false), (5_000, true, 3, true)])
         {
-            gauge.Measure();
+            gauge.Measure(512);
             for (var i = 0; i < 8; i++)
             {
                 var sample = gauge.Begin(hasBase);
                 Assert.Equal((1, false), (sample.Level, sample.Windows));
-                Assert.False(gauge.MayBeLong && i < 7);
+                Assert.False(gauge.MayBeLong);
                 clock.Now += rate / 8;
                 gauge.End(sample, (int)((long)rate * rate / 8_000));
             }
@@ -118,6 +118,43 @@ public class WindowTests
             Assert.Equal(rate >= 10_000, gauge.MayBeLong);
             gauge.End(choice, 1);
         }
+    }
+
+    [Fact]
+    public void Time_counts_while_a_sample_is_on_its_way_and_pieces_of_all_strands_count_together()
+    {
+        var clock = new Ticks();
+        var gauge = new LinkGauge(new BlockOptions { WindowsBelow = 10_000, TightestBelow = 12_000, TightBelow = 20_000 }, known: null, clock);
+        for (var batch = 0; batch < 2; batch++)
+        {
+            for (var pair = 0; pair < 4; pair++)
+            {
+                gauge.Measure(128); // a strand begins the next piece
+                var (one, other) = (gauge.Begin(true), gauge.Begin(true));
+                Assert.True(one.IsSample && other.IsSample, $"batch {batch}, pair {pair}");
+                clock.Now += 1_000;
+                gauge.End(one, 15_000);
+                clock.Now += 1_000;
+                gauge.End(other, 15_000);
+                clock.Now += 60_000; // it waits for the tracker
+            }
+
+            Assert.Equal(new LinkChoice(3, false, false), gauge.Begin(true)); // 15,000 a second
+            gauge.End(new LinkChoice(3, false, false), 1);
+        }
+    }
+
+    [Fact]
+    public void What_will_have_come_is_guessed_from_what_was_looked_through()
+    {
+        var road = new BlockRoad(new LinkGauge(new BlockOptions(), known: 1, TimeProvider.System), pieces: 100);
+        Assert.Equal(0, road.Expected);
+        road.Looked(10, 5_000);
+        Assert.Equal(50_000, road.Expected);
+        road.Looked(40, 0);
+        Assert.Equal(10_000, road.Expected);
+        road.Looked(60, 1_000); // some were looked through again
+        Assert.Equal(6_000, road.Expected);
     }
 
     private static ReceiveOptions Having(LocalContentReader old) => new() { OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest)] };
