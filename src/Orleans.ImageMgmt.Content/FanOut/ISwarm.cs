@@ -22,7 +22,7 @@ internal sealed record SwarmReport(PieceSet Held, int Wanted)
     /// <summary>It stops here, and gives nothing any more until its next report. Told first of all too, for what an earlier try of this pod was promised.</summary>
     public bool IsLeaving { get; init; }
 
-    /// <summary>Pieces that the receiver fills in from copies of its own, for now: none of them is to be named to it. Null: none.</summary>
+    /// <summary>Pieces that the receiver fills in from copies of its own, or of which all has come and these are yet to be read back: none of them is to be named to it. Null: none.</summary>
     public PieceSet? Filling { get; init; }
 }
 

@@ -25,7 +25,7 @@ internal sealed class OwnPieces
         toProve = [.. toFill];
     }
 
-    /// <summary>Pieces that nobody else is to give yet.</summary>
+    /// <summary>Pieces that nobody else is to give: not yet, or not any more.</summary>
     public PieceSet Filling { get; }
 
     /// <summary>True when the chunk's piece has nothing to be filled in any more.</summary>

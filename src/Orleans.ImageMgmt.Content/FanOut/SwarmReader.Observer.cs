@@ -82,11 +82,16 @@ internal partial class SwarmReader
 
         if (sources.Remove(piece, out var source))
         {
-            // Its source is done, however long the rest of it has to wait for the pod's own disk.
+            // Its source is done, however long the rest of it has to wait for the pod's own disk: the tracker has to hear that, for what is read back may wait for what others send.
             var took = time.GetElapsedTime(source.Since);
             typical = typical == options.FirstTypical ? took : (typical * 0.7) + (took * 0.3);
             came[piece] = took.TotalSeconds;
             source.Dispose();
+            if (!own.IsProved(piece))
+            {
+                own.Filling.Add(piece);
+                TellSoon();
+            }
         }
 
         if (!own.IsProved(piece) || !held.Add(piece))

@@ -29,7 +29,7 @@ public sealed class SwarmDeltaTests
                 digest => digest == old.Manifest.ContentDigest ? new OpenBase(File.OpenHandle(bench.PathOf("old-sealed")), old.Manifest) : null),
             bytesPerSecond, clock);
         var map = new PieceMap(described.Manifest, 2 * Bench.MiB);
-        await using var reader = SwarmReader.Over(far, map, new SourceSwarm(map), SilentObserver.Instance, new SwarmReaderOptions());
+        await using var reader = SwarmReader.Over(far, map, new SourceSwarm(map.Pieces), SilentObserver.Instance, new SwarmReaderOptions());
 
         var received = await CopyReceiver.ReceiveAsync(
             reader, bench.Open("staging"), new ReceiveOptions { TimeProvider = clock, OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest)] }, (ITransferObserver)reader, Bench.Token);
@@ -39,6 +39,38 @@ public sealed class SwarmDeltaTests
         Assert.InRange(received.BytesRequested, (windowed ? Samples : Mebibytes) * Bench.MiB, (windowed ? Samples + 4 : Mebibytes + 1) * Bench.MiB);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Pieces_that_wait_for_own_chunks_to_be_read_back_hold_up_no_other_one(bool isDamaged)
+    {
+        using var bench = new Bench();
+        var bytes = new byte[Mebibytes * Bench.MiB];
+        new Random(4).NextBytes(bytes);
+        await using var old = await SealAsync(bench, "old", bytes);
+        for (var chunk = 0; chunk < Mebibytes; chunk += 2)
+        {
+            bytes[chunk * Bench.MiB] ^= 1; // each piece has a chunk that the pod holds and one that it does not
+            if (isDamaged)
+            {
+                RandomAccess.Write(old.LocalFile!, new byte[100], ((chunk + 1) * Bench.MiB) + 77); // and it does not hold what it thinks
+            }
+        }
+
+        await using var described = await SealAsync(bench, "new", bytes);
+        await using var far = new FarDouble(new LocalContentReader(File.OpenHandle(bench.PathOf("new-sealed")), described.Manifest), 1_000_000_000, new LinkClock());
+        var map = new PieceMap(described.Manifest, 2 * Bench.MiB);
+        Assert.True(map.Pieces > 2 * SwarmLimits.Default.UplinkSlots);
+        await using var reader = SwarmReader.Over(far, map, new SourceSwarm(map.Pieces), SilentObserver.Instance, new SwarmReaderOptions());
+
+        // All is less than what is read back at once: the first of it is proved when the last has come.
+        var received = await CopyReceiver.ReceiveAsync(
+            reader, bench.Open("staging"), new ReceiveOptions { OwnCopies = [new OwnCopy(old.LocalFile!, old.Manifest)] }, (ITransferObserver)reader, Bench.Token).WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Bench.Token);
+
+        Assert.Equal(described.Manifest.ContentDigest.Value, bench.Sha256("staging"));
+        Assert.Equal(isDamaged ? 0 : Mebibytes / 2, received.ChunksReused);
+    }
+
     private static Task<LocalContentReader> SealAsync(Bench bench, string name, byte[] bytes)
     {
         var file = bench.Open(name);
@@ -46,20 +78,43 @@ public sealed class SwarmDeltaTests
         return bench.SealAsync(name + "-sealed", file);
     }
 
-    /// <summary>A tracker that names the source pod for one piece after the other.</summary>
-    private sealed class SourceSwarm(PieceMap map) : ISwarm
+    /// <summary>The service's planner, for a source pod and this receiver alone.</summary>
+    private sealed class SourceSwarm : ISwarm
     {
-        private int next;
+        private readonly Lock gate = new();
+        private readonly Swarm planner;
+        private readonly int receiver;
+
+        public SourceSwarm(int pieces)
+        {
+            planner = new Swarm(pieces, 1, SwarmLimits.Default);
+            planner.Join(SwarmPlace.Nowhere, isOrigin: true);
+            receiver = planner.Join(SwarmPlace.Nowhere, isOrigin: false);
+        }
 
         public Task<IReadOnlyList<PieceOrder>> TellAsync(SwarmReport report, CancellationToken cancellationToken)
         {
-            var orders = new List<PieceOrder>();
-            for (var i = 0; i < report.Wanted && Interlocked.Increment(ref next) is var given && given <= map.Pieces; i++)
+            lock (gate)
             {
-                orders.Add(new PieceOrder(given - 1, new PodName("source"), IsOrigin: true));
-            }
+                foreach (var (piece, seconds) in report.Arrived)
+                {
+                    planner.Arrived(receiver, piece, seconds);
+                }
 
-            return Task.FromResult<IReadOnlyList<PieceOrder>>(orders);
+                planner.Holds(receiver, report.Held);
+                planner.Fills(receiver, report.Filling);
+                if (report.IsLeaving)
+                {
+                    planner.Leaves(receiver);
+                }
+
+                if (report.Wanted > 0)
+                {
+                    planner.Wants(receiver, report.Wanted);
+                }
+
+                return Task.FromResult<IReadOnlyList<PieceOrder>>([.. planner.TakeGrants().Select(grant => new PieceOrder(grant.Piece, new PodName("source"), IsOrigin: true))]);
+            }
         }
 
         public Task<IContentReader> OpenAsync(PodName source, CancellationToken cancellationToken) => throw new IOException("There is no other pod.");

@@ -78,6 +78,29 @@ public sealed class SwarmTests
     }
 
     [Fact]
+    public void What_has_come_and_is_yet_to_be_read_back_keeps_no_place_at_its_source()
+    {
+        var (swarm, source, peers) = Make(2);
+        swarm.Wants(peers[0], SwarmLimits.Default.DownlinkSlots);
+        var grants = swarm.TakeGrants();
+        Assert.Equal(SwarmLimits.Default.UplinkSlots, grants.Count);
+        var come = new PieceSet(Pieces);
+        come.Add(grants[0].Piece);
+        swarm.Fills(peers[0], come);
+        swarm.Fills(peers[0], come); // told again
+        swarm.Wants(peers[0], 2);
+        var next = Assert.Single(swarm.TakeGrants()); // one place is free, and the others are not
+        Assert.Equal(source, next.Source);
+        Assert.DoesNotContain(next.Piece, grants.Select(grant => grant.Piece));
+
+        swarm.Arrived(peers[0], grants[0].Piece, 1); // it was read back right
+        swarm.Fills(peers[0], null);
+        Assert.Empty(swarm.TakeGrants());
+        swarm.Wants(peers[1], 2);
+        Assert.Contains(swarm.TakeGrants(), grant => grant == new SwarmGrant(peers[1], peers[0], grants[0].Piece));
+    }
+
+    [Fact]
     public void A_source_that_failed_is_replaced_and_not_named_again_to_the_same_pod()
     {
         var (swarm, _, peers) = Make(3);

@@ -67,7 +67,8 @@ internal sealed partial class Swarm
         Offer(p);
     }
 
-    /// <summary>The pod fills in these pieces, or some of each, from copies of its own: they are not named to it until a later word says that it does not any more.</summary>
+    /// <summary>The pod fills in these pieces, or some of each, from copies of its own, or has yet to read them back: they are not named to it until a later word says that it does not any more.
+    /// One that was asked of somebody has come: whoever gave it is free for others.</summary>
     public void Fills(int peer, PieceSet? pieces)
     {
         var p = peers[peer];
@@ -78,14 +79,19 @@ internal sealed partial class Swarm
 
         for (var piece = 0; piece < Pieces; piece++)
         {
-            if (p.Coming.ContainsKey(piece) || p.Held.Has(piece))
+            if (p.Held.Has(piece) || (p.Coming.ContainsKey(piece) && pieces?.Has(piece) is not true))
             {
                 continue;
             }
 
             if (pieces is not null && pieces.Has(piece))
             {
+                var source = Drop(p, piece);
                 p.Excluded.Add(piece);
+                if (source is not null)
+                {
+                    Freed(source);
+                }
             }
             else
             {
