@@ -5,7 +5,7 @@ internal sealed class BlockAsk : IDisposable
 {
     private readonly BuildSite site;
     private readonly long[] blocks;
-    private readonly byte[] buffer = PieceBuffers.RentAnswer();
+    private readonly byte[] buffer;
     private readonly CancellationTokenSource stop;
     private readonly Task arriving;
     private Task asking = Task.CompletedTask;
@@ -15,6 +15,7 @@ internal sealed class BlockAsk : IDisposable
     {
         this.site = site;
         this.blocks = blocks;
+        buffer = PieceBuffers.RentAnswer(blocks.Length);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         arriving = AskAsync(new BlockRequest(NumberRuns.Of(blocks), 0, []));
     }
@@ -65,7 +66,7 @@ internal sealed class BlockAsk : IDisposable
         var length = request.BytesIn(site.Manifest.Length);
         var guess = await site.Rate.AskAsync(BlockLayout.OffsetOf(FirstPiece), length, stop.Token);
         var choice = site.Gauge.Begin(site.IsWorthWindows && blocks.Length <= BlockRequest.UsualBlocks);
-        var frame = PieceBuffers.RentAnswer();
+        var frame = PieceBuffers.RentAnswer(blocks.Length);
         var ask = site.Blocks.ReadBlocksAsync(request with { Level = choice.Level, Bases = choice.Windows ? site.Bases : [] }, frame, stop.Token).AsTask();
         asking = ask;
         var arrived = await ask.WaitAsync(site.Options.StallTimeout, site.Options.TimeProvider, stop.Token);
@@ -148,11 +149,13 @@ internal sealed class BlockAsks : IDisposable
     /// <summary>As many blocks as the next answer may have.</summary>
     private int MaxBlocks()
     {
-        var most = site.Gauge.MayBeLong ? Math.Min(site.Blocks.MaxBlocks, site.Options.Blocks.Window * BlockRequest.UsualBlocks) : BlockRequest.UsualBlocks;
+        var most = site.Gauge.MayBeLong ? site.Blocks.MaxBlocksAt(rest.Current) : BlockRequest.UsualBlocks;
         return site.Rate.Most(LeastBlocks * BlockLayout.BlockLength, most * BlockLayout.BlockLength) / BlockLayout.BlockLength;
     }
 
-    private bool HasRoom(int most) => begun.Count < site.Options.Blocks.Window && begun.Sum(static ask => ask.Count) + most <= site.Options.Blocks.Window * BlockRequest.UsualBlocks;
+    /// <summary>One may always be on its way, however long it is.</summary>
+    private bool HasRoom(int most) =>
+        begun.Count == 0 || (begun.Count < site.Options.Blocks.Window && begun.Sum(static ask => ask.Count) + most <= site.Options.Blocks.Window * BlockRequest.UsualBlocks);
 
     private long[] Take(int most)
     {

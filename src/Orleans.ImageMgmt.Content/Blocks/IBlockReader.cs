@@ -12,8 +12,8 @@ public interface IBlockReader
     /// <summary>Bytes a second that the link to the far side carries, where it is known; null: it is measured while bytes travel.</summary>
     long? LinkBytesPerSecond => null;
 
-    /// <summary>Blocks that one request to it may name: as many as every build takes, or up to <see cref="NumberRuns.MaxCount"/> where the far side has said so.</summary>
-    int MaxBlocks => BlockRequest.UsualBlocks;
+    /// <summary>Blocks that one request from this one on may name: as many as every build takes, or up to <see cref="NumberRuns.MaxCount"/> where the far side has said so.</summary>
+    int MaxBlocksAt(long block) => BlockRequest.UsualBlocks;
 
     /// <summary>The digests of the blocks of chosen pieces, as <see cref="DigestAnswer"/> says; zeros mark a block of zeros.</summary>
     /// <param name="answer">At least <see cref="DigestAnswer.MaxLength"/> bytes.</param>

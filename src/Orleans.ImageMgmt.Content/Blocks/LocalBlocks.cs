@@ -126,8 +126,8 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
 
     private int Answer(BlockRequest request, int which, OpenBase? held, WindowIndex? index, Span<byte> frame)
     {
-        var buffer = DiskBuffers.Rent();
-        var blocks = buffer.Span[..request.BytesIn(manifest.Length)];
+        var buffer = PieceBuffers.RentAnswer(request.Blocks.Count);
+        var blocks = buffer.AsSpan()[..request.BytesIn(manifest.Length)];
         Read(request, blocks);
         var length = request.Level == 0 ? 0 : Pack(request, which, held, index, blocks, frame);
         if (length == 0)
@@ -137,7 +137,7 @@ internal sealed class LocalBlocks(SafeFileHandle file, ContentManifest manifest,
             length = start + blocks.Length;
         }
 
-        DiskBuffers.Return(buffer);
+        PieceBuffers.ReturnAnswer(buffer);
         return length;
     }
 

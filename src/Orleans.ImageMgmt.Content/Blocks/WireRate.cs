@@ -7,6 +7,9 @@ internal sealed class WireRate(Func<long, int, CancellationToken, ValueTask<int>
     /// <summary>Parts of a limit that one answer may take: what was let through and has not travelled yet may come in the wrong ten seconds.</summary>
     private const int PartsPerAnswer = 2;
 
+    /// <summary>A limit gives no longer part at once, however high it is: to be given less than this means that it is a low one.</summary>
+    private const int LongestPart = BlockRequest.UsualBlocks * BlockLayout.BlockLength;
+
     private readonly Lock gate = new();
     private double ratio = 1;
     private long credit;
@@ -83,11 +86,12 @@ internal sealed class WireRate(Func<long, int, CancellationToken, ValueTask<int>
             await before.WaitAsync(cancellationToken);
             for (var left = bytes; left > 0;)
             {
-                var passed = await limit(offset, left, cancellationToken);
+                var asked = Math.Min(left, LongestPart);
+                var passed = await limit(offset, asked, cancellationToken);
                 lock (gate)
                 {
                     // Whoever gets less than was asked sees how large the limit's parts are; whoever gets more at once sees that it was raised or taken away.
-                    part = passed < left ? passed : passed > part ? 0 : part;
+                    part = passed < asked ? passed : passed > part ? 0 : part;
                 }
 
                 left -= passed;

@@ -26,6 +26,18 @@ internal sealed class PieceSource(PieceOrder order, long since, Func<Cancellatio
 
     public long Since => since;
 
+    /// <summary>Its reader, once that is open.</summary>
+    public IContentReader? Opened
+    {
+        get
+        {
+            lock (gate)
+            {
+                return opening is { IsCompletedSuccessfully: true } opened ? opened.Result : null;
+            }
+        }
+    }
+
     /// <summary>Set by whoever found it failing first.</summary>
     public Task? Replacing { get; set; }
 

@@ -4,6 +4,9 @@ namespace Orleans.ImageMgmt.Content;
 internal sealed class SwarmBlockReader(IContentReader origin, PieceMap map, ISwarm swarm, ITransferObserver observer, SwarmReaderOptions options)
     : SwarmReader(origin, map, swarm, observer, options), IBlockReader
 {
+    /// <summary>As many as whoever gives the block's piece takes, as far as is known.</summary>
+    public int MaxBlocksAt(long block) => GiverOf((int)(block / BlockLayout.BlocksPerPiece * BlockLayout.PieceLength / Manifest.ChunkSize)) is IBlockReader blocks ? blocks.MaxBlocksAt(block) : BlockRequest.UsualBlocks;
+
     public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) => ReadFromAsync(
         ChunksOf(request.Pieces, 1), (from, target, stop) => Blocks(from).ReadDigestsAsync(request, target, stop), answer, cancellationToken);
 

@@ -150,6 +150,15 @@ internal partial class SwarmReader : IDirectedReader, IRatedReader, ITransferObs
         }
     }
 
+    /// <summary>The reader that a chunk is asked of now; null where it is not open yet.</summary>
+    protected IContentReader? GiverOf(int chunk)
+    {
+        lock (gate)
+        {
+            return map.Has(chunk) && sources.GetValueOrDefault(map.PieceOf(chunk)) is { IsOrigin: false } source ? source.Opened : origin;
+        }
+    }
+
     public void Rejected(int chunk)
     {
         PieceSource? liar;

@@ -13,7 +13,7 @@ public static class BlockRoutes
     /// <summary>The scheme of the Authorization header.</summary>
     public const string Scheme = "ImgmtTicket";
 
-    /// <summary>Header of every answer: blocks that one request may name. A server that does not say it takes <see cref="BlockRequest.UsualBlocks"/>.</summary>
+    /// <summary>Header of every answer about a content: blocks that one request may name. A server that does not say it takes <see cref="BlockRequest.UsualBlocks"/>.</summary>
     public const string MaxBlocksHeader = "Imgmt-Max-Blocks";
 
     public const string Manifest = "manifest";

@@ -64,7 +64,7 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
 
     public SafeFileHandle? LocalFile => null;
 
-    public int MaxBlocks => Volatile.Read(ref maxBlocks);
+    public int MaxBlocksAt(long block) => Volatile.Read(ref maxBlocks);
 
     /// <summary>Fetches the manifest and holds it against the digest.</summary>
     /// <param name="source">Where from.</param>
@@ -182,8 +182,8 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
             request.Headers.Authorization = new AuthenticationHeaderValue(BlockRoutes.Scheme, await TicketAsync(either.Token));
             request.Headers.Range = range;
             using var answer = await http.SendAsync(request, either.Token);
-            Learn(answer);
             var wanted = range is null ? HttpStatusCode.OK : HttpStatusCode.PartialContent;
+            Learn(answer, isGiven: answer.StatusCode == wanted);
             return answer.StatusCode == wanted ? await take(answer, either.Token) : throw await RefusalAsync(answer, either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -227,11 +227,13 @@ public sealed class HttpContentReader : IContentReader, IBlockReader
         }
     }
 
-    /// <summary>A server that takes longer requests than every build does says so with each answer.</summary>
-    private void Learn(HttpResponseMessage answer)
+    /// <summary>A server that takes longer requests than every build does says so with each answer; one that does not any more is an older build.</summary>
+    private void Learn(HttpResponseMessage answer, bool isGiven)
     {
-        if (answer.Headers.TryGetValues(BlockRoutes.MaxBlocksHeader, out var values) && int.TryParse(values.First(), NumberStyles.None, CultureInfo.InvariantCulture, out var most))
+        var isSaid = answer.Headers.TryGetValues(BlockRoutes.MaxBlocksHeader, out var values);
+        if (isSaid || isGiven)
         {
+            var most = isSaid && int.TryParse(values!.First(), NumberStyles.None, CultureInfo.InvariantCulture, out var said) ? said : 0;
             Volatile.Write(ref maxBlocks, Math.Clamp(most, BlockRequest.UsualBlocks, NumberRuns.MaxCount));
         }
     }

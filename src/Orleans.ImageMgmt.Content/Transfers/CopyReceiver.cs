@@ -11,7 +11,7 @@ public sealed class ReceiveOptions
     /// <summary>How often one chunk that arrived with the wrong digest is asked again before the source is called corrupt. Default: 2.</summary>
     public int ChunkRetries { get; init; } = 2;
 
-    /// <summary>The longest wait for one piece of at most 1 MiB from the source. Default: 60 s.</summary>
+    /// <summary>The longest wait for one piece of at most 1 MiB from the source, or for one answer with blocks of at most 2 MiB. Default: 60 s.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Called with the bytes that are wanted before they are asked from the source; returns how many of them may travel now, at least

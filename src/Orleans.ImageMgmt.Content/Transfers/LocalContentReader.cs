@@ -30,7 +30,7 @@ public sealed class LocalContentReader(SafeFileHandle file, ContentManifest mani
         }
     }
 
-    public int MaxBlocks => NumberRuns.MaxCount;
+    public int MaxBlocksAt(long block) => NumberRuns.MaxCount;
 
     public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) =>
         blocks.Value.ReadDigestsAsync(request, answer, cancellationToken);

@@ -34,11 +34,15 @@ internal static class PieceBuffers
     /// <summary>Idle buffers that are kept for the next transfer: 32 MiB at most stay behind after the busiest hour.</summary>
     private const int Kept = 32;
 
-    /// <summary>The same of answers, twice as long.</summary>
-    private const int KeptAnswers = 16;
+    /// <summary>The same of long answers, which take twice as much.</summary>
+    private const int KeptLong = 16;
+
+    /// <summary>Bytes of an answer with as many blocks as every build takes.</summary>
+    private const int UsualLength = BlockFrame.MaxLength - ((NumberRuns.MaxCount - BlockRequest.UsualBlocks) * BlockLayout.BlockLength);
 
     private static readonly ConcurrentQueue<PieceBuffer> Idle = new();
     private static readonly ConcurrentQueue<byte[]> IdleAnswers = new();
+    private static readonly ConcurrentQueue<byte[]> IdleLong = new();
 
     public static PieceBuffer Rent() => Idle.TryDequeue(out var buffer) ? buffer : new PieceBuffer();
 
@@ -50,14 +54,19 @@ internal static class PieceBuffers
         }
     }
 
-    /// <summary>Room for the longest answer with blocks, packed or not.</summary>
-    public static byte[] RentAnswer() => IdleAnswers.TryDequeue(out var answer) ? answer : GC.AllocateUninitializedArray<byte>(BlockFrame.MaxLength);
+    /// <summary>Room for an answer with so many blocks, packed or not.</summary>
+    public static byte[] RentAnswer(int blocks)
+    {
+        var isLong = blocks > BlockRequest.UsualBlocks;
+        return (isLong ? IdleLong : IdleAnswers).TryDequeue(out var answer) ? answer : GC.AllocateUninitializedArray<byte>(isLong ? BlockFrame.MaxLength : UsualLength);
+    }
 
     public static void ReturnAnswer(byte[] answer)
     {
-        if (IdleAnswers.Count < KeptAnswers)
+        var (idle, kept) = answer.Length > UsualLength ? (IdleLong, KeptLong) : (IdleAnswers, Kept);
+        if (idle.Count < kept)
         {
-            IdleAnswers.Enqueue(answer);
+            idle.Enqueue(answer);
         }
     }
 

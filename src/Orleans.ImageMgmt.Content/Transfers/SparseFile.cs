@@ -163,8 +163,8 @@ public static class SparseFile
         var range = new NativeFile.CacheRange { Offset = (ulong)offset, Length = (ulong)length };
         if (NativeFile.CacheStat(NativeFile.SYS_CACHESTAT, file, range, out var counts, 0) == 0)
         {
-            var pages = (BlockEnd(offset + length) - BlockStart(offset)) / Environment.SystemPageSize;
-            return counts.Cached >= (ulong)Math.Max(1, pages);
+            var pages = ((offset + length - 1) / Environment.SystemPageSize) - (offset / Environment.SystemPageSize) + 1;
+            return counts.Cached >= (ulong)pages;
         }
 
         // A file that may not be asked about is one file; a system without the call is asked once.

@@ -89,6 +89,8 @@ internal static class CapsBenchmark
 
         public SafeFileHandle? LocalFile => null;
 
+        public int MaxBlocksAt(long block) => inner.MaxBlocksAt(block);
+
         public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
 
         public ValueTask<int> ReadDigestsAsync(DigestRequest request, Memory<byte> answer, CancellationToken cancellationToken) => inner.ReadDigestsAsync(request, answer, cancellationToken);

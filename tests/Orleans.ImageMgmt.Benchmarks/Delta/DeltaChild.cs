@@ -147,7 +147,7 @@ internal static class DeltaChild
 
         public long? LinkBytesPerSecond => link;
 
-        public int MaxBlocks => blocks.MaxBlocks;
+        public int MaxBlocksAt(long block) => blocks.MaxBlocksAt(block);
 
         public long Travelled => Interlocked.Read(ref travelled);
 

@@ -195,6 +195,8 @@ public class WindowTests
 
         public int MaxBlocks { get; init; } = BlockRequest.UsualBlocks;
 
+        public int MaxBlocksAt(long block) => MaxBlocks;
+
         public bool NamedBases { get; private set; }
 
         public int LongestRequest { get; private set; }

@@ -36,6 +36,7 @@ public sealed class SwarmDeltaTests
 
         Assert.Equal(described.Manifest.ContentDigest.Value, bench.Sha256("staging"));
         Assert.InRange(far.Plain, windowed ? Samples : Mebibytes, windowed ? Samples + 3 : Mebibytes); // strands may ask while the last sample is on its way
+        Assert.Equal(windowed ? BlockRequest.UsualBlocks : NumberRuns.MaxCount, far.Longest);
         Assert.InRange(received.BytesRequested, (windowed ? Samples : Mebibytes) * Bench.MiB, (windowed ? Samples + 4 : Mebibytes + 1) * Bench.MiB);
     }
 
@@ -133,14 +134,19 @@ public sealed class SwarmDeltaTests
     /// <summary>A source on another machine: each answer moves the clock on by what the link takes for it.</summary>
     private sealed class FarDouble(LocalContentReader inner, long bytesPerSecond, LinkClock clock) : IContentReader, IBlockReader
     {
-        private int plain;
+        private readonly Lock gate = new();
 
         public ContentManifest Manifest => inner.Manifest;
 
         public SafeFileHandle? LocalFile => null;
 
         /// <summary>Answers that might not use windows.</summary>
-        public int Plain => plain;
+        public int Plain { get; private set; }
+
+        /// <summary>Most blocks that one request named.</summary>
+        public int Longest { get; private set; }
+
+        public int MaxBlocksAt(long block) => inner.MaxBlocksAt(block);
 
         public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(offset, buffer, cancellationToken);
 
@@ -148,9 +154,10 @@ public sealed class SwarmDeltaTests
 
         public async ValueTask<int> ReadBlocksAsync(BlockRequest request, Memory<byte> frame, CancellationToken cancellationToken)
         {
-            if (request.Bases.Count == 0)
+            lock (gate)
             {
-                Interlocked.Increment(ref plain);
+                Plain += request.Bases.Count == 0 ? 1 : 0;
+                Longest = Math.Max(Longest, request.Blocks.Count);
             }
 
             var length = await inner.ReadBlocksAsync(request, frame, cancellationToken);

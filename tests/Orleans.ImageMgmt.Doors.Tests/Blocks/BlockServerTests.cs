@@ -47,10 +47,10 @@ public sealed class BlockServerTests
         Assert.Equal(here, there);
         Assert.Contains(here, digit => digit != 0);
 
-        Assert.Equal(NumberRuns.MaxCount, far.MaxBlocks); // the server has said so
+        Assert.Equal(NumberRuns.MaxCount, far.MaxBlocksAt(0)); // the server has said so
         foreach (var level in new[] { 0, 1 })
         {
-            foreach (var blocks in (long[][])[[3, 515, 516, 767], [.. Enumerable.Range(128, far.MaxBlocks)]])
+            foreach (var blocks in (long[][])[[3, 515, 516, 767], [.. Enumerable.Range(128, far.MaxBlocksAt(0))]])
             {
                 var request = new BlockRequest(NumberRuns.Of(blocks), level, [host.Content.ContentDigest]);
                 var (nearFrame, farFrame) = (new byte[BlockFrame.MaxLength], new byte[BlockFrame.MaxLength]);
