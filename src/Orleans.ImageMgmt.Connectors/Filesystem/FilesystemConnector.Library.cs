@@ -48,14 +48,15 @@ internal sealed partial class FilesystemConnector
             : new ConnectorFault(FaultStage.Open, FaultCause.SourceCorrupt, $"The manifest of {version} on datastore '{final.Datastore.Name}' is damaged.", "Verify the copy; another pod's copy can serve instead.");
     }
 
-    /// <summary>The handle stays good when the copy becomes final meanwhile: it is the same file.</summary>
+    /// <summary>The handle stays good when the copy becomes final meanwhile: it is the same file. What it gives may be packed against other copies, as what a final one gives is.</summary>
     private ConnectorResult<IContentReader> OpenStaged(VersionId version)
     {
         foreach (var folder in datastores.Select(datastore => datastore.Staged(version)))
         {
             if (folder.TryFindArtefact() is { } artefact && FilesystemRecords.TryReadManifest(folder.ManifestPath, null) is { } manifest)
             {
-                return new LocalContentReader(File.OpenHandle(artefact, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest);
+                return new LocalContentReader(
+                    File.OpenHandle(artefact, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), manifest, sidePath: null, digest => OwnLibrary.FindContent(datastores, version, digest));
             }
         }
 
