@@ -20,9 +20,6 @@ internal sealed class BlockAsk : IDisposable
         arriving = AskAsync(new BlockRequest(NumberRuns.Of(blocks), 0, []));
     }
 
-    /// <summary>How many blocks.</summary>
-    public int Count => blocks.Length;
-
     /// <summary>The first piece that has blocks in it.</summary>
     public int FirstPiece => (int)(blocks[0] / BlockLayout.BlocksPerPiece);
 
@@ -116,9 +113,9 @@ internal sealed class BlockAsks : IDisposable
     /// <returns>Whether all that the piece needs is on its way.</returns>
     public bool TryBegin(int piece, bool isAlone)
     {
-        for (var most = MaxBlocks(); isMore && (HasRoom(most) || (isAlone && IsNeeded(piece))); most = MaxBlocks())
+        while (isMore && (begun.Count < site.Options.Blocks.Window || (isAlone && IsNeeded(piece))))
         {
-            begun.Enqueue(new BlockAsk(site, Take(most), cancellationToken));
+            begun.Enqueue(new BlockAsk(site, Take(), cancellationToken));
         }
 
         return !isMore || !IsNeeded(piece);
@@ -147,18 +144,10 @@ internal sealed class BlockAsks : IDisposable
     }
 
     /// <summary>As many blocks as the next answer may have.</summary>
-    private int MaxBlocks()
+    private long[] Take()
     {
-        var most = site.Gauge.MayBeLong ? site.Blocks.MaxBlocksAt(rest.Current) : BlockRequest.UsualBlocks;
-        return site.Rate.Most(LeastBlocks * BlockLayout.BlockLength, most * BlockLayout.BlockLength) / BlockLayout.BlockLength;
-    }
-
-    /// <summary>One may always be on its way, however long it is.</summary>
-    private bool HasRoom(int most) =>
-        begun.Count == 0 || (begun.Count < site.Options.Blocks.Window && begun.Sum(static ask => ask.Count) + most <= site.Options.Blocks.Window * BlockRequest.UsualBlocks);
-
-    private long[] Take(int most)
-    {
+        var longest = site.Gauge.MayBeLong ? site.Blocks.MaxBlocksAt(rest.Current) : BlockRequest.UsualBlocks;
+        var most = site.Rate.Most(LeastBlocks * BlockLayout.BlockLength, longest * BlockLayout.BlockLength) / BlockLayout.BlockLength;
         var blocks = new List<long>(most);
         for (; isMore && blocks.Count < most; isMore = rest.MoveNext())
         {

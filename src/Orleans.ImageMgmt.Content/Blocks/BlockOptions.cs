@@ -12,7 +12,7 @@ public sealed class BlockOptions
     /// <summary>Below this rate it packs at level 3 faster than the link carries; above it level 1. Default: 200 MB/s.</summary>
     public long TightBelow { get; init; } = 200_000_000;
 
-    /// <summary>Pieces that are built at once, and MiB of blocks for them that are asked for or not used up, with as much again for the answers. Default: 4.</summary>
+    /// <summary>Pieces that are built at once, and answers with blocks for them that are on their way or not used up. Three buffers of 1 MiB each; long answers take two of 2 MiB instead of two of these. Default: 4.</summary>
     public int Window { get; init; } = 4;
 
     /// <summary>Pieces whose digests are asked for and looked up together. Default: 512, half a GiB, for about 4 MiB of memory.</summary>

@@ -25,7 +25,8 @@ public sealed class SiteTests(ITestOutputHelper output)
         await using var network = await NetworkAsync(5);
         await using var estate = Estate(network);
         await estate.StartAsync("ImageMgmt:FanOutPieceBytes=1048576");
-        var digest = await estate.ImportAsync("win", "1.0", SiteEstate.MakeDisk(Mebibytes, seed: 3));
+        byte[] disk = [.. SiteEstate.MakeDisk(Mebibytes / 2, seed: 3), .. new byte[8 * Mebibyte], .. SiteEstate.MakeDisk(Mebibytes / 2, seed: 4)]; // most of a real disk is empty
+        var digest = await estate.ImportAsync("win", "1.0", disk);
         var before = await network.SentByAsync(0);
 
         await estate.PublishAsync("win", "1.0", [1, 2, 3, 4]);
