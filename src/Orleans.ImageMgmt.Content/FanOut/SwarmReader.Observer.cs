@@ -87,11 +87,11 @@ internal partial class SwarmReader
             typical = typical == options.FirstTypical ? took : (typical * 0.7) + (took * 0.3);
             came[piece] = took.TotalSeconds;
             source.Dispose();
-            if (!own.IsProved(piece))
-            {
-                own.Filling.Add(piece);
-                TellSoon();
-            }
+        }
+
+        if (!own.IsProved(piece) && own.Filling.Add(piece))
+        {
+            TellSoon();
         }
 
         if (!own.IsProved(piece) || !held.Add(piece))

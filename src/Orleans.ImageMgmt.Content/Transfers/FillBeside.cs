@@ -46,6 +46,7 @@ internal sealed class FillBeside : IDisposable
         try
         {
             plan.Own!.Fill(site.Staging, plan.Beside, site.Book, site.Watch.Filled, site.Watch.Observer, over.Token);
+            site.Watch.FilledAll();
         }
         catch (Exception trouble)
         {

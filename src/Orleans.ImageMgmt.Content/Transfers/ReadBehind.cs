@@ -83,14 +83,19 @@ internal sealed class ReadBehind : IDisposable
         }
     }
 
-    /// <summary>Nothing more comes: waits until all is read back.</summary>
-    public void Finish()
+    /// <summary>What was written so far is to be read back without waiting for more. Called by the one thread at a time that calls <see cref="Staged"/>.</summary>
+    public void Push()
     {
         if (batch.Count > 0)
         {
             Submit();
         }
+    }
 
+    /// <summary>Nothing more comes: waits until all is read back.</summary>
+    public void Finish()
+    {
+        Push();
         batches.CompleteAdding();
         Task.WaitAll(threads);
         if (failure is { } trouble)

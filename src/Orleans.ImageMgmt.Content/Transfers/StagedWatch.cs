@@ -30,6 +30,15 @@ internal sealed class StagedWatch(ContentManifest manifest, ITransferObserver ob
         }
     }
 
+    /// <summary>All that the pod's own copies give was filled in: what it is worth is to be known now, for in a fan-out others wait for it.</summary>
+    public void FilledAll()
+    {
+        lock (gate)
+        {
+            behind?.Push();
+        }
+    }
+
     /// <summary>The chunk was filled in from a copy of the pod itself.</summary>
     public void Filled(int chunk)
     {

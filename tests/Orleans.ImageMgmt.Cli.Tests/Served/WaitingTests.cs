@@ -30,7 +30,7 @@ public sealed partial class WaitingTests(Estate estate) : IClassFixture<Estate>
     private static int SizeOf(string version) => version switch
     {
         "1.1" => 12,
-        "1.3" => 16,
+        "1.3" => 32,
         _ => 8 + version[2] - '0',
     };
 

@@ -77,6 +77,7 @@ internal sealed partial class Swarm
             return;
         }
 
+        List<SwarmPeer> freed = [];
         for (var piece = 0; piece < Pieces; piece++)
         {
             if (p.Held.Has(piece) || (p.Coming.ContainsKey(piece) && pieces?.Has(piece) is not true))
@@ -86,19 +87,23 @@ internal sealed partial class Swarm
 
             if (pieces is not null && pieces.Has(piece))
             {
-                var source = Drop(p, piece);
-                p.Excluded.Add(piece);
-                if (source is not null)
+                if (Drop(p, piece) is { } source)
                 {
-                    Freed(source);
+                    p.Came.Add(piece);
+                    rarity.Change(piece, 1);
+                    freed.Add(source);
                 }
+
+                p.Excluded.Add(piece);
             }
             else
             {
+                Forget(p, piece);
                 p.Excluded.Remove(piece);
             }
         }
 
+        freed.ForEach(Freed);
         Match(p);
     }
 
@@ -219,8 +224,22 @@ internal sealed partial class Swarm
             }
         }
 
+        foreach (var piece in p.Came.ToList())
+        {
+            Forget(p, piece);
+        }
+
         Pool(p);
         Wait(p);
+    }
+
+    /// <summary>A piece that came is held now, or was not right.</summary>
+    private void Forget(SwarmPeer p, int piece)
+    {
+        if (p.Came.Remove(piece))
+        {
+            rarity.Change(piece, -1);
+        }
     }
 
     private void Match(SwarmPeer p)
@@ -238,6 +257,7 @@ internal sealed partial class Swarm
             Pool(source);
         }
 
+        Forget(p, piece);
         p.Excluded.Remove(piece);
 
         if (p.Held.Add(piece) && p is { IsOrigin: false, IsCounted: true })

@@ -58,6 +58,9 @@ internal sealed class SwarmPeer(int number, SwarmPlace place, bool isOrigin, int
     /// <summary>Asked and not there yet, with whom it was asked from.</summary>
     public Dictionary<int, int> Coming { get; } = [];
 
+    /// <summary>Of what it has yet to read back: pieces that came from somebody. They count as copies, or the source pod would give each of them once more.</summary>
+    public HashSet<int> Came { get; } = [];
+
     /// <summary>What is not to be named to it: what it has asked, and what it fills in itself.</summary>
     public PieceSet Excluded { get; } = new(pieces);
 
