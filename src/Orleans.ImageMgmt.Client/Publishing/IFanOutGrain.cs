@@ -18,7 +18,7 @@ namespace Orleans.ImageMgmt.Client;
 /// <param name="Liar">Who sent wrong bytes, or null.</param>
 /// <param name="LieChunk">The chunk that was wrong.</param>
 /// <param name="IsLeaving">It stops here.</param>
-/// <param name="Filling">A bit for each piece that it fills in from copies of its own, not to be named to it; null: none.</param>
+/// <param name="Filling">A bit for each piece that it fills in from copies of its own, or that has come and is yet to be read back, not to be named to it; null: none.</param>
 [GenerateSerializer, Immutable, Alias(Aliases.FanOutReport)]
 internal sealed record FanOutReport(
     [property: Id(0)] PodName Pod,

@@ -198,7 +198,7 @@ internal sealed record SiteReport(int Pieces, byte[] Held, int Wanted)
 
     public bool IsLeaving { get; init; }
 
-    /// <summary>A bit for each piece that it fills in from copies of its own and that is not to be named to it.</summary>
+    /// <summary>A bit for each piece that it fills in from copies of its own, or that has come and is yet to be read back; not to be named to it.</summary>
     public byte[]? Filling { get; init; }
 }
 
